@@ -1,0 +1,52 @@
+"""Every bound of the service in one place; a test reaches each of them.
+
+Units are in the names. Sources are given where Apache fixes the figure.
+"""
+
+from __future__ import annotations
+
+FRAME_BYTES_MAX = 0xFFFFF
+"""``jute.maxbuffer``: the largest client frame (Apache's default, 1 MiB - 1)."""
+
+CONNECT_FRAME_BYTES_MAX = 4096
+"""The first frame of a connection: a ConnectRequest is 44 or 45 bytes."""
+
+PEER_FRAME_BYTES_MAX = 64 * 1024 * 1024
+"""One packet between servers: a transaction may outgrow the client frame it came from."""
+
+ELECTION_FRAME_BYTES_MAX = 512 * 1024
+"""One election message (Apache's QuorumCnxManager)."""
+
+ELECTION_HELLO_BYTES_MAX = 2048
+"""The address part of an election handshake (Apache's QuorumCnxManager)."""
+
+TXN_BYTES_MAX = 16 * 1024 * 1024
+"""One derived transaction; refused when it is prepared, never when it is applied (ZOOKEEPER-2101)."""
+
+MULTI_OPS_MAX = 10_000
+"""Operations in one multi."""
+
+SESSION_PASSWORD_BYTES = 16
+
+CONNECTIONS_PER_ADDRESS_MAX = 60
+"""``maxClientCnxns`` (Apache's default)."""
+
+CONNECTIONS_MAX = 10_000
+
+SESSIONLESS_CONNECTION_MS = 10_000
+"""A connection that has not sent its ConnectRequest by then is closed (Apache: 10 s)."""
+
+OUTSTANDING_PER_CONNECTION_MAX = 4096
+"""Requests of one connection not yet answered; beyond it the socket is not read."""
+
+OUTSTANDING_BYTES_PER_CONNECTION_MAX = 16 * 1024 * 1024
+"""Unsent reply bytes of one connection; a client that does not read is not read from."""
+
+COMMITTED_LOG_TXNS_MAX = 5000
+"""Recent transactions kept in memory for DIFF synchronization (Apache keeps 500)."""
+
+SNAP_COUNT_TXNS = 100_000
+"""``snapCount``: transactions between two snapshots (Apache's default)."""
+
+TRACE_QUEUE_EVENTS_MAX = 20_000
+"""Events one listener may lag behind; beyond it events are dropped and counted."""

@@ -1,0 +1,46 @@
+"""Znode paths: what is one, and its parts (the rules of Apache's PathUtils)."""
+
+from __future__ import annotations
+
+import re
+
+from ensemble.errors import Code, KeeperError
+
+# U+0000 is refused on its own; then C0 controls, C1 controls, surrogates with the private block behind
+# them, and the specials at the end of the plane.
+_FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\uf8ff\ufff0-\uffff]")
+
+
+def validate(path: str, *, sequential: bool = False) -> None:
+    """Raise ``KeeperError(BAD_ARGUMENTS)`` unless ``path`` names a znode.
+
+    With ``sequential`` the check runs on the path as it will be once a suffix is added, so ``/a/`` is a
+    legal prefix.
+    """
+    if sequential:
+        path += "1"
+    if not path or path[0] != "/":
+        raise KeeperError(Code.BAD_ARGUMENTS, path)
+    if path == "/":
+        return
+    if _FORBIDDEN.search(path):
+        raise KeeperError(Code.BAD_ARGUMENTS, path)
+    for segment in path[1:].split("/"):
+        if segment in ("", ".", ".."):
+            raise KeeperError(Code.BAD_ARGUMENTS, path)
+
+
+def parent_of(path: str) -> str:
+    """Return the path of the parent; the root is its own."""
+    head = path.rpartition("/")[0]
+    return head or "/"
+
+
+def name_of(path: str) -> str:
+    """Return the last segment of ``path`` (empty for the root)."""
+    return path.rpartition("/")[2]
+
+
+def child_of(parent: str, name: str) -> str:
+    """Return the path of the child ``name`` of ``parent``."""
+    return f"/{name}" if parent == "/" else f"{parent}/{name}"

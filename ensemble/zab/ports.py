@@ -1,0 +1,133 @@
+"""What ZAB asks of the server around it; ``replica`` provides it from storage, wire and tree.
+
+ZAB carries transactions as opaque bytes under a zxid. It never looks inside, and never heard of a znode or
+a session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from ensemble.zab.messages import Notification, Packet
+
+
+class Timing(Protocol):
+    """The times of zoo.cfg."""
+
+    tick_ms: int
+    init_limit_ticks: int
+    sync_limit_ticks: int
+
+
+class PeerLink(Protocol):
+    """One quorum-port link that speaks packets; each end sees the same order."""
+
+    def send(self, packet: Packet) -> None:
+        """Queue one packet."""
+
+    def close(self) -> None:
+        """Break the link; nothing more is reported from it."""
+
+
+class PeerNetwork(Protocol):
+    """The way to the other servers, in values."""
+
+    def notify(self, sid: int, notification: Notification) -> None:
+        """Send an election message to ``sid``; may be lost."""
+
+    def dial(self, sid: int) -> None:
+        """Open a link to ``sid``'s quorum port; reported by ``Peer.on_dialed``."""
+
+    def broadcast(self, links: list[PeerLink], packet: Packet) -> None:
+        """Send one packet on many links, encoded once."""
+
+
+class History(Protocol):
+    """The durable history of this server: its log, its snapshots' horizon and the two epochs."""
+
+    @property
+    def zxid_logged(self) -> int:
+        """The last transaction appended (durable or not), or that of the snapshot when the log is empty."""
+
+    @property
+    def zxid_durable(self) -> int:
+        """The last transaction known to be on disk."""
+
+    @property
+    def accepted_epoch(self) -> int:
+        """The greatest epoch this server promised to a leader."""
+
+    @property
+    def current_epoch(self) -> int:
+        """The epoch of the last leader whose history this server holds."""
+
+    def append(self, zxid: int, payload: bytes) -> None:
+        """Append one transaction; not yet durable. Refuses a zxid that does not follow."""
+
+    def sync(self, done: Callable[[], None]) -> None:
+        """Call ``done`` when everything appended before this call is durable."""
+
+    def read_after(self, zxid: int) -> list[tuple[int, bytes]] | None:
+        """Return the transactions after ``zxid`` in order, or None when the log does not reach back so far
+        or does not hold ``zxid`` itself (0 counts as held when nothing was ever purged)."""
+
+    def last_not_after(self, zxid: int) -> int | None:
+        """Return the greatest logged zxid that is <= ``zxid``, or None when the log does not reach back."""
+
+    def truncate(self, zxid: int) -> None:
+        """Remove everything after ``zxid``, snapshots beyond it included (ZOOKEEPER-4837); durable on return."""
+
+    def save_accepted_epoch(self, epoch: int) -> None:
+        """Durable on return."""
+
+    def save_current_epoch(self, epoch: int) -> None:
+        """Durable on return."""
+
+
+class Application(Protocol):
+    """The state machine behind the agreement, and the clients' traffic that passes by it.
+
+    A *request*, a *revalidation* and the *touches* are opaque to ZAB: it carries them between a learner's
+    application and the leader's.
+    """
+
+    @property
+    def zxid_applied(self) -> int:
+        """The last transaction in the state."""
+
+    def deliver(self, zxid: int, payload: bytes) -> None:
+        """Apply one committed transaction; called once for each, in order."""
+
+    def snapshot(self) -> bytes:
+        """Serialize the state at ``zxid_applied``."""
+
+    def install(self, zxid: int, snapshot: bytes) -> None:
+        """Replace the state by a leader's snapshot, durably: on return log and snapshots on disk say the same."""
+
+    def rebuild(self) -> None:
+        """Build the state anew from disk: the history was truncated below what had been applied."""
+
+    def on_looking(self, why: str) -> None:
+        """The server serves nobody any more: drop clients."""
+
+    def on_serving(self) -> None:
+        """The server may serve clients now, as leader or learner (see ``Peer.role``)."""
+
+    def on_request(self, learner: int, data: bytes) -> None:
+        """Leader: a learner forwards a request (REQUEST data)."""
+
+    def on_revalidate(self, learner: int, data: bytes) -> bytes:
+        """Leader: answer a learner's REVALIDATE with the data to send back."""
+
+    def on_revalidated(self, data: bytes) -> None:
+        """Learner: the leader's answer to a revalidation."""
+
+    def on_synced(self) -> None:
+        """The oldest unanswered ``Peer.sync`` of this server is complete."""
+
+    def on_touches(self, learner: int, data: bytes) -> None:
+        """Leader: sessions a learner heard of since its last ping."""
+
+    def touches(self) -> bytes:
+        """Learner: sessions heard of since the last call."""
