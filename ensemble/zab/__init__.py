@@ -1,0 +1,15 @@
+"""ZAB: agreement on one order of transactions, which it carries as opaque bytes.
+
+    messages    what servers say to each other
+    ports       what ZAB asks of the server around it
+    quorum      who may decide
+    election    who might lead (fast leader election)
+    learner     discovery, synchronization and broadcast, seen from a follower
+    leader      the same, seen from the leader
+    peer        one server: which of these roles it plays now
+
+Words: *round* is the election's logical clock; *accepted epoch* is a promise made in discovery, *current
+epoch* is the one whose history this server holds; *history* is the log of transactions; a transaction is
+*proposed*, *logged* (durable on one server), *acked*, *committed* (a quorum acked it and all before it)
+and *applied*.
+"""
