@@ -44,6 +44,8 @@ class Packet:
     type: int
     zxid: int
     data: bytes | None = None
+    auth: tuple[tuple[str, str], ...] = ()
+    """(scheme, id) pairs, carried by REQUEST only."""
 
 
 class ServerState(IntEnum):

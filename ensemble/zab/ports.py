@@ -114,8 +114,8 @@ class Application(Protocol):
     def on_serving(self) -> None:
         """The server may serve clients now, as leader or learner (see ``Peer.role``)."""
 
-    def on_request(self, learner: int, data: bytes) -> None:
-        """Leader: a learner forwards a request (REQUEST data)."""
+    def on_request(self, learner: int, data: bytes, auth: tuple[tuple[str, str], ...]) -> None:
+        """Leader: a learner forwards a request (REQUEST data and authinfo)."""
 
     def on_revalidate(self, learner: int, data: bytes) -> bytes:
         """Leader: answer a learner's REVALIDATE with the data to send back."""
