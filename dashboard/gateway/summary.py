@@ -1,0 +1,74 @@
+"""The ensemble in one line: what the top bar says, and in what words. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ensemble import zxid as zxids
+
+if TYPE_CHECKING:
+    from dashboard.gateway.model import Model
+
+PHASE_LABELS = {
+    "election": "Election",
+    "discovery": "Discovery",
+    "synchronization": "Synchronization",
+    "broadcast": "Broadcast",
+}
+
+
+def summarize(model: Model) -> dict[str, Any]:
+    """Return the summary; counts are ``None`` while nobody can tell them."""
+    servers = [server for server in model.servers.values() if server.reachable and server.known]
+    leader = model.leader()
+    voters = _voters(model)
+    in_quorum = [s for s in servers if s.status["serving"] and s.sid in voters]
+    serving = leader is not None and leader.status["phase"] == "broadcast" and leader.status["serving"]
+    best = leader if serving else max(servers, key=lambda s: int(s.status["zxid_committed"]), default=None)
+    zxid = int(best.status["zxid_committed"]) if best else 0
+    phase, label, tone = _phase(model, servers, serving)
+    return {
+        "name": model.name,
+        "phase": phase,
+        "label": label,
+        "tone": tone,
+        "leader": leader.sid if leader and serving else None,
+        "leader_since_ms": leader.status["phase_ms"] if leader and serving else None,
+        "epoch": best.status["current_epoch"] if best else None,
+        "quorum": f"{len(in_quorum)} of {len(voters)}",
+        "quorum_serving": len(in_quorum),
+        "voters": len(voters),
+        "reachable": len(servers),
+        "zxid": zxids.text(zxid) if best else None,
+        "zxid_hex": f"0x{zxid:x}" if best else None,
+        "ops_per_s": model.rates.per_second if servers else None,
+        "ops_history": list(model.rates.history),
+        "znodes": best.status["znodes"] if best else None,
+        "ephemerals": best.status["ephemerals"] if best else None,
+        "data_bytes": best.status["data_bytes"] if best else None,
+        "sessions": best.status["sessions"] if best else None,
+        "watches": sum(s.status["watches"] for s in servers) if servers else None,
+    }
+
+
+def _voters(model: Model) -> set[int]:
+    told = [set(s.status["voters"]) for s in model.servers.values() if s.known]
+    return told[0].union(*told[1:]) if told else set(model.servers)
+
+
+def _phase(model: Model, servers: list[Any], serving: bool) -> tuple[str, str, str]:
+    """Return key, words and tone (ok, warn, bad) of the ensemble's phase."""
+    if not model.named:
+        return "none", "No ensemble", "bad"
+    if not servers:
+        return "unreachable", "No server answers", "bad"
+    if serving:
+        lagging = any(s.status["phase"] != "broadcast" for s in servers) or len(servers) < len(model.servers)
+        return "broadcast", "Broadcast", "warn" if lagging else "ok"
+    order = list(PHASE_LABELS)
+    furthest = max(
+        (s.status["phase"] for s in servers if s.status["phase"] != "broadcast"),
+        key=order.index,
+        default="election",
+    )
+    return furthest, PHASE_LABELS[furthest], "warn"

@@ -1,0 +1,1 @@
+"""``panel``: the web control panel alone."""

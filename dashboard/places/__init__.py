@@ -1,0 +1,1 @@
+"""The views. Pages and fragments are rendered from what the gateway answers; nothing here looks below it."""
