@@ -12,6 +12,7 @@ supplementary characters as surrogate pairs (CESU-8); both spellings are accepte
 
 from __future__ import annotations
 
+import builtins
 from struct import Struct
 
 from ensemble.errors import WireError
@@ -60,7 +61,7 @@ class Reader:
         value: int = INT.unpack_from(self.buffer, self._advance(4))[0]
         return value
 
-    def long(self) -> int:
+    def long(self) -> builtins.int:
         """Read a signed 64-bit integer."""
         value: int = LONG.unpack_from(self.buffer, self._advance(8))[0]
         return value
@@ -85,7 +86,7 @@ class Reader:
         raw = self.optional_bytes()
         return None if raw is None else decode_text(raw)
 
-    def count(self, item_bytes_min: int) -> int:
+    def count(self, item_bytes_min: builtins.int) -> builtins.int:
         """Read a vector's count, bounded by the bytes present; null reads as -1.
 
         ``item_bytes_min`` is the least size of one element (at least 1).

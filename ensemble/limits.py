@@ -14,6 +14,9 @@ CONNECT_FRAME_BYTES_MAX = 4096
 PEER_FRAME_BYTES_MAX = 64 * 1024 * 1024
 """One packet between servers: a transaction may outgrow the client frame it came from."""
 
+SNAPSHOT_BYTES_MAX = 4 * 1024 * 1024 * 1024
+"""One snapshot streamed by a leader: it is held in memory until it is whole."""
+
 ELECTION_FRAME_BYTES_MAX = 512 * 1024
 """One election message (Apache's QuorumCnxManager)."""
 
@@ -50,3 +53,6 @@ SNAP_COUNT_TXNS = 100_000
 
 TRACE_QUEUE_EVENTS_MAX = 20_000
 """Events one listener may lag behind; beyond it events are dropped and counted."""
+
+DIFF_TXNS_MAX = 20_000
+"""Transactions sent one by one to a learner that was away; one that lacks more gets a snapshot."""

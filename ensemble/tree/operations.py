@@ -48,6 +48,16 @@ class Op(IntEnum):
     ERROR = -1
 
 
+class EventType(IntEnum):
+    """What a watcher is told (Watcher.Event.EventType)."""
+
+    NONE = -1
+    NODE_CREATED = 1
+    NODE_DELETED = 2
+    NODE_DATA_CHANGED = 3
+    NODE_CHILDREN_CHANGED = 4
+
+
 class CreateMode(IntEnum):
     """The flags of a create request."""
 
@@ -145,7 +155,8 @@ class Multi:
 
 @dataclass(slots=True)
 class Read:
-    """exists, getData, getChildren, getChildren2, getACL (which sets no watch)."""
+    """exists, getData, getChildren, getChildren2; and, setting no watch: getACL, getAllChildrenNumber,
+    getEphemerals (whose path is a prefix)."""
 
     path: str
     watch: bool = False
@@ -192,12 +203,64 @@ class SetWatches:
 
 
 @dataclass(slots=True)
+class AddWatch:
+    """addWatch; mode 0 is persistent, 1 persistent and recursive."""
+
+    path: str
+    mode: int
+
+
+@dataclass(slots=True)
+class RemoveWatches:
+    """removeWatches, and checkWatches which only asks whether there are any.
+
+    The type is 1 children, 2 data, 3 any, 4 persistent, 5 persistent recursive (Watcher.WatcherType).
+    """
+
+    path: str
+    type: int
+
+
+@dataclass(slots=True)
+class Reconfig:
+    """reconfig: the servers that join and leave, or the whole new membership; the version it is based on."""
+
+    joining: str
+    leaving: str
+    new_members: str
+    config_version: int
+
+
+@dataclass(slots=True)
+class Sasl:
+    """One SASL token."""
+
+    token: bytes
+
+
+@dataclass(slots=True)
 class NoBody:
     """Requests that are a header only: ping, closeSession, whoAmI."""
 
 
 Operation = (
-    Create | Delete | SetData | SetAcl | Check | Multi | Read | Sync | CreateSession | CloseSession | Auth | SetWatches | NoBody
+    Create
+    | Delete
+    | SetData
+    | SetAcl
+    | Check
+    | Multi
+    | Read
+    | Sync
+    | CreateSession
+    | CloseSession
+    | Auth
+    | SetWatches
+    | AddWatch
+    | RemoveWatches
+    | Reconfig
+    | Sasl
+    | NoBody
 )
 
 

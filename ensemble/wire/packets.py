@@ -1,0 +1,293 @@
+"""The quorum port: packets, and what the servers put into them.
+
+``QuorumPacket{int type, long zxid, buffer data, vector<Id> authinfo}`` are written back to back, without a
+length in front: where one ends is known only by reading it. After a SNAP packet comes a snapshot as it is in
+files (without header and checksum) and the string "BenWasHere"; ``snapstream`` finds its end.
+
+Knows nothing of ZAB: any packet may come at any time. Facts: zookeeper.jute, Learner, LearnerHandler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from struct import Struct
+from struct import error as struct_error
+from typing import NamedTuple
+
+from ensemble import limits
+from ensemble.errors import WireError
+from ensemble.jute import INT, LONG, NULL, Reader, pack_int, pack_string
+from ensemble.wire import snapstream
+from ensemble.zab.messages import LearnerInfo, Packet, PacketType
+
+_HEAD = Struct(">iqi")
+_EMPTY = Struct(">iqii")
+_HEAD_BYTES = _HEAD.size
+_EMPTY_BYTES = _EMPTY.size
+_AUTH_ENTRIES_MAX = 1024
+
+_FORWARD = Struct(">qii")
+_TOUCH = Struct(">qi")
+_REVALIDATED = Struct(">q?")
+_LEARNER_INFO = Struct(">qiq")
+_TYPES = frozenset(int(packet_type) for packet_type in PacketType)
+
+
+# --- encoding ------------------------------------------------------------------------------------------
+
+
+def encode(packet: Packet) -> bytes:
+    """Encode one packet; the bytes may be sent on any number of links."""
+    data = packet.data
+    if packet.auth or packet.type == PacketType.REQUEST:
+        return _HEAD.pack(packet.type, packet.zxid, -1 if data is None else len(data)) + _tail(packet)
+    if data is None:
+        return _EMPTY.pack(packet.type, packet.zxid, -1, -1)
+    if packet.type == PacketType.SNAP:
+        return b"".join((_EMPTY.pack(packet.type, packet.zxid, -1, -1), data, snapstream.SIGNATURE))
+    return b"".join((_HEAD.pack(packet.type, packet.zxid, len(data)), data, NULL))
+
+
+def _tail(packet: Packet) -> bytes:
+    # A REQUEST carries a list even when it is empty: an Apache leader walks it without looking for null.
+    entries = [pack_string(scheme) + pack_string(who) for scheme, who in packet.auth]
+    return b"".join((packet.data or b"", pack_int(len(entries)), *entries))
+
+
+# --- decoding ------------------------------------------------------------------------------------------
+
+
+class PacketDecoder:
+    """Cuts a quorum-port stream into packets.
+
+    Whole packets that lie in one chunk are read straight from it. What is cut goes to a buffer and to a
+    scanner, a generator that says how many bytes it needs before it can go on: so no byte is looked at
+    twice, however large the packet and however small the pieces.
+    """
+
+    __slots__ = ("_held", "_scanner", "_wanted", "fault")
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+        self._scanner: Generator[int, None, tuple[Packet, int]] | None = None
+        self._wanted = 0
+        self.fault: WireError | None = None
+        """Set when nonsense stands behind the packets that the last ``feed`` returned; a further ``feed``
+        raises it."""
+
+    @property
+    def held(self) -> int:
+        """How many bytes of an unfinished packet are held."""
+        return len(self._held)
+
+    def feed(self, data: bytes) -> list[Packet]:
+        """Take the next bytes of the stream and return the packets that are now whole.
+
+        Raises ``WireError`` at bytes that are no packet; when whole packets stand before them these are
+        returned first and the error is left in ``fault``.
+        """
+        if self.fault is not None:
+            raise self.fault
+        packets: list[Packet] = []
+        try:
+            while data:
+                if not self._held:
+                    offset = _whole_packets(data, packets)
+                    data = data[offset:] if offset else data
+                    if not data:
+                        break
+                data = self._resume(data, packets)
+        except WireError as error:
+            self.fault = error
+            if not packets:
+                raise
+        return packets
+
+    def _resume(self, data: bytes, packets: list[Packet]) -> bytes:
+        """Go on with the packet that is not whole; return what lies behind it when it has become so."""
+        held = self._held
+        held += data
+        if len(held) < self._wanted:
+            return b""
+        if self._scanner is None:
+            self._scanner = _scan(held)
+        try:
+            self._wanted = next(self._scanner)
+        except StopIteration as stop:
+            packet, end = stop.value
+            packets.append(packet)
+            self._scanner, self._wanted = None, 0
+            self._held = bytearray()
+            return bytes(held[end:])
+        return b""
+
+
+def _whole_packets(data: bytes, packets: list[Packet]) -> int:
+    """Append the packets that lie wholly in ``data``, up to the first one that needs the scanner (cut, with
+    authinfo, or a SNAP); return where that one starts."""
+    append = packets.append
+    unpack, int_at = _EMPTY.unpack_from, INT.unpack_from
+    types, limit = _TYPES, limits.PEER_FRAME_BYTES_MAX
+    offset = 0
+    last = len(data) - _EMPTY_BYTES
+    while offset <= last:
+        packet_type, zxid, size, auth = unpack(data, offset)
+        if packet_type not in types:
+            raise WireError(f"a packet of type {packet_type}")
+        if size == -1:
+            # ACKs and COMMITs come in runs: twenty bytes each, nothing to slice.
+            if auth != -1 or packet_type == PacketType.SNAP:
+                break
+            append(Packet(packet_type, zxid))
+            offset += _EMPTY_BYTES
+            continue
+        start = offset + _HEAD_BYTES
+        stop = start + size
+        if size < 0 or size > limit:
+            raise WireError(f"a packet of {size} bytes")
+        if stop + 4 > len(data) or int_at(data, stop)[0] != -1 or packet_type == PacketType.SNAP:
+            break
+        append(Packet(packet_type, zxid, data[start:stop]))
+        offset = stop + 4
+    return offset
+
+
+def _scan(held: bytearray) -> Generator[int, None, tuple[Packet, int]]:
+    """Read one packet of any kind from the start of ``held``, which grows between steps.
+
+    Yields how many bytes must be there to go on; returns the packet and where it ends.
+    """
+    if len(held) < _HEAD_BYTES:
+        yield _HEAD_BYTES
+    packet_type, zxid, size = _HEAD.unpack_from(held)
+    if packet_type not in _TYPES:
+        raise WireError(f"a packet of type {packet_type}")
+    if size < -1 or size > limits.PEER_FRAME_BYTES_MAX:
+        raise WireError(f"a packet of {size} bytes")
+    stop = _HEAD_BYTES + max(size, 0)
+    if len(held) < stop + 4:
+        yield stop + 4
+    data = bytes(held[_HEAD_BYTES:stop]) if size >= 0 else None
+    (count,) = INT.unpack_from(held, stop)
+    if count < -1 or count > _AUTH_ENTRIES_MAX:
+        raise WireError(f"a packet with {count} identities")
+    offset = stop + 4
+    entries: list[tuple[str, str]] = []
+    for _ in range(count):
+        start = offset
+        for _part in range(2):
+            offset = yield from snapstream.skip_buffer(held, offset, limits.FRAME_BYTES_MAX)
+        reader = Reader(held, start, offset)
+        entries.append((reader.string(), reader.string()))
+    if packet_type != PacketType.SNAP:
+        return Packet(packet_type, zxid, data, tuple(entries)), offset
+    if data or entries:
+        raise WireError("a SNAP packet with data of its own")
+    end = yield from snapstream.skip_snapshot(held, offset)
+    body = bytes(held[offset : end - len(snapstream.SIGNATURE)])
+    return Packet(packet_type, zxid, body), end
+
+
+# --- what packets carry --------------------------------------------------------------------------------
+
+
+class Forward(NamedTuple):
+    """The data of a REQUEST: a client's operation on its way to the leader."""
+
+    session_id: int
+    cxid: int
+    op: int
+    payload: bytes
+
+
+def encode_forward(session_id: int, cxid: int, op: int, payload: bytes) -> bytes:
+    """Encode the data of a REQUEST; ``payload`` is the operation's record as the client sent it."""
+    return _FORWARD.pack(session_id, cxid, op) + payload
+
+
+def decode_forward(data: bytes | None) -> Forward:
+    """Decode the data of a REQUEST."""
+    if data is None or len(data) < _FORWARD.size:
+        raise WireError("a forwarded request without its head")
+    session_id, cxid, op = _FORWARD.unpack_from(data)
+    return Forward(session_id, cxid, op, data[_FORWARD.size :])
+
+
+def encode_revalidate(session_id: int, timeout_ms: int) -> bytes:
+    """Encode a learner's question: is this session alive?"""
+    return _TOUCH.pack(session_id, timeout_ms)
+
+
+def decode_revalidate(data: bytes | None) -> tuple[int, int]:
+    """Decode a learner's REVALIDATE: (session id, time-out in ms)."""
+    session_id, timeout_ms = _unpack(_TOUCH, data, "a revalidation")
+    return session_id, timeout_ms
+
+
+def encode_revalidated(session_id: int, valid: bool) -> bytes:
+    """Encode the leader's answer to a REVALIDATE."""
+    return _REVALIDATED.pack(session_id, valid)
+
+
+def decode_revalidated(data: bytes | None) -> tuple[int, bool]:
+    """Decode the leader's answer: (session id, alive?)."""
+    session_id, valid = _unpack(_REVALIDATED, data, "the answer to a revalidation")
+    return session_id, bool(valid)
+
+
+def encode_touches(touches: Iterable[tuple[int, int]]) -> bytes:
+    """Encode the data of a learner's PING: (session id, time-out in ms) of sessions heard of."""
+    pack = _TOUCH.pack
+    return b"".join([pack(session_id, timeout_ms) for session_id, timeout_ms in touches])
+
+
+def decode_touches(data: bytes | None) -> list[tuple[int, int]]:
+    """Decode the data of a learner's PING."""
+    if not data:
+        return []
+    if len(data) % _TOUCH.size:
+        raise WireError(f"touches of {len(data)} bytes")
+    return list(_TOUCH.iter_unpack(data))
+
+
+def encode_learner_info(info: LearnerInfo) -> bytes:
+    """Encode the data of FOLLOWERINFO or OBSERVERINFO."""
+    return _LEARNER_INFO.pack(info.sid, info.protocol_version, info.config_version)
+
+
+def decode_learner_info(data: bytes | None) -> LearnerInfo:
+    """Decode the data of FOLLOWERINFO or OBSERVERINFO; learners older than 3.5 send no configuration
+    version, which reads as 0."""
+    if data is not None and len(data) == 12:
+        data += bytes(8)
+    return LearnerInfo(*_unpack(_LEARNER_INFO, data, "a learner's info"))
+
+
+def encode_int(value: int) -> bytes:
+    """Encode the data of LEADERINFO (protocol version) or ACKEPOCH (current epoch, -1 when already told)."""
+    return INT.pack(value)
+
+
+def decode_int(data: bytes | None) -> int:
+    """Decode the data of LEADERINFO or ACKEPOCH."""
+    (value,) = _unpack(INT, data, "an epoch or a version")
+    return int(value)
+
+
+def encode_activation(leader: int, txn: bytes = b"") -> bytes:
+    """Encode the data of COMMITANDACTIVATE (the designated leader) or INFORMANDACTIVATE (and the txn)."""
+    return LONG.pack(leader) + txn
+
+
+def decode_activation(data: bytes | None) -> tuple[int, bytes]:
+    """Decode the data of COMMITANDACTIVATE or INFORMANDACTIVATE."""
+    if data is None or len(data) < LONG.size:
+        raise WireError("an activation without its leader")
+    return LONG.unpack_from(data)[0], data[LONG.size :]
+
+
+def _unpack(layout: Struct, data: bytes | None, what: str) -> tuple[int, ...]:
+    try:
+        return layout.unpack(data or b"")
+    except struct_error:
+        raise WireError(f"{what} of {len(data or b'')} bytes") from None
