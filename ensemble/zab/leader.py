@@ -1,0 +1,489 @@
+"""One term as leader: discovery, synchronization and broadcast, seen from the primary.
+
+    discovery        a quorum of FOLLOWERINFO names the epoch; LEADERINFO; a quorum of ACKEPOCH proves that
+                     nobody in it has a longer history than ours
+    synchronization  each learner gets DIFF, TRUNC or SNAP, then NEWLEADER; a quorum of its acks commits
+                     our whole history and establishes the epoch
+    broadcast        proposals go to every learner that was synchronized; what a quorum acked is committed
+
+Our own acks count like everybody's: only for what our disk holds. Acks belong to a link; those of a link
+that broke are forgotten, since the learner may be truncated when it comes back.
+
+Facts: 2.15 of the reference (Apache's Leader and LearnerHandler). What differs: ``sync`` is answered only
+after a quorum confirmed, by answering a ping sent later, that we still lead (ZOOKEEPER-1675).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from struct import Struct
+from struct import error as StructError
+
+from ensemble.errors import InvariantViolation, PeerProtocolError
+from ensemble.ports import Timer
+from ensemble.zab.messages import PROTOCOL_VERSION, Packet, PacketType
+from ensemble.zab.phase import Phase
+from ensemble.zab.ports import PeerLink
+from ensemble.zab.synchronization import Synchronization, choose
+from ensemble.zab.term import Term
+from ensemble.zxid import COUNTER_MAX, counter_of, epoch_of, make, text
+
+_LEARNER_INFO = Struct(">qiq")
+_EPOCH = Struct(">i")
+_NEVER = 1 << 63
+"""Greater than every zxid."""
+_COUNTER_RESERVE = 1 << 20
+"""A leader hands over this many zxids before its epoch runs out: more than one step can propose."""
+
+
+@dataclass(slots=True, eq=False)
+class Follower:
+    """A learner as its leader sees it: one link."""
+
+    link: PeerLink
+    sid: int | None = None
+    accepted_epoch: int = 0
+    history: tuple[int, int] | None = None
+    """(current epoch, last zxid), once it acked the epoch."""
+    synchronizing: bool = False
+    synced: bool = False
+    zxid_acked: int = -1
+    heard_us: int = 0
+    pings: deque[int] = field(default_factory=deque)
+    """The confirmation rounds of the pings it has not answered yet."""
+    confirmed: int = 0
+
+
+@dataclass(slots=True)
+class PendingSync:
+    """A sync waiting for everything proposed before it, and for proof that we still lead."""
+
+    zxid: int
+    round: int
+    follower: Follower | None
+
+
+class Leader(Term):
+    """The leader of one epoch, from the election until it loses its quorum."""
+
+    def __init__(self, context: Term.Context) -> None:
+        super().__init__(context)
+        self.leader = self.sid
+        self.epoch = 0
+        self.zxid_committed = self.app.zxid_applied
+        self._followers: dict[PeerLink, Follower] = {}
+        self._decided = False
+        self._proven = False
+        self._zxid_proposed = self.history.zxid_logged
+        self._own_acked = -1
+        self._unsynced = False
+        self._outstanding: deque[tuple[int, bytes]] = deque()
+        self._syncs: deque[PendingSync] = deque()
+        self._round = 0
+        self._round_wanted = False
+        self._tick: Timer | None = None
+        self._started_us = self.clock.monotonic_us()
+
+    # ------------------------------------------------------------------ life
+
+    def start(self) -> None:
+        """Bring memory up to the log, which is our candidate for the initial history; wait for followers."""
+        self.set_phase(Phase.DISCOVERY, "elected")
+        tail = self.history.read_after(self.app.zxid_applied)
+        if tail is None:
+            raise InvariantViolation(f"the log does not hold {text(self.app.zxid_applied)}, which is applied")
+        for zxid, payload in tail:
+            self.app.deliver(zxid, payload)
+        self._on_tick()
+        self._decide_epoch()
+
+    def close(self) -> None:
+        """End the term and every link of it."""
+        super().close()
+        if self._tick is not None:
+            self._tick.cancel()
+        followers = list(self._followers.values())
+        self._followers.clear()
+        for follower in followers:
+            follower.link.close()
+
+    def on_accepted(self, link: PeerLink) -> None:
+        """A learner connected; it speaks first."""
+        self._followers[link] = Follower(link, heard_us=self.clock.monotonic_us())
+
+    def on_closed(self, link: PeerLink) -> None:
+        """Forget a learner, and its acks with it."""
+        follower = self._followers.pop(link, None)
+        if follower is not None and self.serving and not self.quorum.contains(self._loyal()):
+            self.give_up("lost the quorum of followers")
+
+    def on_packet(self, link: PeerLink, packet: Packet) -> None:
+        """Handle one packet of a learner by the table below."""
+        follower = self._followers.get(link)
+        if follower is None:
+            return
+        follower.heard_us = self.clock.monotonic_us()
+        if self.trace.on and follower.sid is not None:
+            self.trace_packet("received", follower.sid, packet)
+        handler = _TABLE[_step_of(follower)].get(packet.type)
+        if handler is None:
+            raise PeerProtocolError(
+                f"packet type {packet.type} from server {follower.sid} while {_step_of(follower)}"
+            )
+        handler(self, follower, packet)
+
+    def _on_tick(self) -> None:
+        """Ping; drop the silent; step down without a quorum of live followers (ZAB's leader lease)."""
+        now = self.clock.monotonic_us()
+        tick_us = self.timing.tick_ms * 1000
+        if not self.serving and now - self._started_us > self.timing.init_limit_ticks * tick_us:
+            self.give_up("no quorum followed within initLimit")
+            return
+        for follower in list(self._followers.values()):
+            limit = self.timing.sync_limit_ticks if follower.synced else self.timing.init_limit_ticks
+            if now - follower.heard_us > limit * tick_us:
+                self.drop(follower)
+        if self.serving and not self.quorum.contains(self._loyal()):
+            self.give_up("lost the quorum of followers")
+            return
+        self._ping()
+        self._tick = self.clock.call_later(self.timing.tick_ms / 2, self._if_active(self._on_tick))
+
+    def drop(self, follower: Follower) -> None:
+        """Break the link to a learner."""
+        self._followers.pop(follower.link, None)
+        follower.link.close()
+
+    def _loyal(self) -> list[int]:
+        return [self.sid, *[f.sid for f in self._followers.values() if f.synced and f.sid is not None]]
+
+    # ------------------------------------------------------------------ discovery
+
+    def _on_follower_info(self, follower: Follower, packet: Packet) -> None:
+        try:
+            sid, _version, _config = _LEARNER_INFO.unpack(packet.data or b"")
+        except StructError as error:
+            raise PeerProtocolError(f"FOLLOWERINFO: {error}") from None
+        if sid == self.sid or sid not in self.quorum.voters:
+            raise PeerProtocolError(f"server {sid} is not a follower of this ensemble")
+        for other in list(self._followers.values()):
+            if other.sid == sid:
+                self.drop(other)  # it came back before we noticed that it was gone
+        follower.sid = sid
+        follower.accepted_epoch = epoch_of(packet.zxid)
+        if self.trace.on:
+            self.trace_packet("received", sid, packet)
+        if self._decided:
+            self._offer_epoch(follower)
+        else:
+            self._decide_epoch()
+
+    def _decide_epoch(self) -> None:
+        known = [f for f in self._followers.values() if f.sid is not None]
+        if self._decided or not self.quorum.contains(
+            [self.sid, *[f.sid for f in known if f.sid is not None]]
+        ):
+            return
+        self._decided = True
+        self.epoch = max([self.history.accepted_epoch, *[f.accepted_epoch for f in known]]) + 1
+        self.history.save_accepted_epoch(self.epoch)
+        for follower in known:
+            self._offer_epoch(follower)
+        self._prove()
+
+    def _offer_epoch(self, follower: Follower) -> None:
+        self._send(
+            follower, Packet(PacketType.LEADERINFO, make(self.epoch, 0), _EPOCH.pack(PROTOCOL_VERSION))
+        )
+
+    def _on_ack_epoch(self, follower: Follower, packet: Packet) -> None:
+        if not self._decided:
+            raise PeerProtocolError("ACKEPOCH before LEADERINFO")
+        try:
+            current: int = _EPOCH.unpack(packet.data or b"")[0]
+        except StructError as error:
+            raise PeerProtocolError(f"ACKEPOCH: {error}") from None
+        ours = (self.history.current_epoch, self.history.zxid_logged)
+        follower.history = (current, packet.zxid)
+        if self._proven:
+            self._synchronize(follower)
+        elif (current, packet.zxid) > ours:
+            self.give_up(f"server {follower.sid} has a longer history: {current}, {text(packet.zxid)}")
+        else:
+            self._prove()
+
+    def _prove(self) -> None:
+        """With a quorum of acked epochs our history is the longest: make it durable, then synchronize."""
+        acked = [
+            f.sid for f in self._followers.values() if f.sid is not None and f.history and f.history[0] >= 0
+        ]
+        if not self._proven and self.quorum.contains([self.sid, *acked]):
+            self._proven = True
+            self.set_phase(Phase.SYNCHRONIZATION, f"epoch {self.epoch} accepted by a quorum")
+            self.history.sync(self._if_active(self._on_history_durable))
+
+    def _on_history_durable(self) -> None:
+        self.history.save_current_epoch(self.epoch)
+        self._own_acked = self.history.zxid_durable
+        self.zxid_committed = self._zxid_proposed
+        for follower in list(self._followers.values()):
+            if follower.history is not None:
+                self._synchronize(follower)
+        self._establish()
+
+    # ------------------------------------------------------------------ synchronization
+
+    def _synchronize(self, follower: Follower) -> None:
+        """Send what a learner lacks, then NEWLEADER; from here on it gets every proposal.
+
+        Proposals go to learners that only *began* to synchronize too, or a joining one would miss a
+        transaction for ever (protocol-spec issue 1).
+        """
+        if self._own_acked < 0 or follower.synchronizing or follower.history is None:
+            return
+        plan = choose(self.history, follower.history[1], self.zxid_committed)
+        if self.trace.on:
+            mode, count = plan.mode.name, len(plan.txns)
+            self.trace.emit("sync", peer=follower.sid, mode=mode, zxid=str(plan.zxid), txns=count)
+        self._send_plan(follower, plan)
+        for zxid, payload in self._outstanding:
+            self._send(follower, Packet(PacketType.PROPOSAL, zxid, payload))
+        self._send(follower, Packet(PacketType.NEWLEADER, make(self.epoch, 0), self.config))
+        follower.synchronizing = True
+
+    def _send_plan(self, follower: Follower, plan: Synchronization) -> None:
+        snapshot = None
+        if plan.mode is PacketType.SNAP:
+            if self.app.zxid_applied != self.zxid_committed:
+                raise InvariantViolation(
+                    f"applied {text(self.app.zxid_applied)}, committed {text(self.zxid_committed)}"
+                )
+            snapshot = self.app.snapshot()
+        self._send(follower, Packet(plan.mode, plan.zxid, snapshot))
+        for zxid, payload in plan.txns:
+            self._send(follower, Packet(PacketType.PROPOSAL, zxid, payload))
+            self._send(follower, Packet(PacketType.COMMIT, zxid))
+
+    def _on_new_leader_ack(self, follower: Follower, packet: Packet) -> None:
+        if packet.zxid != make(self.epoch, 0):
+            raise PeerProtocolError(f"ack {text(packet.zxid)} instead of NEWLEADER's")
+        follower.synced = True
+        if self.serving:
+            self._send(follower, Packet(PacketType.UPTODATE, -1))
+            self._advance()
+        else:
+            self._establish()
+
+    def _establish(self) -> None:
+        if self.serving or self._own_acked < 0 or not self.quorum.contains(self._loyal()):
+            return
+        self.serving = True
+        self._zxid_proposed = make(self.epoch, 0)
+        self.set_phase(Phase.BROADCAST, f"epoch {self.epoch} established")
+        for follower in self._followers.values():
+            if follower.synced:
+                self._send(follower, Packet(PacketType.UPTODATE, -1))
+        self.established(self.epoch)
+        self.app.on_serving()
+
+    # ------------------------------------------------------------------ broadcast
+
+    def next_zxid(self) -> int:
+        """Return the zxid of the next proposal."""
+        return self._zxid_proposed + 1
+
+    def propose(self, zxid: int, payload: bytes) -> None:
+        """Append one transaction here and send it to every learner; it is committed in its turn."""
+        if zxid != self._zxid_proposed + 1 or not self.serving:
+            raise InvariantViolation(f"proposal {text(zxid)} after {text(self._zxid_proposed)}")
+        self._zxid_proposed = zxid
+        self.history.append(zxid, payload)
+        self._outstanding.append((zxid, payload))
+        self._unsynced = True
+        self._broadcast(Packet(PacketType.PROPOSAL, zxid, payload))
+
+    def flush(self) -> None:
+        """Make durable what was proposed in this step; ask for the proof that waiting syncs need."""
+        if self._unsynced:
+            self._unsynced = False
+            self.sync_history(self._on_durable)
+        if self._round_wanted:
+            self._round_wanted = False
+            self._round += 1
+            self._ping()
+            self._answer_syncs()
+        if counter_of(self._zxid_proposed) > COUNTER_MAX - _COUNTER_RESERVE:
+            self.give_up("the epoch has no zxid left")  # ZOOKEEPER-1277
+
+    def _on_durable(self) -> None:
+        self._count_ack(self.sid, self.history.zxid_durable, self._own_acked)
+        self._own_acked = self.history.zxid_durable
+        self._advance()
+
+    def _on_ack(self, follower: Follower, packet: Packet) -> None:
+        zxid = packet.zxid
+        if counter_of(zxid) == 0:
+            return  # the second ack of NEWLEADER, after UPTODATE
+        if zxid > self._zxid_proposed:
+            raise PeerProtocolError(f"ack {text(zxid)} beyond the last proposal {text(self._zxid_proposed)}")
+        self._count_ack(follower.sid, zxid, follower.zxid_acked)
+        follower.zxid_acked = max(zxid, follower.zxid_acked)
+        self._advance()
+
+    def _count_ack(self, sid: int | None, zxid: int, before: int) -> None:
+        """Emit what an ack, which covers all before it, has newly covered."""
+        if not self.trace.on:
+            return
+        for outstanding, _ in self._outstanding:
+            if outstanding > zxid:
+                break
+            if outstanding > before and self.trace.wants(outstanding):
+                self.trace.emit("acked", zxid=str(outstanding), by=sid)
+
+    def _advance(self) -> None:
+        """Commit, in order, what a quorum has acked."""
+        if not self._outstanding or not self.serving:
+            return
+        reached = self.quorum.reached(self._progress())
+        outstanding = self._outstanding
+        while outstanding and outstanding[0][0] <= reached:
+            zxid, payload = outstanding.popleft()
+            self.zxid_committed = zxid
+            if self.trace.on and self.trace.wants(zxid):
+                self.trace.emit("committed", zxid=str(zxid))
+            self._broadcast(Packet(PacketType.COMMIT, zxid))
+            self.app.deliver(zxid, payload)
+        self._answer_syncs()
+
+    def _progress(self) -> dict[int, int]:
+        progress = {self.sid: self._own_acked}
+        for follower in self._followers.values():
+            if follower.sid is not None and follower.synced:
+                progress[follower.sid] = follower.zxid_acked
+        return progress
+
+    # ------------------------------------------------------------------ pings and syncs
+
+    def _ping(self) -> None:
+        for follower in list(self._followers.values()):
+            if follower.synced and self.serving:
+                follower.pings.append(self._round)
+                self._send(follower, Packet(PacketType.PING, self._zxid_proposed))
+
+    def _on_ping(self, follower: Follower, packet: Packet) -> None:
+        if not follower.pings:
+            raise PeerProtocolError("a ping that answers none of ours")
+        follower.confirmed = follower.pings.popleft()
+        if packet.data and follower.sid is not None:
+            self.app.on_touches(follower.sid, packet.data)
+        self._answer_syncs()
+
+    def sync(self, learner: int | None) -> None:
+        """Report (``app.on_synced`` here, SYNC to ``learner``) once all that is proposed now is committed,
+        and a quorum has confirmed since that we lead."""
+        follower = next((f for f in self._followers.values() if f.sid == learner), None)
+        if learner is not None and follower is None:
+            return  # its link broke; so did its client's
+        self._syncs.append(PendingSync(self._zxid_proposed, self._round + 1, follower))
+        self._round_wanted = True
+
+    def _answer_syncs(self) -> None:
+        if not self._syncs:
+            return
+        confirmed = {self.sid: self._round}
+        for follower in self._followers.values():
+            if follower.synced and follower.sid is not None:
+                confirmed[follower.sid] = follower.confirmed
+        reached = self.quorum.reached(confirmed)
+        first_outstanding = self._outstanding[0][0] if self._outstanding else _NEVER
+        while self._syncs:
+            head = self._syncs[0]
+            if head.round > reached or first_outstanding <= head.zxid:
+                return
+            self._syncs.popleft()
+            if head.follower is None:
+                self.app.on_synced()
+            elif head.follower.link in self._followers:
+                self._send(head.follower, Packet(PacketType.SYNC, 0))
+
+    # ------------------------------------------------------------------ the application's traffic
+
+    def _on_request(self, follower: Follower, packet: Packet) -> None:
+        if follower.sid is not None:
+            self.app.on_request(follower.sid, packet.data or b"", packet.auth)
+
+    def _on_revalidate(self, follower: Follower, packet: Packet) -> None:
+        if follower.sid is not None:
+            answer = self.app.on_revalidate(follower.sid, packet.data or b"")
+            self._send(follower, Packet(PacketType.REVALIDATE, packet.zxid, answer))
+
+    @property
+    def outstanding(self) -> int:
+        """Proposals not yet committed."""
+        return len(self._outstanding)
+
+    @property
+    def pending_syncs(self) -> int:
+        """Syncs not yet answered."""
+        return len(self._syncs)
+
+    def peer_status(self) -> list[dict[str, object]]:
+        """Describe every other voter as this leader sees it."""
+        now = self.clock.monotonic_us()
+        known = {f.sid: f for f in self._followers.values() if f.sid is not None}
+        rows: list[dict[str, object]] = []
+        for sid in self.quorum.voters:
+            if sid == self.sid:
+                continue
+            follower = known.get(sid)
+            rows.append(
+                {
+                    "sid": sid,
+                    "connected": follower is not None,
+                    "synced": follower is not None and follower.synced,
+                    "zxid_acked": str(follower.zxid_acked) if follower and follower.zxid_acked >= 0 else None,
+                    "heard_ms_ago": (now - follower.heard_us) // 1000 if follower else None,
+                }
+            )
+        return rows
+
+    # ------------------------------------------------------------------ sending
+
+    def _send(self, follower: Follower, packet: Packet) -> None:
+        if self.trace.on and follower.sid is not None:
+            self.trace_packet("sent", follower.sid, packet)
+        follower.link.send(packet)
+
+    def _broadcast(self, packet: Packet) -> None:
+        followers = [f for f in self._followers.values() if f.synchronizing]
+        if self.trace.on:
+            for follower in followers:
+                if follower.sid is not None:
+                    self.trace_packet("sent", follower.sid, packet)
+        self.network.broadcast([f.link for f in followers], packet)
+
+
+def _step_of(follower: Follower) -> str:
+    if follower.sid is None:
+        return "connected"
+    if follower.history is None:
+        return "discovery"
+    return "broadcast" if follower.synced else "synchronization"
+
+
+_Handler = Callable[[Leader, Follower, Packet], None]
+
+_TABLE: dict[str, dict[int, _Handler]] = {
+    "connected": {PacketType.FOLLOWERINFO: Leader._on_follower_info},
+    "discovery": {PacketType.ACKEPOCH: Leader._on_ack_epoch},
+    "synchronization": {PacketType.ACK: Leader._on_new_leader_ack},
+    "broadcast": {
+        PacketType.ACK: Leader._on_ack,
+        PacketType.PING: Leader._on_ping,
+        PacketType.REQUEST: Leader._on_request,
+        PacketType.REVALIDATE: Leader._on_revalidate,
+    },
+}
+"""What a learner may say in which step; every pair that is not here breaks its link (ZOOKEEPER-4394)."""

@@ -1,0 +1,328 @@
+"""One term as a follower: discovery, synchronization and broadcast, seen from the learner.
+
+    CONNECTING --link--> DISCOVERY --LEADERINFO--> OFFERED --DIFF|TRUNC|SNAP--> SYNCING
+        --NEWLEADER--> SYNCED --UPTODATE--> BROADCAST
+
+Order is durability: history durable, then currentEpoch durable, then the ack (ZOOKEEPER-4643, -4646).
+Proposals are appended as they come, and every ack leaves in the order of the log, the NEWLEADER ack
+included (ZOOKEEPER-4685). What the leader says in a step that does not expect it breaks the link.
+
+Facts: 2.15 of the reference (Apache's Learner and Follower).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+from struct import Struct
+
+from ensemble.errors import PeerProtocolError
+from ensemble.ports import Timer
+from ensemble.zab.messages import PROTOCOL_VERSION, Packet, PacketType
+from ensemble.zab.phase import Phase
+from ensemble.zab.ports import PeerLink
+from ensemble.zab.term import Term
+from ensemble.zxid import epoch_of, follows, make, text
+
+DIAL_DELAYS_MS = (25, 50, 100, 200, 400)
+"""Waits between attempts to reach an elected leader, which may still be finishing its own election."""
+
+_LEARNER_INFO = Struct(">qiq")
+_EPOCH = Struct(">i")
+_NOT_AGAIN = -1
+"""ACKEPOCH's epoch when this server had already promised the epoch: it does not count for the quorum."""
+
+
+class Step(Enum):
+    """Where in its term a learner is."""
+
+    CONNECTING = "connecting"
+    DISCOVERY = "discovery"
+    OFFERED = "offered"
+    SYNCING = "syncing"
+    SYNCED = "synced"
+    BROADCAST = "broadcast"
+
+
+class Learner(Term):
+    """A follower of one leader, from the election until the link breaks."""
+
+    def __init__(self, context: Term.Context, leader: int) -> None:
+        super().__init__(context)
+        self.leader = leader
+        self.epoch = 0
+        self.step = Step.CONNECTING
+        self.zxid_committed = self.app.zxid_applied
+        self._link: PeerLink | None = None
+        self._attempts = 0
+        self._pending: deque[tuple[int, bytes]] = deque()
+        self._unacked: deque[int] = deque()
+        self._unsynced = False
+        self._heard_us = self.clock.monotonic_us()
+        self._watchdog: Timer | None = None
+        self._redial: Timer | None = None
+
+    # ------------------------------------------------------------------ life
+
+    def start(self) -> None:
+        """Dial the leader."""
+        self.set_phase(Phase.DISCOVERY, "elected " + str(self.leader))
+        self._watch()
+        self.network.dial(self.leader)
+
+    def close(self) -> None:
+        """End the term: no callback of it has any effect from now on (ZOOKEEPER-4712)."""
+        super().close()
+        for timer in (self._watchdog, self._redial):
+            if timer is not None:
+                timer.cancel()
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+
+    def on_dialed(self, link: PeerLink | None) -> None:
+        """Begin discovery, or try again."""
+        if self._link is not None or self.step is not Step.CONNECTING:
+            if link is not None:
+                link.close()
+            return
+        if link is None:
+            if self._attempts >= len(DIAL_DELAYS_MS):
+                self.give_up(f"leader {self.leader} cannot be reached")
+                return
+            self._redial = self.clock.call_later(DIAL_DELAYS_MS[self._attempts], self._dial)
+            self._attempts += 1
+            return
+        self._link = link
+        self.step = Step.DISCOVERY
+        info = _LEARNER_INFO.pack(self.sid, PROTOCOL_VERSION, 0)
+        self._send(Packet(PacketType.FOLLOWERINFO, make(self.history.accepted_epoch, 0), info))
+
+    def _dial(self) -> None:
+        self._redial = None
+        if self.active:
+            self.network.dial(self.leader)
+
+    def on_closed(self, link: PeerLink) -> None:
+        """Give up: whoever led us is gone."""
+        if link is self._link:
+            self._link = None
+            self.give_up(f"the link to leader {self.leader} broke")
+
+    def on_packet(self, link: PeerLink, packet: Packet) -> None:
+        """Handle one packet of the leader by the table below."""
+        if link is not self._link:
+            return
+        self._heard_us = self.clock.monotonic_us()
+        if self.trace.on:
+            self.trace_packet("received", self.leader, packet)
+        handler = _TABLE[self.step].get(packet.type)
+        if handler is None:
+            raise PeerProtocolError(
+                f"packet type {packet.type} from leader {self.leader} while {self.step.value}"
+            )
+        handler(self, packet)
+
+    def _watch(self) -> None:
+        """Give up a leader that is silent for initLimit (until UPTODATE) or syncLimit (afterwards)."""
+        settled = self.step is Step.BROADCAST
+        limit_ticks = self.timing.sync_limit_ticks if settled else self.timing.init_limit_ticks
+        silent_ms = (self.clock.monotonic_us() - self._heard_us) // 1000
+        if silent_ms > limit_ticks * self.timing.tick_ms:
+            self.give_up(f"leader {self.leader} is silent for {silent_ms} ms")
+            return
+        self._watchdog = self.clock.call_later(self.timing.tick_ms / 2, self._if_active(self._watch))
+
+    # ------------------------------------------------------------------ discovery
+
+    def _on_leader_info(self, packet: Packet) -> None:
+        epoch = epoch_of(packet.zxid)
+        accepted = self.history.accepted_epoch
+        if epoch < accepted:
+            self.give_up(f"leader {self.leader} proposes epoch {epoch}, {accepted} is promised")
+            return
+        current = _NOT_AGAIN
+        if epoch > accepted:
+            self.history.save_accepted_epoch(epoch)
+            current = self.history.current_epoch
+        self.epoch = epoch
+        self.step = Step.OFFERED
+        self.set_phase(Phase.SYNCHRONIZATION, f"epoch {epoch} accepted")
+        self._send(Packet(PacketType.ACKEPOCH, self.history.zxid_logged, _EPOCH.pack(current)))
+
+    # ------------------------------------------------------------------ synchronization
+
+    def _on_diff(self, packet: Packet) -> None:
+        # Our whole history is a prefix of the leader's, which becomes committed when it is established.
+        self._begin_sync("DIFF", packet, self.history.zxid_logged)
+
+    def _on_trunc(self, packet: Packet) -> None:
+        if self.history.last_not_after(packet.zxid) != packet.zxid:
+            raise PeerProtocolError(f"told to truncate to {text(packet.zxid)}, which this history lacks")
+        if packet.zxid < self.history.zxid_logged:
+            self.history.truncate(packet.zxid)
+        if packet.zxid < self.app.zxid_applied:
+            self.app.rebuild()
+        self._begin_sync("TRUNC", packet, packet.zxid)
+
+    def _on_snap(self, packet: Packet) -> None:
+        self.app.install(packet.zxid, packet.data or b"")
+        self._begin_sync("SNAP", packet, packet.zxid)
+
+    def _begin_sync(self, mode: str, packet: Packet, committed: int) -> None:
+        self.zxid_committed = committed
+        self.step = Step.SYNCING
+        if self.trace.on:
+            self.trace.emit("sync", peer=self.leader, mode=mode, zxid=str(packet.zxid), txns=0)
+
+    def _on_sync_proposal(self, packet: Packet) -> None:
+        # A proposal made while we were being synchronized may arrive twice (protocol-spec issue 2).
+        if packet.zxid > self.history.zxid_logged:
+            self._append(packet)
+
+    def _on_sync_commit(self, packet: Packet) -> None:
+        if packet.zxid > self.history.zxid_logged:
+            raise PeerProtocolError(f"commit {text(packet.zxid)} of a proposal that was never sent")
+        self.zxid_committed = max(self.zxid_committed, packet.zxid)
+
+    def _on_new_leader(self, packet: Packet) -> None:
+        if packet.zxid != make(self.epoch, 0):
+            raise PeerProtocolError(f"NEWLEADER {text(packet.zxid)} in epoch {self.epoch}")
+        self.step = Step.SYNCED
+        self.history.sync(self._if_active(self._on_history_durable))
+
+    def _on_history_durable(self) -> None:
+        self.history.save_current_epoch(self.epoch)
+        self._send(Packet(PacketType.ACK, make(self.epoch, 0)))
+
+    def _on_up_to_date(self, packet: Packet) -> None:
+        self._deliver_tail()
+        self.step = Step.BROADCAST
+        self.serving = True
+        self.set_phase(Phase.BROADCAST, f"synchronized with leader {self.leader}")
+        self._send(Packet(PacketType.ACK, make(self.epoch, 0)))
+        self.established(self.epoch)
+        self.app.on_serving()
+
+    def _deliver_tail(self) -> None:
+        """Apply all that is committed; keep what is only proposed, from this term or an earlier one."""
+        tail = self.history.read_after(self.app.zxid_applied)
+        if tail is None:
+            raise PeerProtocolError(f"the log does not reach back to {text(self.app.zxid_applied)}")
+        self._pending = deque(tail)
+        while self._pending and self._pending[0][0] <= self.zxid_committed:
+            self.app.deliver(*self._pending.popleft())
+
+    # ------------------------------------------------------------------ broadcast
+
+    def _append(self, packet: Packet) -> None:
+        if not follows(packet.zxid, self.history.zxid_logged):
+            raise PeerProtocolError(
+                f"proposal {text(packet.zxid)} does not follow {text(self.history.zxid_logged)}"
+            )
+        payload = packet.data or b""
+        self.history.append(packet.zxid, payload)
+        self._unacked.append(packet.zxid)
+        self._unsynced = True
+        if self.step is Step.BROADCAST:
+            self._pending.append((packet.zxid, payload))
+
+    def _on_commit(self, packet: Packet) -> None:
+        pending = self._pending
+        if not pending or pending[0][0] != packet.zxid:
+            raise PeerProtocolError(f"commit {text(packet.zxid)} out of order")
+        self.zxid_committed = packet.zxid
+        self.app.deliver(*pending.popleft())
+
+    def _on_ping(self, packet: Packet) -> None:
+        self._send(Packet(PacketType.PING, packet.zxid, self.app.touches()))
+
+    def _on_revalidate(self, packet: Packet) -> None:
+        self.app.on_revalidated(packet.data or b"")
+
+    def _on_sync(self, packet: Packet) -> None:
+        self.app.on_synced()
+
+    def _ignore(self, packet: Packet) -> None:
+        """A ping before UPTODATE: Apache's leader expects nothing but acks from us then."""
+
+    def flush(self) -> None:
+        """Make durable what came in this step, and ack it then."""
+        if self._unsynced:
+            self._unsynced = False
+            self.sync_history(self._ack_durable)
+
+    def _ack_durable(self) -> None:
+        durable = self.history.zxid_durable
+        unacked = self._unacked
+        while unacked and unacked[0] <= durable:
+            self._send(Packet(PacketType.ACK, unacked.popleft()))
+
+    # ------------------------------------------------------------------ for the application
+
+    def submit(self, data: bytes, auth: tuple[tuple[str, str], ...]) -> None:
+        """Forward a request to the leader."""
+        self._send(Packet(PacketType.REQUEST, -1, data, auth))
+
+    def revalidate(self, data: bytes) -> None:
+        """Ask the leader whether a session is alive, and take it over."""
+        self._send(Packet(PacketType.REVALIDATE, -1, data))
+
+    @property
+    def outstanding(self) -> int:
+        """Proposals logged here and not yet committed."""
+        return len(self._pending)
+
+    def peer_status(self) -> list[dict[str, object]]:
+        """Describe the link to the leader."""
+        heard_ms_ago = (self.clock.monotonic_us() - self._heard_us) // 1000
+        return [
+            {
+                "sid": self.leader,
+                "connected": self._link is not None,
+                "synced": self.serving,
+                "zxid_acked": None,
+                "heard_ms_ago": heard_ms_ago,
+            }
+        ]
+
+    def _send(self, packet: Packet) -> None:
+        if self._link is None:
+            return
+        if self.trace.on:
+            self.trace_packet("sent", self.leader, packet)
+        self._link.send(packet)
+
+
+_Handler = Callable[[Learner, Packet], None]
+
+_TABLE: dict[Step, dict[int, _Handler]] = {
+    Step.CONNECTING: {},
+    Step.DISCOVERY: {PacketType.LEADERINFO: Learner._on_leader_info},
+    Step.OFFERED: {
+        PacketType.DIFF: Learner._on_diff,
+        PacketType.TRUNC: Learner._on_trunc,
+        PacketType.SNAP: Learner._on_snap,
+    },
+    Step.SYNCING: {
+        PacketType.PROPOSAL: Learner._on_sync_proposal,
+        PacketType.COMMIT: Learner._on_sync_commit,
+        PacketType.NEWLEADER: Learner._on_new_leader,
+        PacketType.PING: Learner._ignore,
+    },
+    Step.SYNCED: {
+        PacketType.PROPOSAL: Learner._append,
+        PacketType.COMMIT: Learner._on_sync_commit,
+        PacketType.UPTODATE: Learner._on_up_to_date,
+        PacketType.PING: Learner._ignore,
+    },
+    Step.BROADCAST: {
+        PacketType.PROPOSAL: Learner._append,
+        PacketType.COMMIT: Learner._on_commit,
+        PacketType.PING: Learner._on_ping,
+        PacketType.REVALIDATE: Learner._on_revalidate,
+        PacketType.SYNC: Learner._on_sync,
+    },
+}
+"""What may be said in which step; every pair that is not here breaks the link (ZOOKEEPER-4394)."""

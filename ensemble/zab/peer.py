@@ -1,0 +1,296 @@
+"""One server's part in ZAB: an election, then a term as leader or as learner, then the next election.
+
+``Peer`` knows which of the three it is in and passes everything on; the rules are in ``election``,
+``learner`` and ``leader``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ensemble.errors import InvariantViolation, PeerProtocolError
+from ensemble.ports import Clock
+from ensemble.trace import Trace
+from ensemble.zab.election import Election
+from ensemble.zab.leader import Leader
+from ensemble.zab.learner import Learner
+from ensemble.zab.messages import Notification, Packet, ServerState, Vote
+from ensemble.zab.phase import Phase
+from ensemble.zab.ports import Application, History, PeerLink, PeerNetwork, Timing
+from ensemble.zab.quorum import Majority
+from ensemble.zab.term import Term
+
+__all__ = ["Peer", "Phase"]
+
+EARLY_PACKETS_MAX = 16
+"""Packets kept from a learner that connected before our own election ended; it sends one."""
+
+
+class Peer:
+    """One voter of an ensemble."""
+
+    def __init__(
+        self,
+        sid: int,
+        voters: Sequence[int],
+        *,
+        timing: Timing,
+        clock: Clock,
+        network: PeerNetwork,
+        history: History,
+        app: Application,
+        trace: Trace,
+        config_text: bytes = b"",
+    ) -> None:
+        self.sid = sid
+        self.role = ServerState.LOOKING
+        self.phase = Phase.ELECTION
+        self.phase_since_us = clock.monotonic_us()
+        self.quorum = Majority(voters)
+        self._clock = clock
+        self._history = history
+        self._app = app
+        self._trace = trace
+        self._term: Leader | Learner | None = None
+        self._early: dict[PeerLink, list[Packet]] = {}
+        self._stopped = True
+        self._context = Term.Context(
+            sid=sid,
+            quorum=self.quorum,
+            timing=timing,
+            clock=clock,
+            network=network,
+            history=history,
+            app=app,
+            trace=trace,
+            config=config_text,
+            give_up=self._look,
+            set_phase=self._set_phase,
+            established=self._on_established,
+        )
+        self.election = Election(
+            sid,
+            self.quorum,
+            clock=clock,
+            send=network.notify,
+            elected=self._on_elected,
+            trace=trace,
+            config=config_text,
+        )
+
+    # ------------------------------------------------------------------ state
+
+    @property
+    def leader(self) -> int | None:
+        """The server that leads or is about to, as far as this one knows."""
+        return self._term.leader if self._term is not None else None
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of the present term, 0 while it is not known."""
+        return self._term.epoch if self._term is not None else 0
+
+    @property
+    def serving(self) -> bool:
+        """Whether clients may be served: synchronized with a leader that a quorum follows."""
+        return self._term is not None and self._term.serving
+
+    @property
+    def zxid_committed(self) -> int:
+        """The last transaction this server knows to be committed."""
+        return self._term.zxid_committed if self._term is not None else self._app.zxid_applied
+
+    @property
+    def outstanding(self) -> int:
+        """Proposals not yet committed."""
+        return self._term.outstanding if self._term is not None else 0
+
+    @property
+    def pending_syncs(self) -> int:
+        """Leader: syncs not yet answered."""
+        return self._term.pending_syncs if isinstance(self._term, Leader) else 0
+
+    def peers(self) -> list[dict[str, object]]:
+        """Describe the links to other servers (``admin.schema.PeerStatus``)."""
+        return self._term.peer_status() if self._term is not None else []
+
+    # ------------------------------------------------------------------ life
+
+    def start(self) -> None:
+        """Join the ensemble."""
+        self._stopped = False
+        self._look("started")
+
+    def stop(self) -> None:
+        """Leave without a word; links are closed, timers forgotten."""
+        self._stopped = True
+        self.election.stop()
+        self._end_term()
+        self._close_early()
+
+    def flush(self) -> None:
+        """End a step of the host: what was appended in it is made durable with one sync."""
+        if self._term is not None:
+            self._term.flush()
+
+    def _look(self, why: str) -> None:
+        if self._stopped:
+            return
+        self._end_term()
+        self.role = ServerState.LOOKING
+        self._set_phase(Phase.ELECTION, why)
+        self._app.on_looking(why)
+        self.election.start(self._history.zxid_logged, self._history.current_epoch)
+
+    def _end_term(self) -> None:
+        if self._term is not None:
+            term, self._term = self._term, None
+            term.close()
+
+    def _on_elected(self, vote: Vote) -> None:
+        context = self._context
+        if vote.leader == self.sid:
+            self.role = ServerState.LEADING
+            self._term = leader = Leader(context)
+            self.election.settle(self.role)
+            leader.start()
+            self._hand_over_early(leader)
+        else:
+            self.role = ServerState.FOLLOWING
+            self._term = Learner(context, vote.leader)
+            self.election.settle(self.role)
+            self._close_early()
+            self._term.start()
+
+    def _on_established(self, epoch: int) -> None:
+        self.election.confirm(epoch)
+
+    def _set_phase(self, phase: Phase, why: str) -> None:
+        self.phase = phase
+        self.phase_since_us = self._clock.monotonic_us()
+        if self._trace.on:
+            role = self.role.name.lower()
+            epoch = self.epoch or self._history.current_epoch
+            self._trace.emit("phase", role=role, phase=phase.value, epoch=epoch, leader=self.leader, why=why)
+
+    # ------------------------------------------------------------------ from the network
+
+    def on_notification(self, notification: Notification) -> None:
+        """Take in an election message."""
+        if self._stopped:
+            return
+        if self._trace.on:
+            vote, state = notification.vote, notification.state.name.lower()
+            self._trace.emit(
+                "message",
+                way="received",
+                peer=notification.sender,
+                type="NOTIFICATION",
+                zxid=str(vote.zxid),
+                vote=vote.leader,
+                state=state,
+            )
+        self.election.on_notification(notification)
+
+    def on_election_link(self, sid: int, up: bool) -> None:
+        """Note that the election link to ``sid`` came up or went down."""
+        if not self._stopped:
+            self.election.on_link(sid, up=up)
+
+    def on_accepted(self, link: PeerLink) -> None:
+        """A server connected to our quorum port: a learner, if we lead or are about to."""
+        if isinstance(self._term, Leader):
+            self._term.on_accepted(link)
+        elif self._term is None and not self._stopped:
+            self._early[link] = []
+        else:
+            link.close()
+
+    def on_dialed(self, sid: int, link: PeerLink | None) -> None:
+        """Our call to ``sid``'s quorum port succeeded, or failed (None)."""
+        if isinstance(self._term, Learner) and self._term.leader == sid:
+            self._term.on_dialed(link)
+        elif link is not None:
+            link.close()
+
+    def on_packets(self, link: PeerLink, packets: list[Packet]) -> None:
+        """Handle what came on a link, in order.
+
+        A packet that its sender's phase forbids breaks the link and raises ``PeerProtocolError`` for the
+        host to log; the peer has done what follows from it already.
+        """
+        early = self._early.get(link)
+        if early is not None:
+            early.extend(packets)
+            if len(early) > EARLY_PACKETS_MAX:
+                self._break(link)
+                raise PeerProtocolError("a learner that does not wait for its leader")
+            return
+        term = self._term
+        for packet in packets:
+            if term is None or not term.active:
+                return
+            try:
+                term.on_packet(link, packet)
+            except PeerProtocolError:
+                self._break(link)
+                raise
+
+    def on_closed(self, link: PeerLink) -> None:
+        """A link broke."""
+        if self._early.pop(link, None) is None and self._term is not None:
+            self._term.on_closed(link)
+
+    def _break(self, link: PeerLink) -> None:
+        link.close()
+        self.on_closed(link)
+
+    def _hand_over_early(self, leader: Leader) -> None:
+        """Learners were quicker than our own election: now they are heard."""
+        early, self._early = self._early, {}
+        for link, packets in early.items():
+            if leader.active:
+                leader.on_accepted(link)
+                self.on_packets(link, packets)
+            else:
+                link.close()
+
+    def _close_early(self) -> None:
+        early, self._early = self._early, {}
+        for link in early:
+            link.close()
+
+    # ------------------------------------------------------------------ from the application
+
+    def _leading(self) -> Leader:
+        if not isinstance(self._term, Leader) or not self._term.serving:
+            raise InvariantViolation("asked to lead while not leading")
+        return self._term
+
+    def _learning(self) -> Learner:
+        if not isinstance(self._term, Learner) or not self._term.serving:
+            raise InvariantViolation("asked to follow while not following")
+        return self._term
+
+    def next_zxid(self) -> int:
+        """Leader: the zxid of the next proposal."""
+        return self._leading().next_zxid()
+
+    def propose(self, zxid: int, payload: bytes) -> None:
+        """Leader: propose a transaction under ``next_zxid()``."""
+        self._leading().propose(zxid, payload)
+
+    def sync(self, learner: int | None = None) -> None:
+        """Leader: report a sync, to ``app.on_synced`` or to ``learner`` by SYNC, in its turn.
+
+        A learner forwards its clients' syncs with ``submit``; SYNC comes back as ``app.on_synced``.
+        """
+        self._leading().sync(learner)
+
+    def submit(self, data: bytes, auth: tuple[tuple[str, str], ...] = ()) -> None:
+        """Learner: forward a request to the leader."""
+        self._learning().submit(data, auth)
+
+    def revalidate(self, data: bytes) -> None:
+        """Learner: ask the leader whether a session is alive; answered by ``app.on_revalidated``."""
+        self._learning().revalidate(data)
