@@ -59,6 +59,7 @@ class Learner(Term):
         self._pending: deque[tuple[int, bytes]] = deque()
         self._unacked: deque[int] = deque()
         self._unsynced = False
+        self._acked_new_leader = False
         self._heard_us = self.clock.monotonic_us()
         self._watchdog: Timer | None = None
         self._redial: Timer | None = None
@@ -195,6 +196,10 @@ class Learner(Term):
     def _on_history_durable(self) -> None:
         self.history.save_current_epoch(self.epoch)
         self._send(Packet(PacketType.ACK, make(self.epoch, 0)))
+        self._acked_new_leader = True
+        while self._unacked and self._unacked[0] <= self.zxid_committed:
+            self._unacked.popleft()  # part of the history that this ack covers
+        self._ack_durable()
 
     def _on_up_to_date(self, packet: Packet) -> None:
         self._deliver_tail()
@@ -254,6 +259,8 @@ class Learner(Term):
             self.sync_history(self._ack_durable)
 
     def _ack_durable(self) -> None:
+        if not self._acked_new_leader:
+            return  # no ack overtakes that of NEWLEADER (ZOOKEEPER-4685)
         durable = self.history.zxid_durable
         unacked = self._unacked
         while unacked and unacked[0] <= durable:

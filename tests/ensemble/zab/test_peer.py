@@ -1,0 +1,284 @@
+"""Elections, terms and hand-overs between three peers."""
+
+from __future__ import annotations
+
+import pytest
+
+from ensemble.errors import InvariantViolation, PeerProtocolError
+from ensemble.zab.messages import Packet, PacketType, ServerState
+from ensemble.zab.phase import Phase
+from ensemble.zxid import make
+from tests.ensemble.zab.harness import MemoryHistory, Table
+
+
+def fresh(count: int = 3) -> Table:
+    return Table({sid: MemoryHistory() for sid in range(1, count + 1)})
+
+
+def history(*zxids: int, accepted: int, current: int) -> MemoryHistory:
+    made = MemoryHistory(
+        [(zxid, b"%x" % zxid) for zxid in zxids], accepted_epoch=accepted, current_epoch=current
+    )
+    made.durable = made.zxid_logged
+    return made
+
+
+def states(table: Table) -> dict[int, list[tuple[int, bytes]]]:
+    return {sid: app.state for sid, app in table.apps.items()}
+
+
+def test_three_fresh_servers_elect_the_greatest_and_serve():
+    table = fresh()
+    table.start(1, 2, 3)
+    assert {peer.role for peer in table.peers.values()} == {ServerState.LEADING, ServerState.FOLLOWING}
+    assert all(peer.serving and peer.phase is Phase.BROADCAST for peer in table.peers.values())
+    assert {h.current_epoch for h in table.histories.values()} == {1}
+
+
+def test_a_lone_server_is_an_ensemble_of_one():
+    table = fresh(1)
+    table.start(1)
+    zxid = table.write(b"a")
+    assert zxid == make(1, 1)
+    assert table.apps[1].state == [(zxid, b"a")]
+
+
+def test_a_minority_never_serves():
+    table = fresh()
+    table.start(1)
+    table.advance(5_000)
+    assert not table.peers[1].serving
+    assert table.peers[1].role is ServerState.LOOKING
+
+
+def test_a_write_reaches_every_server_in_order():
+    table = fresh()
+    table.start(1, 2, 3)
+    for payload in (b"a", b"b", b"c"):
+        table.write(payload)
+    assert len({tuple(state) for state in states(table).values()}) == 1
+    assert [payload for _, payload in table.apps[1].state] == [b"a", b"b", b"c"]
+
+
+def test_a_dead_leader_is_replaced_and_nothing_committed_is_lost():
+    table = fresh()
+    table.start(1, 2, 3)
+    first = table.leader.sid
+    table.write(b"a")
+    table.kill(first)
+    table.settle()
+    table.advance(1_000)
+    second = table.leader
+    assert second.sid != first
+    assert second.epoch == 2
+    table.write(b"b")
+    table.start(first)
+    table.advance(1_000)
+    assert [payload for _, payload in table.apps[first].state] == [b"a", b"b"]
+    assert table.peers[first].serving
+
+
+def test_the_longest_history_of_the_latest_epoch_leads():
+    table = Table(
+        {
+            1: history(make(1, 1), make(1, 2), make(1, 3), accepted=1, current=1),
+            2: history(make(1, 1), make(2, 1), accepted=2, current=2),
+            3: history(make(1, 1), accepted=2, current=1),
+        }
+    )
+    table.start(1, 2, 3)
+    assert table.leader.sid == 2
+    assert len({tuple(state) for state in states(table).values()}) == 1
+    assert [zxid for zxid, _ in table.apps[1].state] == [make(1, 1), make(2, 1)]
+
+
+def test_an_uncommitted_tail_is_truncated_on_the_server_that_comes_back():
+    table = fresh()
+    table.start(1, 2, 3)
+    table.write(b"a")
+    leader = table.leader
+    table.stuck_disks = {sid for sid in table.peers if sid != leader.sid}
+    leader.propose(leader.next_zxid(), b"lost")
+    leader.flush()
+    table.histories[leader.sid].complete()
+    table.stuck_disks.clear()
+    for link in table.links:
+        link.inbox.clear()  # the proposal never arrives
+    table.kill(leader.sid)
+    table.advance(1_000)
+    table.write(b"b")
+    table.start(leader.sid)
+    table.advance(1_000)
+    assert len({tuple(state) for state in states(table).values()}) == 1
+    assert b"lost" not in [payload for _, payload in table.apps[leader.sid].state]
+
+
+def test_nothing_commits_before_a_quorum_of_disks_has_it():
+    table = fresh()
+    table.start(1, 2, 3)
+    table.stuck_disks = {sid for sid in table.peers if sid != 3}
+    leader = table.leader
+    assert leader.sid == 3
+    leader.propose(leader.next_zxid(), b"a")
+    table.settle()
+    assert table.apps[3].state == []
+    table.stuck_disks = {1}
+    table.settle()
+    assert [payload for _, payload in table.apps[3].state] == [b"a"]
+
+
+def test_an_ack_waits_for_history_then_epoch():
+    table = fresh()
+    table.stuck_disks = {1}
+    table.start(1, 2, 3)
+    assert table.histories[1].effects == ["accepted 1"]
+    assert not table.peers[1].serving
+    assert (1, PacketType.ACK, make(1, 0)) not in table.transcript
+    table.stuck_disks.clear()
+    table.settle()
+    assert table.histories[1].effects == ["accepted 1", "current 1"]
+    assert table.peers[1].serving
+
+
+def test_a_leader_that_loses_its_followers_stops_serving():
+    table = fresh()
+    table.start(1, 2, 3)
+    leader = table.leader
+    for sid in {1, 2, 3} - {leader.sid}:
+        table.kill(sid)
+    table.settle()
+    assert not leader.serving
+    with pytest.raises(InvariantViolation):
+        leader.propose(make(1, 1), b"a")
+
+
+def test_a_learner_may_connect_before_the_leader_knows_that_it_leads():
+    table = fresh()
+    table.start(1, 2, 3)
+    table.kill(table.leader.sid)
+    table.advance(2_000)
+    assert table.leader.epoch == 2
+
+
+def test_sync_needs_proof_that_we_still_lead():
+    table = fresh()
+    table.start(1, 2, 3)
+    leader = table.leader
+    leader.sync()
+    assert table.apps[leader.sid].synced == 0
+    leader.flush()
+    assert table.apps[leader.sid].synced == 0
+    table.settle()
+    assert table.apps[leader.sid].synced == 1
+
+
+def test_a_learners_sync_comes_back_after_what_was_proposed_before_it():
+    table = fresh()
+    table.start(1, 2, 3)
+    leader = table.leader
+    learner = next(sid for sid in table.peers if sid != leader.sid)
+    table.stuck_disks = {1, 2, 3}
+    zxid = leader.next_zxid()
+    leader.propose(zxid, b"a")
+    leader.sync(learner)
+    table.settle()
+    assert table.apps[learner].synced == 0
+    table.stuck_disks.clear()
+    table.settle()
+    assert table.apps[learner].synced == 1
+    assert table.apps[learner].zxid_applied == zxid
+
+
+def test_an_ack_beyond_the_last_proposal_breaks_the_link():
+    table = fresh()
+    table.start(1, 2, 3)
+    leader = table.leader
+    link = next(link for link in table.links if link.owner == leader.sid and not link.closed)
+    with pytest.raises(PeerProtocolError, match="beyond"):
+        leader.on_packets(link, [Packet(PacketType.ACK, make(1, 99))])
+    assert link.closed
+
+
+def test_a_packet_its_phase_forbids_breaks_the_link():
+    table = fresh()
+    table.start(1, 2, 3)
+    leader = table.leader
+    learner = next(peer for peer in table.peers.values() if peer is not leader)
+    link = next(link for link in table.links if link.owner == learner.sid and not link.closed)
+    with pytest.raises(PeerProtocolError, match="NEWLEADER|type 10"):
+        learner.on_packets(link, [Packet(PacketType.NEWLEADER, make(1, 0))])
+    assert link.closed
+    assert not learner.serving
+
+
+def test_a_gap_in_the_proposals_breaks_the_link():
+    table = fresh()
+    table.start(1, 2, 3)
+    learner = next(peer for peer in table.peers.values() if peer is not table.leader)
+    link = next(link for link in table.links if link.owner == learner.sid and not link.closed)
+    with pytest.raises(PeerProtocolError, match="does not follow"):
+        learner.on_packets(link, [Packet(PacketType.PROPOSAL, make(1, 2), b"x")])
+
+
+def test_requests_and_revalidations_pass_through():
+    table = fresh()
+    table.start(1, 2, 3)
+    leader = table.leader
+    learner = next(peer for peer in table.peers.values() if peer is not leader)
+    learner.submit(b"request")
+    learner.revalidate(b"session")
+    table.settle()
+    assert table.apps[leader.sid].requests == [(learner.sid, b"request")]
+    assert "revalidated b'valid:session'" in table.apps[learner.sid].log
+
+
+def test_pings_keep_a_quiet_ensemble_together():
+    table = fresh()
+    table.start(1, 2, 3)
+    table.advance(60_000)
+    assert table.leader.epoch == 1
+
+
+def test_a_silent_leader_is_left_and_found_again():
+    table = fresh()
+    table.start(1, 2, 3)
+    leader = table.leader
+    for link in table.links:
+        link.other = None  # packets vanish, nobody notices a break
+    table.advance(2_000)
+    assert any("silent" in line for app in table.apps.values() for line in app.log)
+    assert leader.serving  # both came back over new links before it noticed
+    table.write(b"a")
+    assert len({tuple(state) for state in states(table).values()}) == 1
+
+
+def test_a_late_server_gets_only_what_it_lacks():
+    table = fresh()
+    table.start(2, 3)
+    for payload in (b"a", b"b"):
+        table.write(payload)
+    table.transcript.clear()
+    table.start(1)
+    table.advance(500)
+    kinds = [
+        kind
+        for _, kind, _ in table.transcript
+        if kind in (PacketType.DIFF, PacketType.SNAP, PacketType.TRUNC)
+    ]
+    assert kinds == [PacketType.DIFF]
+    assert table.apps[1].state == table.apps[2].state
+
+
+def test_a_server_whose_past_is_purged_elsewhere_gets_a_snapshot():
+    table = fresh()
+    table.start(2, 3)
+    for payload in (b"a", b"b"):
+        table.write(payload)
+    for sid in (2, 3):
+        purged = table.histories[sid]
+        purged.base = purged.entries[0][0]
+        del purged.entries[0]
+    table.start(1)
+    table.advance(500)
+    assert any(line.startswith("install") for line in table.apps[1].log)
+    assert table.apps[1].state == table.apps[2].state
