@@ -2,8 +2,10 @@
 
     frames        length-prefixed frames out of a stream (clients, elections)
     requests      what clients send: connect, and every operation
+    records       the layouts of those operations
     replies       what servers send: connect reply, replies, events
-    packets       the quorum port: packets without a length prefix, the snapshot stream, what packets carry
+    packets       the quorum port: packets without a length prefix, and what they carry
+    snapstream    where the snapshot among them ends
     elections     the election port: the handshake and the notifications
     four_letter   the words a monitoring script sends instead of a ConnectRequest
 

@@ -30,6 +30,9 @@ _FORWARD = Struct(">qii")
 _TOUCH = Struct(">qi")
 _REVALIDATED = Struct(">q?")
 _LEARNER_INFO = Struct(">qiq")
+# Plain integers: comparing with a member of an enum costs as much as slicing a packet.
+_REQUEST = int(PacketType.REQUEST)
+_SNAP = int(PacketType.SNAP)
 _TYPES = frozenset(int(packet_type) for packet_type in PacketType)
 
 
@@ -39,11 +42,11 @@ _TYPES = frozenset(int(packet_type) for packet_type in PacketType)
 def encode(packet: Packet) -> bytes:
     """Encode one packet; the bytes may be sent on any number of links."""
     data = packet.data
-    if packet.auth or packet.type == PacketType.REQUEST:
+    if packet.auth or packet.type == _REQUEST:
         return _HEAD.pack(packet.type, packet.zxid, -1 if data is None else len(data)) + _tail(packet)
     if data is None:
         return _EMPTY.pack(packet.type, packet.zxid, -1, -1)
-    if packet.type == PacketType.SNAP:
+    if packet.type == _SNAP:
         return b"".join((_EMPTY.pack(packet.type, packet.zxid, -1, -1), data, snapstream.SIGNATURE))
     return b"".join((_HEAD.pack(packet.type, packet.zxid, len(data)), data, NULL))
 
@@ -136,7 +139,7 @@ def _whole_packets(data: bytes, packets: list[Packet]) -> int:
             raise WireError(f"a packet of type {packet_type}")
         if size == -1:
             # ACKs and COMMITs come in runs: twenty bytes each, nothing to slice.
-            if auth != -1 or packet_type == PacketType.SNAP:
+            if auth != -1 or packet_type == _SNAP:
                 break
             append(Packet(packet_type, zxid))
             offset += _EMPTY_BYTES
@@ -145,7 +148,7 @@ def _whole_packets(data: bytes, packets: list[Packet]) -> int:
         stop = start + size
         if size < 0 or size > limit:
             raise WireError(f"a packet of {size} bytes")
-        if stop + 4 > len(data) or int_at(data, stop)[0] != -1 or packet_type == PacketType.SNAP:
+        if stop + 4 > len(data) or int_at(data, stop)[0] != -1 or packet_type == _SNAP:
             break
         append(Packet(packet_type, zxid, data[start:stop]))
         offset = stop + 4
@@ -179,7 +182,7 @@ def _scan(held: bytearray) -> Generator[int, None, tuple[Packet, int]]:
             offset = yield from snapstream.skip_buffer(held, offset, limits.FRAME_BYTES_MAX)
         reader = Reader(held, start, offset)
         entries.append((reader.string(), reader.string()))
-    if packet_type != PacketType.SNAP:
+    if packet_type != _SNAP:
         return Packet(packet_type, zxid, data, tuple(entries)), offset
     if data or entries:
         raise WireError("a SNAP packet with data of its own")

@@ -17,7 +17,7 @@ from ensemble.errors import WireError
 from ensemble.jute import NULL, Reader, pack_bytes, pack_int, pack_string
 from ensemble.tree.operations import Acl, Identity, Op
 from ensemble.wire.frames import frame as framed
-from ensemble.wire.requests import MULTI_END, pack_acl, read_acl, read_strings
+from ensemble.wire.records import MULTI_END, MULTI_HEADER, pack_acl, read_acl, read_strings
 
 NOTIFICATION_XID = -1
 
@@ -33,9 +33,7 @@ _FRAMED_HEADER = Struct(">iiqi")
 _FRAMED_HEADER_AND_LENGTH = Struct(">iiqii")
 _CONNECT = Struct(">iiqi")
 _EVENT = Struct(">iiqiii")
-_MULTI_HEADER = Struct(">i?i")
 _STAT = Struct(">qqqqiiiqiiq")
-_OK_ZERO = 0
 _STRING_BYTES_MIN = 4
 _pack_header = _FRAMED_HEADER.pack
 _pack_header_and_length = _FRAMED_HEADER_AND_LENGTH.pack
@@ -140,10 +138,10 @@ def multi_body(results: Iterable[tuple[int, int, bytes]]) -> bytes:
     pieces: list[bytes] = []
     for op, error, body in results:
         if op == Op.ERROR or error:
-            pieces.append(_MULTI_HEADER.pack(Op.ERROR, False, error))
+            pieces.append(MULTI_HEADER.pack(Op.ERROR, False, error))
             pieces.append(pack_int(error))
         else:
-            pieces.append(_MULTI_HEADER.pack(_RESULT_OP.get(op, op), False, 0))
+            pieces.append(MULTI_HEADER.pack(_RESULT_OP.get(op, op), False, 0))
             pieces.append(body)
     pieces.append(MULTI_END)
     return b"".join(pieces)
