@@ -205,7 +205,7 @@ def test_a_packet_its_phase_forbids_breaks_the_link():
     leader = table.leader
     learner = next(peer for peer in table.peers.values() if peer is not leader)
     link = next(link for link in table.links if link.owner == learner.sid and not link.closed)
-    with pytest.raises(PeerProtocolError, match="NEWLEADER|type 10"):
+    with pytest.raises(PeerProtocolError, match="type 10"):
         learner.on_packets(link, [Packet(PacketType.NEWLEADER, make(1, 0))])
     assert link.closed
     assert not learner.serving

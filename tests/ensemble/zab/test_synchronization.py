@@ -9,7 +9,7 @@ from ensemble.zab.synchronization import choose
 from ensemble.zxid import make
 from tests.ensemble.zab.harness import MemoryHistory
 
-SHAPES = [shape for shape in itertools.product(range(4), repeat=3)]
+SHAPES = list(itertools.product(range(4), repeat=3))
 
 
 def zxids(shape: tuple[int, ...]) -> list[int]:
