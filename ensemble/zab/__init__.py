@@ -1,12 +1,15 @@
 """ZAB: agreement on one order of transactions, which it carries as opaque bytes.
 
-    messages    what servers say to each other
-    ports       what ZAB asks of the server around it
-    quorum      who may decide
-    election    who might lead (fast leader election)
-    learner     discovery, synchronization and broadcast, seen from a follower
-    leader      the same, seen from the leader
-    peer        one server: which of these roles it plays now
+    messages           what servers say to each other
+    ports              what ZAB asks of the server around it
+    phase, quorum      the names of the phases; who may decide
+    election           who might lead (fast leader election)
+    term               what one term as leader and one as learner share
+    learner            discovery, synchronization and broadcast, seen from a follower
+    leader             the same, seen from the leader
+    followers, syncs   what a leader keeps of its learners, and the syncs it owes
+    synchronization    DIFF, TRUNC or SNAP: a pure choice
+    peer               one server: which of these roles it plays now
 
 Words: *round* is the election's logical clock; *accepted epoch* is a promise made in discovery, *current
 epoch* is the one whose history this server holds; *history* is the log of transactions; a transaction is

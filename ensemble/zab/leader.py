@@ -17,52 +17,24 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from struct import Struct
 from struct import error as StructError
 
 from ensemble.errors import InvariantViolation, PeerProtocolError
 from ensemble.ports import Timer
+from ensemble.zab.followers import Follower, Followers, FollowerStep
 from ensemble.zab.messages import PROTOCOL_VERSION, Packet, PacketType
 from ensemble.zab.phase import Phase
 from ensemble.zab.ports import PeerLink
 from ensemble.zab.synchronization import Synchronization, choose
+from ensemble.zab.syncs import Syncs
 from ensemble.zab.term import Term
 from ensemble.zxid import COUNTER_MAX, counter_of, epoch_of, make, text
 
 _LEARNER_INFO = Struct(">qiq")
 _EPOCH = Struct(">i")
-_NEVER = 1 << 63
-"""Greater than every zxid."""
 _COUNTER_RESERVE = 1 << 20
 """A leader hands over this many zxids before its epoch runs out: more than one step can propose."""
-
-
-@dataclass(slots=True, eq=False)
-class Follower:
-    """A learner as its leader sees it: one link."""
-
-    link: PeerLink
-    sid: int | None = None
-    accepted_epoch: int = 0
-    history: tuple[int, int] | None = None
-    """(current epoch, last zxid), once it acked the epoch."""
-    synchronizing: bool = False
-    synced: bool = False
-    zxid_acked: int = -1
-    heard_us: int = 0
-    pings: deque[int] = field(default_factory=deque)
-    """The confirmation rounds of the pings it has not answered yet."""
-    confirmed: int = 0
-
-
-@dataclass(slots=True)
-class PendingSync:
-    """A sync waiting for everything proposed before it, and for proof that we still lead."""
-
-    zxid: int
-    round: int
-    follower: Follower | None
 
 
 class Leader(Term):
@@ -73,16 +45,14 @@ class Leader(Term):
         self.leader = self.sid
         self.epoch = 0
         self.zxid_committed = self.app.zxid_applied
-        self._followers: dict[PeerLink, Follower] = {}
+        self._followers = Followers(self.sid)
         self._decided = False
         self._proven = False
         self._zxid_proposed = self.history.zxid_logged
         self._own_acked = -1
         self._unsynced = False
         self._outstanding: deque[tuple[int, bytes]] = deque()
-        self._syncs: deque[PendingSync] = deque()
-        self._round = 0
-        self._round_wanted = False
+        self._syncs = Syncs()
         self._tick: Timer | None = None
         self._started_us = self.clock.monotonic_us()
 
@@ -104,33 +74,31 @@ class Leader(Term):
         super().close()
         if self._tick is not None:
             self._tick.cancel()
-        followers = list(self._followers.values())
-        self._followers.clear()
-        for follower in followers:
-            follower.link.close()
+        for follower in self._followers:
+            self._followers.drop(follower)
 
     def on_accepted(self, link: PeerLink) -> None:
         """A learner connected; it speaks first."""
-        self._followers[link] = Follower(link, heard_us=self.clock.monotonic_us())
+        self._followers.add(link, self.clock.monotonic_us())
 
     def on_closed(self, link: PeerLink) -> None:
         """Forget a learner, and its acks with it."""
-        follower = self._followers.pop(link, None)
-        if follower is not None and self.serving and not self.quorum.contains(self._loyal()):
+        follower = self._followers.remove(link)
+        if follower is not None and self.serving and not self.quorum.contains(self._followers.loyal()):
             self.give_up("lost the quorum of followers")
 
     def on_packet(self, link: PeerLink, packet: Packet) -> None:
         """Handle one packet of a learner by the table below."""
-        follower = self._followers.get(link)
+        follower = self._followers.at(link)
         if follower is None:
             return
         follower.heard_us = self.clock.monotonic_us()
         if self.trace.on and follower.sid is not None:
             self.trace_packet("received", follower.sid, packet)
-        handler = _TABLE[_step_of(follower)].get(packet.type)
+        handler = _TABLE[follower.step].get(packet.type)
         if handler is None:
             raise PeerProtocolError(
-                f"packet type {packet.type} from server {follower.sid} while {_step_of(follower)}"
+                f"packet type {packet.type} from server {follower.sid} while {follower.step.value}"
             )
         handler(self, follower, packet)
 
@@ -141,23 +109,15 @@ class Leader(Term):
         if not self.serving and now - self._started_us > self.timing.init_limit_ticks * tick_us:
             self.give_up("no quorum followed within initLimit")
             return
-        for follower in list(self._followers.values()):
+        for follower in self._followers:
             limit = self.timing.sync_limit_ticks if follower.synced else self.timing.init_limit_ticks
             if now - follower.heard_us > limit * tick_us:
-                self.drop(follower)
-        if self.serving and not self.quorum.contains(self._loyal()):
+                self._followers.drop(follower)
+        if self.serving and not self.quorum.contains(self._followers.loyal()):
             self.give_up("lost the quorum of followers")
             return
         self._ping()
         self._tick = self.clock.call_later(self.timing.tick_ms / 2, self._if_active(self._on_tick))
-
-    def drop(self, follower: Follower) -> None:
-        """Break the link to a learner."""
-        self._followers.pop(follower.link, None)
-        follower.link.close()
-
-    def _loyal(self) -> list[int]:
-        return [self.sid, *[f.sid for f in self._followers.values() if f.synced and f.sid is not None]]
 
     # ------------------------------------------------------------------ discovery
 
@@ -168,9 +128,9 @@ class Leader(Term):
             raise PeerProtocolError(f"FOLLOWERINFO: {error}") from None
         if sid == self.sid or sid not in self.quorum.voters:
             raise PeerProtocolError(f"server {sid} is not a follower of this ensemble")
-        for other in list(self._followers.values()):
+        for other in self._followers:
             if other.sid == sid:
-                self.drop(other)  # it came back before we noticed that it was gone
+                self._followers.drop(other)  # it came back before we noticed that it was gone
         follower.sid = sid
         follower.accepted_epoch = epoch_of(packet.zxid)
         if self.trace.on:
@@ -181,7 +141,7 @@ class Leader(Term):
             self._decide_epoch()
 
     def _decide_epoch(self) -> None:
-        known = [f for f in self._followers.values() if f.sid is not None]
+        known = self._followers.known()
         if self._decided or not self.quorum.contains(
             [self.sid, *[f.sid for f in known if f.sid is not None]]
         ):
@@ -216,9 +176,7 @@ class Leader(Term):
 
     def _prove(self) -> None:
         """With a quorum of acked epochs our history is the longest: make it durable, then synchronize."""
-        acked = [
-            f.sid for f in self._followers.values() if f.sid is not None and f.history and f.history[0] >= 0
-        ]
+        acked = [f.sid for f in self._followers if f.sid is not None and f.history and f.history[0] >= 0]
         if not self._proven and self.quorum.contains([self.sid, *acked]):
             self._proven = True
             self.set_phase(Phase.SYNCHRONIZATION, f"epoch {self.epoch} accepted by a quorum")
@@ -228,7 +186,7 @@ class Leader(Term):
         self.history.save_current_epoch(self.epoch)
         self._own_acked = self.history.zxid_durable
         self.zxid_committed = self._zxid_proposed
-        for follower in list(self._followers.values()):
+        for follower in self._followers:
             if follower.history is not None:
                 self._synchronize(follower)
         self._establish()
@@ -277,12 +235,12 @@ class Leader(Term):
             self._establish()
 
     def _establish(self) -> None:
-        if self.serving or self._own_acked < 0 or not self.quorum.contains(self._loyal()):
+        if self.serving or self._own_acked < 0 or not self.quorum.contains(self._followers.loyal()):
             return
         self.serving = True
         self._zxid_proposed = make(self.epoch, 0)
         self.set_phase(Phase.BROADCAST, f"epoch {self.epoch} established")
-        for follower in self._followers.values():
+        for follower in self._followers:
             if follower.synced:
                 self._send(follower, Packet(PacketType.UPTODATE, -1))
         self.established(self.epoch)
@@ -309,9 +267,7 @@ class Leader(Term):
         if self._unsynced:
             self._unsynced = False
             self.sync_history(self._on_durable)
-        if self._round_wanted:
-            self._round_wanted = False
-            self._round += 1
+        if self._syncs.begin_round():
             self._ping()
             self._answer_syncs()
         if counter_of(self._zxid_proposed) > COUNTER_MAX - _COUNTER_RESERVE:
@@ -346,7 +302,7 @@ class Leader(Term):
         """Commit, in order, what a quorum has acked."""
         if not self._outstanding or not self.serving:
             return
-        reached = self.quorum.reached(self._progress())
+        reached = self.quorum.reached(self._followers.progress(self._own_acked))
         outstanding = self._outstanding
         while outstanding and outstanding[0][0] <= reached:
             zxid, payload = outstanding.popleft()
@@ -357,19 +313,12 @@ class Leader(Term):
             self.app.deliver(zxid, payload)
         self._answer_syncs()
 
-    def _progress(self) -> dict[int, int]:
-        progress = {self.sid: self._own_acked}
-        for follower in self._followers.values():
-            if follower.sid is not None and follower.synced:
-                progress[follower.sid] = follower.zxid_acked
-        return progress
-
     # ------------------------------------------------------------------ pings and syncs
 
     def _ping(self) -> None:
-        for follower in list(self._followers.values()):
+        for follower in self._followers:
             if follower.synced and self.serving:
-                follower.pings.append(self._round)
+                follower.pings.append(self._syncs.round)
                 self._send(follower, Packet(PacketType.PING, self._zxid_proposed))
 
     def _on_ping(self, follower: Follower, packet: Packet) -> None:
@@ -383,30 +332,20 @@ class Leader(Term):
     def sync(self, learner: int | None) -> None:
         """Report (``app.on_synced`` here, SYNC to ``learner``) once all that is proposed now is committed,
         and a quorum has confirmed since that we lead."""
-        follower = next((f for f in self._followers.values() if f.sid == learner), None)
-        if learner is not None and follower is None:
-            return  # its link broke; so did its client's
-        self._syncs.append(PendingSync(self._zxid_proposed, self._round + 1, follower))
-        self._round_wanted = True
+        follower = None if learner is None else self._followers.of(learner)
+        if learner is None or follower is not None:  # otherwise its link broke, and its client's with it
+            self._syncs.add(self._zxid_proposed, follower)
 
     def _answer_syncs(self) -> None:
         if not self._syncs:
             return
-        confirmed = {self.sid: self._round}
-        for follower in self._followers.values():
-            if follower.synced and follower.sid is not None:
-                confirmed[follower.sid] = follower.confirmed
-        reached = self.quorum.reached(confirmed)
-        first_outstanding = self._outstanding[0][0] if self._outstanding else _NEVER
-        while self._syncs:
-            head = self._syncs[0]
-            if head.round > reached or first_outstanding <= head.zxid:
-                return
-            self._syncs.popleft()
-            if head.follower is None:
+        committed = self._zxid_proposed if not self._outstanding else self.zxid_committed
+        confirmed = self.quorum.reached(self._followers.confirmations(self._syncs.round))
+        for follower in self._syncs.complete(committed, confirmed):
+            if follower is None:
                 self.app.on_synced()
-            elif head.follower.link in self._followers:
-                self._send(head.follower, Packet(PacketType.SYNC, 0))
+            elif self._followers.at(follower.link) is follower:
+                self._send(follower, Packet(PacketType.SYNC, 0))
 
     # ------------------------------------------------------------------ the application's traffic
 
@@ -432,12 +371,11 @@ class Leader(Term):
     def peer_status(self) -> list[dict[str, object]]:
         """Describe every other voter as this leader sees it."""
         now = self.clock.monotonic_us()
-        known = {f.sid: f for f in self._followers.values() if f.sid is not None}
         rows: list[dict[str, object]] = []
         for sid in self.quorum.voters:
             if sid == self.sid:
                 continue
-            follower = known.get(sid)
+            follower = self._followers.of(sid)
             rows.append(
                 {
                     "sid": sid,
@@ -457,7 +395,7 @@ class Leader(Term):
         follower.link.send(packet)
 
     def _broadcast(self, packet: Packet) -> None:
-        followers = [f for f in self._followers.values() if f.synchronizing]
+        followers = self._followers.forwarding()
         if self.trace.on:
             for follower in followers:
                 if follower.sid is not None:
@@ -465,21 +403,13 @@ class Leader(Term):
         self.network.broadcast([f.link for f in followers], packet)
 
 
-def _step_of(follower: Follower) -> str:
-    if follower.sid is None:
-        return "connected"
-    if follower.history is None:
-        return "discovery"
-    return "broadcast" if follower.synced else "synchronization"
-
-
 _Handler = Callable[[Leader, Follower, Packet], None]
 
-_TABLE: dict[str, dict[int, _Handler]] = {
-    "connected": {PacketType.FOLLOWERINFO: Leader._on_follower_info},
-    "discovery": {PacketType.ACKEPOCH: Leader._on_ack_epoch},
-    "synchronization": {PacketType.ACK: Leader._on_new_leader_ack},
-    "broadcast": {
+_TABLE: dict[FollowerStep, dict[int, _Handler]] = {
+    FollowerStep.CONNECTED: {PacketType.FOLLOWERINFO: Leader._on_follower_info},
+    FollowerStep.DISCOVERY: {PacketType.ACKEPOCH: Leader._on_ack_epoch},
+    FollowerStep.SYNCHRONIZATION: {PacketType.ACK: Leader._on_new_leader_ack},
+    FollowerStep.BROADCAST: {
         PacketType.ACK: Leader._on_ack,
         PacketType.PING: Leader._on_ping,
         PacketType.REQUEST: Leader._on_request,

@@ -1,0 +1,109 @@
+"""The learners of one leader: one entry a link, and what each has acked.
+
+Counts nothing and decides nothing; ``leader`` does.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+
+from ensemble.zab.ports import PeerLink
+
+
+class FollowerStep(Enum):
+    """Where in its term a learner is, as its leader sees it."""
+
+    CONNECTED = "connected"
+    DISCOVERY = "discovery"
+    SYNCHRONIZATION = "synchronization"
+    BROADCAST = "broadcast"
+
+
+@dataclass(slots=True, eq=False)
+class Follower:
+    """A learner as its leader sees it. Everything here ends with the link."""
+
+    link: PeerLink
+    heard_us: int
+    sid: int | None = None
+    accepted_epoch: int = 0
+    history: tuple[int, int] | None = None
+    """(current epoch, last zxid), once it acked the epoch."""
+    synchronizing: bool = False
+    """It was sent its synchronization, and gets every proposal since."""
+    synced: bool = False
+    """It acked NEWLEADER."""
+    zxid_acked: int = -1
+    pings: deque[int] = field(default_factory=deque)
+    """The confirmation rounds of the pings it has not answered yet."""
+    confirmed: int = 0
+    """The last confirmation round it took part in."""
+
+    @property
+    def step(self) -> FollowerStep:
+        """What is expected of it next."""
+        if self.sid is None:
+            return FollowerStep.CONNECTED
+        if self.history is None:
+            return FollowerStep.DISCOVERY
+        return FollowerStep.BROADCAST if self.synced else FollowerStep.SYNCHRONIZATION
+
+
+class Followers:
+    """All learners of one leader."""
+
+    def __init__(self, leader: int) -> None:
+        self._leader = leader
+        self._by_link: dict[PeerLink, Follower] = {}
+
+    def __iter__(self) -> Iterator[Follower]:
+        """Iterate over a copy: learners may be dropped on the way."""
+        return iter(list(self._by_link.values()))
+
+    def add(self, link: PeerLink, now_us: int) -> None:
+        """Take in a new link; its learner has not said who it is."""
+        self._by_link[link] = Follower(link, now_us)
+
+    def at(self, link: PeerLink) -> Follower | None:
+        """Return the learner at the other end of ``link``."""
+        return self._by_link.get(link)
+
+    def of(self, sid: int) -> Follower | None:
+        """Return the learner that is server ``sid``."""
+        return next((f for f in self._by_link.values() if f.sid == sid), None)
+
+    def remove(self, link: PeerLink) -> Follower | None:
+        """Forget a learner, and its acks with it: it may be truncated before it comes back."""
+        return self._by_link.pop(link, None)
+
+    def drop(self, follower: Follower) -> None:
+        """Forget a learner and break its link."""
+        self._by_link.pop(follower.link, None)
+        follower.link.close()
+
+    def known(self) -> list[Follower]:
+        """Return those that have said who they are."""
+        return [f for f in self._by_link.values() if f.sid is not None]
+
+    def forwarding(self) -> list[Follower]:
+        """Return those that get every proposal."""
+        return [f for f in self._by_link.values() if f.synchronizing]
+
+    def loyal(self) -> list[int]:
+        """Return the servers that follow, the leader included."""
+        return [self._leader, *[f.sid for f in self._by_link.values() if f.synced and f.sid is not None]]
+
+    def progress(self, own: int) -> dict[int, int]:
+        """Return the last zxid each server has acked; ``own`` is the leader's."""
+        acked = {f.sid: f.zxid_acked for f in self._by_link.values() if f.synced and f.sid is not None}
+        acked[self._leader] = own
+        return acked
+
+    def confirmations(self, own: int) -> dict[int, int]:
+        """Return the last confirmation round of each server; ``own`` is the leader's."""
+        rounds = {f.sid: f.confirmed for f in self._by_link.values() if f.synced and f.sid is not None}
+        rounds[self._leader] = own
+        return rounds
