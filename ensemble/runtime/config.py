@@ -1,0 +1,278 @@
+"""One server's configuration, read from an unmodified Apache ``zoo.cfg`` and ``dataDir/myid``.
+
+Every way a file can be wrong ends in a :class:`ConfigError` of one sentence that names the key and the
+fix. What the keys of the file do here at all is listed in ``config_keys``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ensemble.errors import ConfigError
+from ensemble.limits import CONNECTIONS_PER_ADDRESS_MAX, FRAME_BYTES_MAX, SNAP_COUNT_TXNS
+from ensemble.runtime import config_keys, properties
+from ensemble.runtime.addresses import ServerAddress, parse_server
+
+TICK_MS = 3000
+"""``tickTime`` when the file does not say (ZooKeeperServer.DEFAULT_TICK_TIME)."""
+WORDS_ALLOWED = "srvr"
+"""``4lw.commands.whitelist`` when the file does not say."""
+SNAPSHOTS_KEPT_MIN = 3
+STANDALONE_SID = 1
+"""The server id of a file without server lines (ZooKeeperServerMain's session tracker says 1, too)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """All that one server is told at start."""
+
+    sid: int
+    servers: tuple[ServerAddress, ...]
+    """Every server of the ensemble in the order of their ids; empty when this server stands alone."""
+    data_dir: Path
+    log_dir: Path
+    client_host: str | None
+    """The address to listen on for clients; None for all of them."""
+    client_port: int
+    tick_ms: int
+    init_limit_ticks: int
+    sync_limit_ticks: int
+    session_timeout_ms_min: int
+    session_timeout_ms_max: int
+    connections_per_address_max: int
+    listen_backlog: int
+    listen_on_all_addresses: bool
+    connect_timeout_ms: int
+    snap_count: int
+    snapshots_kept: int
+    purge_interval_hours: int
+    words_allowed: frozenset[str]
+    """Four-letter words answered; ``*`` stands for all."""
+    frame_bytes_max: int
+    admin_port: int | None
+    faults_allowed: bool
+    warnings: tuple[str, ...]
+    """Sentences for the operator, about keys that have no effect."""
+
+    @property
+    def voters(self) -> tuple[int, ...]:
+        """The ids that count for a quorum; this server's own when it stands alone."""
+        return tuple(server.sid for server in self.servers if server.votes) or (self.sid,)
+
+    @property
+    def me(self) -> ServerAddress | None:
+        """This server's own line; None when it stands alone."""
+        return next((server for server in self.servers if server.sid == self.sid), None)
+
+    @property
+    def membership_text(self) -> str:
+        """The configuration as servers tell it each other: the server lines and the version (2.17)."""
+        lines = [f"server.{server.sid}={server.line()}" for server in self.servers]
+        return "\n".join([*lines, "version=0"])
+
+
+def load(path: Path) -> ServerConfig:
+    """Read ``path``, the dynamic file it names, and ``myid``; :class:`ConfigError` says what is wrong."""
+    keys = _bare(properties.parse(_read_text(path, "the configuration")))
+    if dynamic := keys.get("dynamicConfigFile"):
+        keys |= _bare(properties.parse(_read_text(Path(dynamic), "dynamicConfigFile of the configuration")))
+    return _Reader(keys).config()
+
+
+def _bare(keys: Mapping[str, str]) -> dict[str, str]:
+    """Drop the ``zookeeper.`` that is only needed where a key is given as a Java property."""
+    return {key.removeprefix("zookeeper."): value for key, value in keys.items()}
+
+
+def _read_text(path: Path, what: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{what} {path} does not exist; give the path of a zoo.cfg") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{what} {path} cannot be read ({error}); make it a readable text file") from None
+
+
+class _Reader:
+    """Turns keys and values into a :class:`ServerConfig`, or into one sentence."""
+
+    def __init__(self, keys: Mapping[str, str]) -> None:
+        self.keys = keys
+        self.warnings: list[str] = []
+
+    def config(self) -> ServerConfig:
+        self._judge_keys()
+        data_dir = self._directory("dataDir")
+        servers = self._servers()
+        sid = self._sid(data_dir, servers)
+        alone = not servers
+        tick_ms = self._number("tickTime", TICK_MS, 1, 3_600_000, "milliseconds")
+        timeout_min = self._number("minSessionTimeout", -1, -1, 2**31 - 1, "milliseconds")
+        timeout_max = self._number("maxSessionTimeout", -1, -1, 2**31 - 1, "milliseconds")
+        timeout_min = 2 * tick_ms if timeout_min == -1 else timeout_min
+        timeout_max = 20 * tick_ms if timeout_max == -1 else timeout_max
+        if timeout_min > timeout_max:
+            raise ConfigError(
+                f"minSessionTimeout={timeout_min} is greater than maxSessionTimeout={timeout_max}; swap or drop them"
+            )
+        host, port = self._client_address(next((s for s in servers if s.sid == sid), None))
+        return ServerConfig(
+            sid=sid,
+            servers=servers,
+            data_dir=data_dir,
+            log_dir=self._directory("dataLogDir") if self.keys.get("dataLogDir") else data_dir,
+            client_host=host,
+            client_port=port,
+            tick_ms=tick_ms,
+            init_limit_ticks=self._limit("initLimit", alone),
+            sync_limit_ticks=self._limit("syncLimit", alone),
+            session_timeout_ms_min=timeout_min,
+            session_timeout_ms_max=timeout_max,
+            connections_per_address_max=self._number(
+                "maxClientCnxns", CONNECTIONS_PER_ADDRESS_MAX, 0, 2**31 - 1, "connections"
+            ),
+            listen_backlog=max(128, self._number("clientPortListenBacklog", -1, -1, 65535, "connections")),
+            listen_on_all_addresses=self._flag("quorumListenOnAllIPs", default=False),
+            connect_timeout_ms=self._number("cnxTimeout", 5000, 1, 3_600_000, "milliseconds"),
+            snap_count=max(2, self._number("snapCount", SNAP_COUNT_TXNS, 0, 2**31 - 1, "transactions")),
+            snapshots_kept=self._snapshots_kept(),
+            purge_interval_hours=self._number("autopurge.purgeInterval", 0, 0, 24 * 365, "hours"),
+            words_allowed=self._words(),
+            frame_bytes_max=self._number("jute.maxbuffer", FRAME_BYTES_MAX, 1024, 2**31 - 1, "bytes"),
+            admin_port=self._number("coordinator.adminPort", 0, 0, 65535, "(a port)") or None,
+            faults_allowed=self._flag("coordinator.faults", default=False),
+            warnings=tuple(self.warnings),
+        )
+
+    def _judge_keys(self) -> None:
+        for key, value in self.keys.items():
+            effect = config_keys.effect_of(key)
+            if effect is config_keys.Effect.UNKNOWN:
+                self.warnings.append(f"{key} is not a key this server knows; it is ignored")
+            elif effect is config_keys.Effect.WITHOUT:
+                self._judge_missing(key, value)
+        if self.keys.get("electionAlg", "3") != "3":
+            raise ConfigError(
+                f"electionAlg={self.keys['electionAlg']} does not exist any more; drop the line"
+            )
+
+    def _judge_missing(self, key: str, value: str) -> None:
+        off = config_keys.WITHOUT_MEANS_OFF.get(key)
+        if off is not None and value.lower() in (off, ""):
+            return
+        if key in config_keys.REFUSED:
+            raise ConfigError(f"{key}={value} is asked for, but {config_keys.REFUSED[key]}; drop the line")
+        if key.startswith(config_keys.OTHER_QUORUMS):
+            raise ConfigError(f"{key} is set, but this server knows majority quorums only; drop the line")
+        self.warnings.append(f"{key} has no effect: this server does not have that feature")
+
+    def _number(self, key: str, default: int, low: int, high: int, unit: str) -> int:
+        text = self.keys.get(key, "")
+        if not text:
+            return default
+        try:
+            value = int(text, 0) if text.lower().startswith("0x") else int(text)
+        except ValueError:
+            raise ConfigError(f"{key}={text} is not a number of {unit}; write {key}=<number>") from None
+        if not low <= value <= high:
+            raise ConfigError(f"{key}={text} is out of range; write {low} to {high} {unit}")
+        return value
+
+    def _flag(self, key: str, *, default: bool) -> bool:
+        text = self.keys.get(key, "").lower()
+        if text not in ("", "true", "false"):
+            raise ConfigError(f"{key}={self.keys[key]} is neither true nor false; write one of them")
+        return text == "true" if text else default
+
+    def _limit(self, key: str, alone: bool) -> int:
+        """Read ``initLimit`` or ``syncLimit``: wanted as soon as there is more than one server."""
+        ticks = self._number(key, 0, 0, 1_000_000, "ticks")
+        if ticks:
+            return ticks
+        if alone:
+            return 10
+        raise ConfigError(f"{key} is not set; write for example {key}={'10' if key == 'initLimit' else '5'}")
+
+    def _directory(self, key: str) -> Path:
+        if text := self.keys.get(key):
+            return Path(text)
+        raise ConfigError(f"{key} is not set; write {key}=<directory>")
+
+    def _snapshots_kept(self) -> int:
+        kept = self._number("autopurge.snapRetainCount", SNAPSHOTS_KEPT_MIN, 0, 2**31 - 1, "snapshots")
+        if kept < SNAPSHOTS_KEPT_MIN:
+            self.warnings.append(
+                f"autopurge.snapRetainCount={kept} is too few; {SNAPSHOTS_KEPT_MIN} are kept"
+            )
+        return max(SNAPSHOTS_KEPT_MIN, kept)
+
+    def _words(self) -> frozenset[str]:
+        words = self.keys.get("4lw.commands.whitelist", WORDS_ALLOWED)
+        return frozenset(word for word in words.replace(",", " ").split())
+
+    def _servers(self) -> tuple[ServerAddress, ...]:
+        """Return the ensemble; empty for a server that stands alone, by want of lines or by a single one."""
+        found = {}
+        for key, value in self.keys.items():
+            if key.startswith("server."):
+                server = parse_server(key, value)
+                if server.sid in found:
+                    raise ConfigError(f"{key} names server {server.sid} a second time; keep one of the lines")
+                found[server.sid] = server
+        servers = tuple(found[sid] for sid in sorted(found))
+        voters = sum(server.votes for server in servers)
+        if servers and not voters:
+            raise ConfigError("all server lines are observers; make at least one of them a participant")
+        if voters == 1 and self._flag("standaloneEnabled", default=True):
+            if len(servers) > 1:
+                raise ConfigError(
+                    "one participant cannot lead observers; set standaloneEnabled=false or add some"
+                )
+            return ()
+        return servers
+
+    def _sid(self, data_dir: Path, servers: tuple[ServerAddress, ...]) -> int:
+        if not servers:
+            return STANDALONE_SID
+        path = data_dir / "myid"
+        try:
+            text = path.read_text(encoding="ascii").strip()
+        except FileNotFoundError:
+            raise ConfigError(
+                f"{path} does not exist; write this server's id (the N of server.N) into it"
+            ) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                f"{path} cannot be read ({error}); make it a readable file with a number"
+            ) from None
+        if not text.isdigit():
+            raise ConfigError(
+                f"{path} holds {text[:40]!r}, not a server id; write the N of a server.N line into it"
+            )
+        sid = int(text)
+        if not any(server.sid == sid for server in servers):
+            raise ConfigError(f"{path} says {sid}, but there is no server.{sid} line; add it or correct myid")
+        self._judge_role(next(server for server in servers if server.sid == sid))
+        return sid
+
+    def _judge_role(self, me: ServerAddress) -> None:
+        role = self.keys.get("peerType", "").lower()
+        if role not in ("", "participant", "observer"):
+            raise ConfigError(f"peerType={role} does not exist; write participant or observer")
+        if role and (role == "participant") != me.votes:
+            self.warnings.append(f"peerType={role} is ignored: the line of server.{me.sid} says otherwise")
+
+    def _client_address(self, me: ServerAddress | None) -> tuple[str | None, int]:
+        port = self._number("clientPort", 0, 1, 65535, "(a port)")
+        host = self.keys.get("clientPortAddress") or None
+        if me and me.client_port:
+            if port and port != me.client_port:
+                raise ConfigError(
+                    f"clientPort={port} contradicts ;{me.client_port} of the line server.{me.sid}; drop clientPort"
+                )
+            return host or me.client_host, me.client_port
+        if not port:
+            raise ConfigError("clientPort is not set; write for example clientPort=2181")
+        return host, port

@@ -1,0 +1,134 @@
+"""Every key that may stand in an Apache ZooKeeper 3.9 ``zoo.cfg``, by what it does here.
+
+Source: QuorumPeerConfig.parseProperties and the administrator's guide; any key that parser does not know
+becomes a Java system property, which is how ``snapCount`` and most others work from the file.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Effect(Enum):
+    """What a key of the file does to this server."""
+
+    USED = "used"
+    IRRELEVANT = "irrelevant"
+    """Tunes threads, buffers or libraries of the Java server; there is nothing here it could mean."""
+    WITHOUT = "without"
+    """A feature this server does not have (yet): said by name at start."""
+    UNKNOWN = "unknown"
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+USED = _names(
+    """
+    clientPort clientPortAddress clientPortListenBacklog dataDir dataLogDir tickTime initLimit syncLimit
+    maxClientCnxns minSessionTimeout maxSessionTimeout snapCount autopurge.snapRetainCount
+    autopurge.purgeInterval 4lw.commands.whitelist jute.maxbuffer standaloneEnabled dynamicConfigFile
+    quorumListenOnAllIPs peerType electionAlg cnxTimeout version coordinator.adminPort coordinator.faults
+    """
+)
+
+IRRELEVANT = _names(
+    """
+    preAllocSize commitLogCount maxBatchSize flushDelay maxWriteQueuePollTime fsync.warningthresholdms
+    snapSizeLimitInKb txnLogSizeLimitInKb syncEnabled electionPortBindRetry tcpKeepAlive clientTcpKeepAlive
+    quorumCnxnTimeoutMs connectToLearnerMasterLimit maxTimeToWaitForEpoch maxResponseCacheSize
+    maxGetChildrenResponseCacheSize leader.closeSocketAsync learner.closeSocketAsync learner.asyncSending
+    leader.maxConcurrentSnapSyncs leader.maxConcurrentDiffSyncs serverCnxnFactory watchManagerName
+    forward_learner_requests_to_commit_processor_disabled follower.skipLearnerRequestToNextProcessor
+    closeSessionTxn.enabled serializeLastProcessedZxid.enabled snapshot.trust.empty snapshot.throttle
+    datadir.autocreate db.autocreate quorum.cnxn.threads.size preferIPv6Addresses extendedTypesEnabled
+    observer.reconnectDelayMs observer.election.DelayMs fips-mode intBufferStartingSizeBytes
+    """
+)
+IRRELEVANT_PREFIXES = (
+    "nio.",
+    "netty.",
+    "commitProcessor.",
+    "jvm.",
+    "watchCleaner",
+    "watcherCleaner",
+    "messageTracker.",
+)
+
+WITHOUT = _names(
+    """
+    secureClientPort secureClientPortAddress observerMasterPort localSessionsEnabled
+    localSessionsUpgradingEnabled reconfigEnabled sslQuorum portUnification sslQuorumReloadCertFiles
+    quorum.auth.enableSasl quorum.auth.learnerRequireSasl quorum.auth.serverRequireSasl
+    quorum.auth.learner.saslLoginContext quorum.auth.server.saslLoginContext
+    quorum.auth.kerberos.servicePrincipal oraclePath readonlymode.enabled leaderServes maxCnxns
+    globalOutstandingLimit requestThrottleLimit requestThrottleStallTime requestThrottleDropStale
+    requestStaleLatencyCheck requestStaleConnectionCheck largeRequestMaxBytes largeRequestThreshold
+    throttledOpWaitTime enforceQuota forceSync snapshot.compression.method digest.enabled emulate353TTLNodes
+    znode.container.checkIntervalMs znode.container.maxPerMinute znode.container.maxNeverUsedIntervalMs
+    sessionRequireClientSASLAuth superUser skipACL audit.enable allowSaslFailedClients
+    """
+)
+WITHOUT_PREFIXES = (
+    "group.",
+    "weight.",
+    "connection_throttle_",
+    "metricsProvider.",
+    "multiAddress.",
+    "admin.",
+    "ssl.",
+    "authProvider.",
+    "enforce.auth.",
+    "kerberos.",
+    "DigestAuthenticationProvider.",
+    "X509AuthenticationProvider.",
+    "IPAuthenticationProvider.",
+)
+
+WITHOUT_MEANS_OFF = {
+    "localSessionsEnabled": "false",
+    "localSessionsUpgradingEnabled": "false",
+    "reconfigEnabled": "false",
+    "sslQuorum": "false",
+    "portUnification": "false",
+    "sslQuorumReloadCertFiles": "false",
+    "quorum.auth.enableSasl": "false",
+    "quorum.auth.learnerRequireSasl": "false",
+    "quorum.auth.serverRequireSasl": "false",
+    "readonlymode.enabled": "false",
+    "leaderServes": "yes",
+    "forceSync": "yes",
+    "enforceQuota": "false",
+    "skipACL": "no",
+    "audit.enable": "false",
+    "multiAddress.enabled": "false",
+    "admin.enableServer": "false",
+    "snapshot.compression.method": "",
+    "sessionRequireClientSASLAuth": "false",
+    "enforce.auth.enabled": "false",
+}
+"""Values of features we lack that ask for just that: nothing to warn about."""
+
+REFUSED = {
+    "sslQuorum": "this server cannot yet encrypt the links between servers",
+    "quorum.auth.enableSasl": "this server cannot yet authenticate other servers by SASL",
+    "sessionRequireClientSASLAuth": "this server cannot yet authenticate clients by SASL",
+    "enforce.auth.enabled": "this server cannot yet enforce an authentication scheme",
+}
+"""Protections that must not silently be missing: switched on, they stop the start."""
+
+OTHER_QUORUMS = ("group.", "weight.", "oraclePath")
+"""Rules for what a quorum is other than a majority: to ignore them would be to break agreement."""
+
+
+def effect_of(key: str) -> Effect:
+    """Tell what ``key`` does to this server."""
+    bare = key.removeprefix("zookeeper.")
+    if bare in USED or bare.startswith("server."):
+        return Effect.USED
+    if bare in IRRELEVANT or bare.startswith(IRRELEVANT_PREFIXES):
+        return Effect.IRRELEVANT
+    if bare in WITHOUT or bare.startswith(WITHOUT_PREFIXES):
+        return Effect.WITHOUT
+    return Effect.UNKNOWN

@@ -1,0 +1,293 @@
+"""Election links: one TCP connection between each two servers, kept up at all times.
+
+Apache's QuorumCnxManager is the model. The greater server id makes the connection. A smaller one only
+knocks: it connects, says hello and hangs up, and the greater one dials back. Of messages not yet sent to
+a server only the newest is kept, and the last one is sent again on every new connection, because its
+predecessor may have died with it in flight.
+
+Unlike Apache's, which connects when it has something to send, these links are redialed as soon as they
+break, so that the server above learns of a dead or a returning peer within milliseconds. Hosts are
+resolved anew at each attempt. Knows nothing of what the messages say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterable
+from typing import cast
+
+from ensemble.errors import WireError
+from ensemble.limits import ELECTION_FRAME_BYTES_MAX
+from ensemble.runtime.addresses import ServerAddress
+from ensemble.runtime.listening import listen
+from ensemble.runtime.tasks import watched
+from ensemble.wire.elections import Hello, HelloDecoder, encode_hello
+from ensemble.wire.frames import FrameBuffer, frame
+
+RETRY_S_MIN = 0.05
+RETRY_S_MAX = 1.0
+HELLO_S_MAX = 5.0
+"""A caller that has not said hello by then is hung up on."""
+STRANGERS_MAX = 64
+"""Connections that have not yet said hello."""
+
+MessageHandler = Callable[[int, bytes], None]
+StateHandler = Callable[[int, bool], None]
+
+
+class _Peer:
+    """What is known of one other server; its ``link`` is the connection in force."""
+
+    __slots__ = ("address", "changed", "last", "link", "pending", "sid", "up_since")
+
+    def __init__(self, address: ServerAddress) -> None:
+        self.sid = address.sid
+        self.address = address
+        self.link: _Line | None = None
+        self.up_since = 0.0
+        self.changed = asyncio.Event()
+        self.pending: bytes | None = None
+        self.last: bytes | None = None
+
+
+class ElectionLinks:
+    """The election port of one server, and its links to all others."""
+
+    def __init__(
+        self,
+        me: ServerAddress,
+        others: Iterable[ServerAddress],
+        *,
+        on_message: MessageHandler,
+        on_link: StateHandler,
+        log: Callable[[str], None],
+        connect_timeout_s: float = 5.0,
+    ) -> None:
+        self.me = me
+        self.hello = encode_hello(me.sid, [(me.host, me.election_port)])
+        self.strangers: set[_Line] = set()
+        self.cut: frozenset[int] = frozenset()
+        """Servers that faults keep away."""
+        self.log = log
+        self._on_message = on_message
+        self._on_link = on_link
+        self._connect_timeout_s = connect_timeout_s
+        self._peers = {address.sid: _Peer(address) for address in others}
+        self._keepers: list[asyncio.Task[None]] = []
+        self._server: asyncio.Server | None = None
+
+    async def open(self, host: str | None) -> None:
+        """Listen, and begin to keep up the links; :class:`ConfigError` when the port cannot be had."""
+        self._server = await listen(
+            lambda: _Line(self, None),
+            host,
+            self.me.election_port,
+            key=f"election port of server.{self.me.sid}",
+        )
+        self._keepers = [watched(self._keep_up(peer)) for peer in self._peers.values()]
+
+    async def close(self) -> None:
+        """Stop listening and dialing, drop everything; nothing is reported any more."""
+        if self._server:
+            self._server.close()
+        for keeper in self._keepers:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+        for line in [*self.strangers, *(peer.link for peer in self._peers.values() if peer.link)]:
+            line.abort()
+        for peer in self._peers.values():
+            peer.link = None
+        await asyncio.sleep(0)  # the loop closes aborted sockets in its next turn
+
+    def send(self, sid: int, payload: bytes) -> None:
+        """Send ``payload`` to ``sid`` now, or as soon as there is a link, unless a newer one replaces it."""
+        peer = self._peers.get(sid)
+        if peer is None:
+            return
+        peer.pending = payload
+        self.deliver(peer)
+
+    def deliver(self, peer: _Peer) -> None:
+        """Send what waits for ``peer``, when its link takes it."""
+        if peer.pending is not None and peer.link is not None and not peer.link.stuck:
+            peer.last, peer.pending = peer.pending, None
+            peer.link.write(frame(peer.last))
+
+    def fault(self, cut: frozenset[int]) -> None:
+        """Drop the links to ``cut`` and refuse new ones, both ways, until called with fewer."""
+        self.cut = cut
+        for peer in self._peers.values():
+            if peer.sid in cut and peer.link is not None:
+                peer.link.abort()
+                self.lost(peer.link)
+            peer.changed.set()
+
+    # -- what lines report -------------------------------------------------------------------------------
+
+    def greeted(self, line: _Line, hello: Hello) -> _Peer | None:
+        """Judge a caller: return its peer when ``line`` is to be kept."""
+        peer = self._peers.get(hello.sid)
+        if peer is None:
+            self.log(
+                f"election: {line.where} says it is server {hello.sid}, which is not one of ours; closed"
+            )
+            return None
+        if peer.sid in self.cut:
+            return None
+        if hello.sid > self.me.sid:
+            return peer
+        # A knock. A link that is only just up was made while the knock was on its way.
+        if peer.link is None or time.monotonic() - peer.up_since > RETRY_S_MAX:
+            if peer.link is not None:
+                peer.link.abort()
+                self.lost(peer.link)
+            peer.changed.set()
+        return None
+
+    def up(self, peer: _Peer, line: _Line) -> None:
+        """Take ``line`` as the link to ``peer``, in place of any older one."""
+        older, peer.link = peer.link, line
+        peer.up_since = time.monotonic()
+        peer.changed.set()
+        if older is not None:
+            older.abort()
+        else:
+            self._on_link(peer.sid, True)
+        if peer.pending is None:
+            peer.pending = peer.last
+        self.deliver(peer)
+
+    def lost(self, line: _Line) -> None:
+        """Take note that ``line`` is gone."""
+        self.strangers.discard(line)
+        peer = line.peer
+        if peer is not None and peer.link is line:
+            peer.link = None
+            peer.changed.set()
+            self._on_link(peer.sid, False)
+
+    def message(self, peer: _Peer, line: _Line, payload: bytes) -> None:
+        """Pass on one message of the link in force."""
+        if peer.link is line:
+            self._on_message(peer.sid, payload)
+
+    # -- dialing -----------------------------------------------------------------------------------------
+
+    async def _keep_up(self, peer: _Peer) -> None:
+        """Dial (or knock) whenever there is no link: at once after a call, else ever more slowly."""
+        wait_s = RETRY_S_MIN
+        while True:
+            peer.changed.clear()
+            if peer.link is None and peer.sid not in self.cut:
+                await self._dial(peer)
+            if peer.link is not None or peer.sid in self.cut:
+                await peer.changed.wait()
+                if time.monotonic() - peer.up_since > RETRY_S_MAX:
+                    wait_s = RETRY_S_MIN
+            if peer.link is None:
+                # Not at once, even after a loss: a peer that cuts us off hangs up as often as we call.
+                peer.changed.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(peer.changed.wait(), wait_s)
+                wait_s = min(wait_s * 2, RETRY_S_MAX)
+
+    async def _dial(self, peer: _Peer) -> None:
+        loop = asyncio.get_running_loop()
+        address = peer.address
+        try:
+            async with asyncio.timeout(self._connect_timeout_s):
+                await loop.create_connection(lambda: _Line(self, peer), address.host, address.election_port)
+        except (OSError, TimeoutError):
+            return
+
+
+class _Line(asyncio.Protocol):
+    """One connection on the election port, made by us (``peer`` is given) or by somebody else."""
+
+    __slots__ = ("_deadline", "_frames", "_greeting", "_links", "_transport", "peer", "stuck", "where")
+
+    _transport: asyncio.Transport
+
+    def __init__(self, links: ElectionLinks, peer: _Peer | None) -> None:
+        self.peer = peer
+        self.stuck = False
+        self.where = "somebody"
+        self._links = links
+        self._greeting = None if peer else HelloDecoder()
+        self._frames = FrameBuffer(ELECTION_FRAME_BYTES_MAX)
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        host, port = (transport.get_extra_info("peername") or ("?", 0))[:2]
+        self.where = f"{host}:{port}"
+        links = self._links
+        if self.peer is None:
+            if len(links.strangers) >= STRANGERS_MAX:
+                self._transport.abort()
+                return
+            links.strangers.add(self)
+            self._deadline = asyncio.get_running_loop().call_later(HELLO_S_MAX, self._transport.abort)
+        elif self.peer.sid in links.cut:
+            self._transport.abort()
+        elif self.peer.sid > links.me.sid:
+            self._transport.write(links.hello)
+            self._transport.close()
+        else:
+            self._transport.write(links.hello)
+            links.up(self.peer, self)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            if self._greeting is not None:
+                data = self._greet(data)
+            if data and self.peer is not None:
+                for payload in self._frames.feed(data):
+                    self._links.message(self.peer, self, payload)
+                if self._frames.fault is not None:
+                    raise self._frames.fault
+        except WireError as error:
+            self._links.log(f"election: {self.where} sent {error}; closed")
+            self._transport.abort()
+
+    def _greet(self, data: bytes) -> bytes:
+        """Take the caller's hello; return what came behind it, or nothing when the line is closed."""
+        assert self._greeting is not None
+        greeting = self._greeting.feed(data)
+        if greeting is None:
+            return b""
+        hello, rest = greeting
+        self._greeting = None
+        if self._deadline:
+            self._deadline.cancel()
+        self._links.strangers.discard(self)
+        peer = self._links.greeted(self, hello)
+        if peer is None:
+            self._transport.close()
+            return b""
+        self.peer = peer
+        self._links.up(peer, self)
+        return rest
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._deadline:
+            self._deadline.cancel()
+        self._links.lost(self)
+
+    def pause_writing(self) -> None:
+        self.stuck = True
+
+    def resume_writing(self) -> None:
+        self.stuck = False
+        if self.peer is not None:
+            self._links.deliver(self.peer)
+
+    def write(self, data: bytes) -> None:
+        """Send now: election messages are few, and each counts."""
+        self._transport.write(data)
+
+    def abort(self) -> None:
+        """Close without delivering what is unsent."""
+        self._transport.abort()

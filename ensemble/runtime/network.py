@@ -1,0 +1,104 @@
+"""The network port of a running server: election and quorum links, and the faults between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from ensemble.admin.schema import FaultStatus
+from ensemble.runtime import quorum_links
+from ensemble.runtime.addresses import ServerAddress
+from ensemble.runtime.election_links import ElectionLinks
+from ensemble.runtime.quorum_links import QuorumLinks
+from ensemble.runtime.steps import Steps
+
+
+class Service(quorum_links.Service, Protocol):
+    """Whoever speaks to the other servers."""
+
+    def on_election_message(self, sid: int, payload: bytes) -> None:
+        """An election message came in."""
+
+    def on_election_link(self, sid: int, up: bool) -> None:
+        """The election link to ``sid`` came up or broke."""
+
+
+class LoopNetwork:
+    """:class:`ensemble.ports.Network` over TCP; for a server that stands alone it opens nothing.
+
+    The server it serves is built with it, so it is handed over afterwards, by :meth:`open`.
+    """
+
+    def __init__(self, steps: Steps, *, log: Callable[[str], None], connect_timeout_s: float = 5.0) -> None:
+        self._steps = steps
+        self._log = log
+        self._connect_timeout_s = connect_timeout_s
+        self._others: frozenset[int] = frozenset()
+        self._elections: ElectionLinks | None = None
+        self._quorum: QuorumLinks | None = None
+        self._cut: frozenset[int] = frozenset()
+
+    async def open(
+        self, me: ServerAddress, servers: Iterable[ServerAddress], service: Service, *, everywhere: bool
+    ) -> None:
+        """Open both ports and begin to link up; :class:`ConfigError` when one cannot be had."""
+        others = [server for server in servers if server.sid != me.sid]
+        self._others = frozenset(server.sid for server in others)
+        host = None if everywhere else me.host
+        self._quorum = QuorumLinks(
+            me, others, service, self._steps, log=self._log, connect_timeout_s=self._connect_timeout_s
+        )
+        await self._quorum.open(host)
+
+        def on_message(sid: int, payload: bytes) -> None:
+            self._steps.wake()
+            service.on_election_message(sid, payload)
+
+        def on_link(sid: int, up: bool) -> None:
+            self._steps.wake()
+            service.on_election_link(sid, up)
+
+        self._elections = ElectionLinks(
+            me,
+            others,
+            on_message=on_message,
+            on_link=on_link,
+            log=self._log,
+            connect_timeout_s=self._connect_timeout_s,
+        )
+        await self._elections.open(host)
+
+    async def close(self) -> None:
+        """Break and close everything."""
+        if self._elections:
+            await self._elections.close()
+        if self._quorum:
+            await self._quorum.close()
+
+    def send_election(self, sid: int, payload: bytes) -> None:
+        """Send an election message; only the newest one not yet sent is kept."""
+        if self._elections:
+            self._elections.send(sid, payload)
+
+    def dial(self, sid: int) -> None:
+        """Open a link to the quorum port of ``sid``."""
+        if self._quorum:
+            self._quorum.dial(sid)
+
+    def cut(self, peers: Iterable[int]) -> None:
+        """Cut this server off from ``peers``, in addition to those already cut: no link either way."""
+        self._fault(self._cut | (frozenset(peers) & self._others))
+
+    def heal(self, peers: Iterable[int] = ()) -> None:
+        """Let ``peers`` (all, when none are named) be reached again."""
+        self._fault(self._cut - (frozenset(peers) or self._cut))
+
+    def faults(self) -> list[FaultStatus]:
+        """Return the faults in force."""
+        return [FaultStatus(what="cut", peers=sorted(self._cut))] if self._cut else []
+
+    def _fault(self, cut: frozenset[int]) -> None:
+        self._cut = cut
+        if self._elections and self._quorum:
+            self._elections.fault(cut)
+            self._quorum.fault(cut)

@@ -1,0 +1,229 @@
+"""zoo.cfg as operators write it, and every way it can be wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ensemble.errors import ConfigError
+from ensemble.runtime import config, config_keys, properties
+from ensemble.runtime.config_keys import Effect, effect_of
+
+THREE = """\
+# The number of milliseconds of each tick
+tickTime=2000
+initLimit=10
+syncLimit=5
+dataDir={dir}
+clientPort=2181
+server.1=zoo1:2888:3888
+server.2=zoo2:2888:3888
+server.3=zoo3:2888:3888:participant;2183
+"""
+
+
+def load(tmp_path: Path, text: str, myid: str | None = "1") -> config.ServerConfig:
+    if myid is not None:
+        (tmp_path / "myid").write_text(myid)
+    path = tmp_path / "zoo.cfg"
+    path.write_text(text.replace("{dir}", str(tmp_path)))
+    return config.load(path)
+
+
+def test_an_ensemble(tmp_path: Path) -> None:
+    loaded = load(tmp_path, THREE, "2\n")
+    assert (loaded.sid, loaded.voters, loaded.client_port) == (2, (1, 2, 3), 2181)
+    assert (loaded.tick_ms, loaded.init_limit_ticks, loaded.sync_limit_ticks) == (2000, 10, 5)
+    assert (loaded.session_timeout_ms_min, loaded.session_timeout_ms_max) == (4000, 40000)
+    assert loaded.log_dir == loaded.data_dir == tmp_path
+    assert loaded.words_allowed == {"srvr"}
+    assert loaded.connections_per_address_max == 60
+    assert not loaded.faults_allowed
+    assert loaded.admin_port is None
+    assert loaded.warnings == ()
+    assert loaded.membership_text == (
+        "server.1=zoo1:2888:3888:participant\n"
+        "server.2=zoo2:2888:3888:participant\n"
+        "server.3=zoo3:2888:3888:participant;0.0.0.0:2183\n"
+        "version=0"
+    )
+
+
+def test_standalone_needs_neither_myid_nor_limits(tmp_path: Path) -> None:
+    loaded = load(tmp_path, "dataDir={dir}\nclientPort=2181\n", myid=None)
+    assert (loaded.servers, loaded.voters, loaded.sid) == ((), (1,), 1)
+    assert loaded.tick_ms == 3000
+    assert loaded.me is None
+
+
+def test_one_server_line_stands_alone_unless_told_otherwise(tmp_path: Path) -> None:
+    text = "dataDir={dir}\nclientPort=2181\ninitLimit=10\nsyncLimit=5\nserver.7=localhost:2888:3888\n"
+    assert load(tmp_path, text, myid=None).servers == ()
+    assert load(tmp_path, text + "standaloneEnabled=false\n", myid="7").voters == (7,)
+
+
+def test_an_observer_does_not_vote(tmp_path: Path) -> None:
+    text = THREE.replace("clientPort=2181", "peerType=observer")
+    loaded = load(tmp_path, text + "server.4=[fd00::4]:2888:3888:observer;[::1]:2184\n", "4")
+    assert loaded.voters == (1, 2, 3)
+    assert loaded.me is not None
+    assert loaded.me.line() == "[fd00::4]:2888:3888:observer;[::1]:2184"
+
+
+def test_the_client_address_may_stand_in_the_server_line(tmp_path: Path) -> None:
+    loaded = load(tmp_path, THREE.replace("clientPort=2181\n", ""), "3")
+    assert (loaded.client_host, loaded.client_port) == (None, 2183)
+
+
+def test_a_dynamic_file_holds_the_server_lines(tmp_path: Path) -> None:
+    dynamic = tmp_path / "zoo.cfg.dynamic"
+    dynamic.write_text("server.1=a:1:2;2181\nserver.2=b:1:2;2181\nserver.3=c:1:2;2181\nversion=100000000\n")
+    text = f"dataDir={{dir}}\ninitLimit=10\nsyncLimit=5\ndynamicConfigFile={dynamic}\n"
+    assert load(tmp_path, text).voters == (1, 2, 3)
+
+
+def test_values_of_optional_keys(tmp_path: Path) -> None:
+    loaded = load(
+        tmp_path,
+        "dataDir={dir}\ndataLogDir=/logs\nclientPort=2181\nclientPortAddress=127.0.0.1\nmaxClientCnxns=0\n"
+        "minSessionTimeout=1000\nmaxSessionTimeout=9000\nsnapCount=50\nautopurge.purgeInterval=24\n"
+        "autopurge.snapRetainCount=5\n4lw.commands.whitelist=stat, ruok,*\nzookeeper.jute.maxbuffer=0x200000\n"
+        "coordinator.adminPort=9181\ncoordinator.faults=true\nquorumListenOnAllIPs=true\n",
+    )
+    assert loaded.log_dir == Path("/logs")
+    assert loaded.client_host == "127.0.0.1"
+    assert loaded.connections_per_address_max == 0
+    assert (loaded.session_timeout_ms_min, loaded.session_timeout_ms_max) == (1000, 9000)
+    assert (loaded.snap_count, loaded.snapshots_kept, loaded.purge_interval_hours) == (50, 5, 24)
+    assert loaded.words_allowed == {"stat", "ruok", "*"}
+    assert loaded.frame_bytes_max == 0x200000
+    assert (loaded.admin_port, loaded.faults_allowed) == (9181, True)
+    assert loaded.listen_on_all_addresses
+    assert loaded.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("clientport=2181", "clientport is not a key this server knows; it is ignored"),
+        ("globalOutstandingLimit=1000", "globalOutstandingLimit has no effect"),
+        ("admin.serverPort=8080", "admin.serverPort has no effect"),
+        ("autopurge.snapRetainCount=1", "autopurge.snapRetainCount=1 is too few; 3 are kept"),
+        ("peerType=observer", "peerType=observer is ignored"),
+    ],
+)
+def test_what_has_no_effect_is_said_by_name(tmp_path: Path, line: str, said: str) -> None:
+    (warning,) = load(tmp_path, THREE + line + "\n").warnings
+    assert said in warning
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "nio.numWorkerThreads=4",
+        "commitProcessor.numWorkerThreads=2",
+        "preAllocSize=65536",
+        "jvm.pause.monitor=true",
+        "netty.x=y",
+        "admin.enableServer=false",
+        "reconfigEnabled=false",
+        "sslQuorum=false",
+    ],
+)
+def test_what_cannot_matter_is_accepted_in_silence(tmp_path: Path, line: str) -> None:
+    assert load(tmp_path, THREE + line + "\n").warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("tickTime=2000", "tickTime=fast"), "tickTime=fast is not a number of milliseconds"),
+        (("tickTime=2000", "tickTime=0"), "tickTime=0 is out of range"),
+        (("clientPort=2181", "clientPort=70000"), "clientPort=70000 is out of range"),
+        (("clientPort=2181\n", ""), "clientPort is not set"),
+        (("initLimit=10\n", ""), "initLimit is not set"),
+        (("syncLimit=5\n", ""), "syncLimit is not set"),
+        (("dataDir={dir}\n", ""), "dataDir is not set"),
+        (("zoo1:2888:3888", "zoo1:2888"), "server.1=zoo1:2888 is not of the form"),
+        (("zoo1:2888:3888", "zoo1:2888:2888"), "uses port 2888 twice"),
+        (("zoo1:2888:3888", "zoo1:2888:388888"), "server.1 names the port 388888"),
+        (("zoo1:2888:3888", "zoo1:2888:3888:king"), "the role king"),
+        (("zoo1:2888:3888", "a:1:2|b:1:2"), "several addresses"),
+        (("server.2", "server.300"), "server.300 does not name a server"),
+        (("server.2", "server.x"), "server.x does not name a server"),
+        (("server.2", "server.01"), "server.01 names server 1 a second time"),
+        (("syncLimit=5", "syncLimit=5\nelectionAlg=0"), "electionAlg=0"),
+        (("syncLimit=5", "syncLimit=5\nsslQuorum=true"), "sslQuorum=true is asked for"),
+        (("syncLimit=5", "syncLimit=5\nquorum.auth.enableSasl=true"), "quorum.auth.enableSasl=true is asked"),
+        (("syncLimit=5", "syncLimit=5\ngroup.1=1:2:3"), "majority quorums only"),
+        (("syncLimit=5", "syncLimit=5\nminSessionTimeout=90000"), "minSessionTimeout=90000 is greater"),
+        (
+            ("syncLimit=5", "syncLimit=5\ncoordinator.faults=1"),
+            "coordinator.faults=1 is neither true nor false",
+        ),
+        (("syncLimit=5", "syncLimit=5\npeerType=king"), "peerType=king does not exist"),
+        (("syncLimit=5", "syncLimit=5\ndynamicConfigFile=/nowhere/x"), "/nowhere/x does not exist"),
+    ],
+)
+def test_a_wrong_file_is_one_sentence(tmp_path: Path, change: tuple[str, str], said: str) -> None:
+    text = THREE.replace(*change)
+    assert text != THREE
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, text)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("myid", "said"),
+    [
+        (None, "myid does not exist; write this server's id"),
+        ("one", "holds 'one', not a server id"),
+        ("", "holds '', not a server id"),
+        ("9", "says 9, but there is no server.9 line"),
+    ],
+)
+def test_a_wrong_myid_is_one_sentence(tmp_path: Path, myid: str | None, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        load(tmp_path, THREE, myid)
+
+
+def test_the_second_client_port_must_agree(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="clientPort=2181 contradicts ;2183"):
+        load(tmp_path, THREE, "3")
+
+
+def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nothing\.cfg does not exist; give the path"):
+        config.load(tmp_path / "nothing.cfg")
+
+
+def test_every_known_key_has_one_effect() -> None:
+    groups = [config_keys.USED, config_keys.IRRELEVANT, config_keys.WITHOUT]
+    assert sum(map(len, groups)) == len(frozenset().union(*groups))
+    assert effect_of("server.1") is Effect.USED
+    assert effect_of("weight.1") is Effect.WITHOUT
+    assert effect_of("zookeeper.nio.maxThreads") is Effect.IRRELEVANT
+    assert effect_of("dataDri") is Effect.UNKNOWN
+    assert set(config_keys.REFUSED) <= set(config_keys.WITHOUT_MEANS_OFF)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a=b", {"a": "b"}),
+        ("a = b = c ", {"a": "b = c"}),
+        ("a:b\nc d", {"a": "b", "c": "d"}),
+        ("# no\n! no\n\n  a=1", {"a": "1"}),
+        ("a=1\r\nb=2\rc=3", {"a": "1", "b": "2", "c": "3"}),
+        ("dir=C:\\\\data\\\\zk", {"dir": "C:\\data\\zk"}),
+        ("a=one \\\n   two\nb=x\\\\\nc=y", {"a": "one two", "b": "x\\", "c": "y"}),
+        ("a\\=b=c\\u0041", {"a=b": "cA"}),
+        ("a=1\na=2", {"a": "2"}),
+        ("a", {"a": ""}),
+        ("a=b\\", {"a": "b"}),
+    ],
+)
+def test_java_properties(text: str, expected: dict[str, str]) -> None:
+    assert properties.parse(text) == expected

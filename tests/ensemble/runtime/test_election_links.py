@@ -1,0 +1,226 @@
+"""The election port over real loopback sockets: the handshake's bytes, who wins, what is sent again."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from ensemble.runtime.addresses import ServerAddress
+from ensemble.runtime.election_links import RETRY_S_MAX, STRANGERS_MAX, ElectionLinks
+
+HOST = "127.0.0.1"
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind((HOST, 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+class Manager:
+    """One server's election links, and all they reported."""
+
+    def __init__(self, me: ServerAddress, servers: list[ServerAddress]) -> None:
+        self.messages: list[tuple[int, bytes]] = []
+        self.states: list[tuple[int, bool]] = []
+        self.said: list[str] = []
+        self.links = ElectionLinks(
+            me,
+            [server for server in servers if server.sid != me.sid],
+            on_message=lambda sid, payload: self.messages.append((sid, payload)),
+            on_link=lambda sid, up: self.states.append((sid, up)),
+            log=self.said.append,
+        )
+
+
+def addresses(*sids: int) -> list[ServerAddress]:
+    ports = free_ports(2 * len(sids))
+    return [ServerAddress(sid, HOST, ports[2 * i], ports[2 * i + 1]) for i, sid in enumerate(sids)]
+
+
+@asynccontextmanager
+async def running(*managers: Manager) -> AsyncIterator[None]:
+    for manager in managers:
+        await manager.links.open(HOST)
+    try:
+        yield
+    finally:
+        for manager in managers:
+            await manager.links.close()
+
+
+async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - what is waited for happens elsewhere and tells nobody
+            await asyncio.sleep(0.005)
+
+
+async def read_exactly(reader: asyncio.StreamReader, size: int) -> bytes:
+    async with asyncio.timeout(5):
+        return await reader.readexactly(size)
+
+
+def golden_hello(sid: int, port: int) -> bytes:
+    address = f"{HOST}:{port}".encode()
+    return (
+        b"\xff\xff\xff\xff\xff\xff\x00\x00"
+        + sid.to_bytes(8, "big")
+        + len(address).to_bytes(4, "big")
+        + address
+    )
+
+
+async def test_two_servers_link_up_once_and_talk_both_ways() -> None:
+    servers = addresses(1, 2)
+    one, two = Manager(servers[0], servers), Manager(servers[1], servers)
+    one.links.send(2, b"vote of 1")
+    two.links.send(1, b"vote of 2")
+    async with running(one, two):
+        await until(lambda: one.messages and two.messages)
+        assert (one.messages, two.messages) == ([(2, b"vote of 2")], [(1, b"vote of 1")])
+        assert (one.states, two.states) == ([(2, True)], [(1, True)])
+
+
+async def test_the_greater_id_dials_with_apaches_hello() -> None:
+    servers = addresses(1, 2)
+    two = Manager(servers[1], servers)
+    called: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
+    listener = await asyncio.start_server(
+        lambda reader, writer: called.put_nowait((reader, writer)), HOST, servers[0].election_port
+    )
+    async with listener, running(two):
+        reader, writer = await asyncio.wait_for(called.get(), 5)
+        hello = golden_hello(2, servers[1].election_port)
+        assert await read_exactly(reader, len(hello)) == hello
+        writer.write(b"\x00\x00\x00\x03abc")
+        two.links.send(1, b"xyz")
+        assert await read_exactly(reader, 7) == b"\x00\x00\x00\x03xyz"
+        await until(lambda: two.messages == [(1, b"abc")])
+        writer.close()
+
+
+async def test_a_smaller_id_knocks_and_is_dialed_back() -> None:
+    servers = addresses(1, 2)
+    two = Manager(servers[1], servers)
+    async with running(two):
+        await asyncio.sleep(RETRY_S_MAX)  # its own attempts have slowed down
+        called: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
+        listener = await asyncio.start_server(
+            lambda _, writer: called.put_nowait(writer), HOST, servers[0].election_port
+        )
+        async with listener:
+            reader, writer = await asyncio.open_connection(HOST, servers[1].election_port)
+            writer.write(golden_hello(1, servers[0].election_port))
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+            back = await asyncio.wait_for(called.get(), 0.2)
+            for each in (writer, back):
+                each.close()
+                await each.wait_closed()
+
+
+async def test_a_smaller_id_hangs_up_after_its_hello() -> None:
+    servers = addresses(1, 2)
+    one = Manager(servers[0], servers)
+    received: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        received.put_nowait(await reader.read())
+        writer.close()
+
+    listener = await asyncio.start_server(answer, HOST, servers[1].election_port)
+    async with listener, running(one):
+        knock = await asyncio.wait_for(received.get(), 5)
+        assert knock == golden_hello(1, servers[0].election_port)
+        assert one.states == []
+        _, writer = await asyncio.open_connection(HOST, servers[0].election_port)
+        writer.write(golden_hello(2, servers[1].election_port) + b"\x00\x00\x00\x01x")
+        await until(lambda: one.messages == [(2, b"x")])
+        assert one.states == [(2, True)]
+        writer.close()
+        await until(lambda: one.states == [(2, True), (2, False)])
+
+
+async def test_only_the_newest_waits_and_the_last_is_sent_again() -> None:
+    servers = addresses(1, 2)
+    two = Manager(servers[1], servers)
+    async with running(two):
+        for payload in (b"old", b"older", b"new"):
+            two.links.send(1, payload)
+        for _ in range(2):
+            one = Manager(servers[0], servers)
+            async with running(one):
+                await until(lambda manager=one: manager.messages)
+                assert one.messages == [(2, b"new")]
+
+
+async def test_a_restarted_peer_is_seen_to_go_and_to_come_back_at_once() -> None:
+    servers = addresses(1, 2)
+    one = Manager(servers[0], servers)
+    async with running(one):
+        for _ in range(2):
+            two = Manager(servers[1], servers)
+            async with running(two):
+                await until(lambda: one.states and one.states[-1] == (2, True), 1)
+            await until(lambda: one.states[-1] == (2, False), 1)
+    assert one.states == [(2, True), (2, False)] * 2
+
+
+async def test_a_cut_peer_stays_away_until_healed() -> None:
+    servers = addresses(1, 2)
+    one, two = Manager(servers[0], servers), Manager(servers[1], servers)
+    async with running(one, two):
+        await until(lambda: one.states and two.states)
+        one.links.fault(frozenset({2}))
+        await until(lambda: two.states[-1] == (1, False))
+        one.links.send(2, b"kept")
+        await asyncio.sleep(0.3)
+        assert one.states == [(2, True), (2, False)]
+        assert two.messages == []
+        one.links.fault(frozenset())
+        await until(lambda: two.messages == [(1, b"kept")])
+
+
+@pytest.mark.parametrize(
+    ("first_bytes", "said"),
+    [
+        (golden_hello(9, 1), "says it is server 9, which is not one of ours"),
+        (golden_hello(1, 1), "says it is server 1, which is not one of ours"),  # our own id
+        (b"\xff" * 20, "handshake of version"),
+        (b"\xff\xff\xff\xff\xff\xff\x00\x00" + bytes(8) + b"\x7f\xff\xff\xff", "bytes of addresses"),
+        (golden_hello(2, 1) + b"\x7f\xff\xff\xff", "a frame of"),
+    ],
+)
+async def test_strangers_and_garbage_are_closed(first_bytes: bytes, said: str) -> None:
+    servers = addresses(1, 2)
+    one = Manager(servers[0], servers)
+    async with running(one):
+        reader, writer = await asyncio.open_connection(HOST, servers[0].election_port)
+        writer.write(first_bytes)
+        with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+            await read_exactly(reader, 1)
+        await until(lambda: one.said)
+        assert said in one.said[0]
+        writer.close()
+
+
+async def test_silent_strangers_are_bounded() -> None:
+    servers = addresses(1, 2)
+    one = Manager(servers[0], servers)
+    async with running(one):
+        opened = [
+            await asyncio.open_connection(HOST, servers[0].election_port) for _ in range(STRANGERS_MAX + 1)
+        ]
+        reader, _ = opened[-1]
+        with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+            await read_exactly(reader, 1)
+        assert len(one.links.strangers) == STRANGERS_MAX
+        for _, writer in opened:
+            writer.close()
