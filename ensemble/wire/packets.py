@@ -126,33 +126,69 @@ class PacketDecoder:
 
 
 def _whole_packets(data: bytes, packets: list[Packet]) -> int:
-    """Append the packets that lie wholly in ``data``, up to the first one that needs the scanner (cut, with
-    authinfo, or a SNAP); return where that one starts."""
+    """Append the packets that lie wholly in ``data``, up to the first one that needs the scanner (cut, or a
+    SNAP); return where that one starts."""
     append = packets.append
     unpack, int_at = _EMPTY.unpack_from, INT.unpack_from
-    types, limit = _TYPES, limits.PEER_FRAME_BYTES_MAX
     offset = 0
     last = len(data) - _EMPTY_BYTES
     while offset <= last:
-        packet_type, zxid, size, auth = unpack(data, offset)
-        if packet_type not in types:
-            raise WireError(f"a packet of type {packet_type}")
-        if size == -1:
-            # ACKs and COMMITs come in runs: twenty bytes each, nothing to slice.
-            if auth != -1 or packet_type == _SNAP:
-                break
-            append(Packet(packet_type, zxid))
-            offset += _EMPTY_BYTES
-            continue
-        start = offset + _HEAD_BYTES
-        stop = start + size
-        if size < 0 or size > limit:
-            raise WireError(f"a packet of {size} bytes")
-        if stop + 4 > len(data) or int_at(data, stop)[0] != -1 or packet_type == _SNAP:
+        packet_type, zxid, size, count = unpack(data, offset)
+        if packet_type not in _TYPES or not -1 <= size <= limits.PEER_FRAME_BYTES_MAX:
+            raise WireError(f"a packet of type {packet_type} and {size} bytes")
+        if packet_type == _SNAP:
             break
-        append(Packet(packet_type, zxid, data[start:stop]))
-        offset = stop + 4
+        payload = None
+        stop = offset + _HEAD_BYTES
+        if size >= 0:
+            start, stop = stop, stop + size
+            if stop + 4 > len(data):
+                break
+            payload = data[start:stop]
+            (count,) = int_at(data, stop)
+        if count == -1:
+            append(Packet(packet_type, zxid, payload))
+            offset = stop + 4
+            continue
+        auth = _whole_auth(data, stop + 4, count)
+        if auth is None:
+            break
+        identities, offset = auth
+        append(Packet(packet_type, zxid, payload, identities))
     return offset
+
+
+def _whole_auth(data: bytes, offset: int, count: int) -> tuple[tuple[tuple[str, str], ...], int] | None:
+    """Read ``count`` identities from ``offset`` on, and where they end; None when they are cut."""
+    _check_identities(count)
+    start = offset
+    end = len(data)
+    for _ in range(2 * count):
+        if offset + 4 > end:
+            return None
+        (size,) = INT.unpack_from(data, offset)
+        offset += 4 + max(size, 0)
+        _check_identity(size, offset - start)
+        if offset > end:
+            return None
+    return _read_identities(data, start, offset, count), offset
+
+
+def _check_identities(count: int) -> None:
+    if not -1 <= count <= _AUTH_ENTRIES_MAX:
+        raise WireError(f"a packet with {count} identities")
+
+
+def _check_identity(size: int, total: int) -> None:
+    if size < -1 or total > limits.FRAME_BYTES_MAX:
+        raise WireError(f"an identity of {size} bytes, {total} in one packet")
+
+
+def _read_identities(
+    buffer: bytes | bytearray, start: int, stop: int, count: int
+) -> tuple[tuple[str, str], ...]:
+    reader = Reader(buffer, start, stop)
+    return tuple([(reader.string(), reader.string()) for _ in range(count)])
 
 
 def _scan(held: bytearray) -> Generator[int, None, tuple[Packet, int]]:
@@ -172,19 +208,20 @@ def _scan(held: bytearray) -> Generator[int, None, tuple[Packet, int]]:
         yield stop + 4
     data = bytes(held[_HEAD_BYTES:stop]) if size >= 0 else None
     (count,) = INT.unpack_from(held, stop)
-    if count < -1 or count > _AUTH_ENTRIES_MAX:
-        raise WireError(f"a packet with {count} identities")
-    offset = stop + 4
-    entries: list[tuple[str, str]] = []
-    for _ in range(count):
-        start = offset
-        for _part in range(2):
-            offset = yield from snapstream.skip_buffer(held, offset, limits.FRAME_BYTES_MAX)
-        reader = Reader(held, start, offset)
-        entries.append((reader.string(), reader.string()))
+    _check_identities(count)
+    start = offset = stop + 4
+    for _ in range(2 * count):
+        if len(held) < offset + 4:
+            yield offset + 4
+        (size,) = INT.unpack_from(held, offset)
+        offset += 4 + max(size, 0)
+        _check_identity(size, offset - start)
+        if len(held) < offset:
+            yield offset
+    auth = _read_identities(held, start, offset, count)
     if packet_type != _SNAP:
-        return Packet(packet_type, zxid, data, tuple(entries)), offset
-    if data or entries:
+        return Packet(packet_type, zxid, data, auth), offset
+    if data or auth:
         raise WireError("a SNAP packet with data of its own")
     end = yield from snapstream.skip_snapshot(held, offset)
     body = bytes(held[offset : end - len(snapstream.SIGNATURE)])

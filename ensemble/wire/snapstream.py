@@ -34,25 +34,12 @@ _END_OF_NODES = pack_string("/")
 Walk = Generator[int, None, int]
 
 
-def skip_buffer(held: bytearray, offset: int, limit: int) -> Walk:
-    """Walk over one buffer or string of at most ``limit`` bytes."""
-    if len(held) < offset + 4:
-        yield offset + 4
-    (size,) = INT.unpack_from(held, offset)
-    if size < -1 or size > limit:
-        raise WireError(f"a field of {size} bytes in a snapshot or an identity")
-    stop: int = offset + 4 + max(size, 0)
-    if len(held) < stop:
-        yield stop
-    return stop
-
-
 def skip_snapshot(held: bytearray, offset: int) -> Walk:
     """Walk over a snapshot and its signature, from ``offset`` on."""
-    start = offset
+    bound = offset + limits.SNAPSHOT_BYTES_MAX
     offset = yield from _skip_sessions(held, offset)
-    offset = yield from _skip_acls(held, offset)
-    offset = yield from _skip_nodes(held, offset, start)
+    offset = yield from _skip_acls(held, offset, bound)
+    offset = yield from _skip_nodes(held, offset, bound)
     stop = offset + len(SIGNATURE)
     if len(held) < stop:
         yield stop
@@ -78,19 +65,33 @@ def _skip_sessions(held: bytearray, offset: int) -> Walk:
     return stop
 
 
-def _skip_acls(held: bytearray, offset: int) -> Walk:
+def _skip_acls(held: bytearray, offset: int, bound: int) -> Walk:
     lists = yield from _read_count(held, offset, 8 + 4)
     offset += 4
     for _ in range(lists):
         entries = yield from _read_count(held, offset + 8, _ACL_BYTES_MIN)
         offset += 8 + 4
         for _entry in range(entries):
-            offset = yield from skip_buffer(held, offset + 4, limits.PEER_FRAME_BYTES_MAX)
-            offset = yield from skip_buffer(held, offset, limits.PEER_FRAME_BYTES_MAX)
+            offset = yield from _skip_string(held, offset + 4)
+            offset = yield from _skip_string(held, offset)
+            if offset > bound:
+                raise WireError("a snapshot over the limit")
     return offset
 
 
-def _skip_nodes(held: bytearray, offset: int, start: int) -> Walk:
+def _skip_string(held: bytearray, offset: int) -> Walk:
+    if len(held) < offset + 4:
+        yield offset + 4
+    (size,) = INT.unpack_from(held, offset)
+    if size < -1 or size > limits.PEER_FRAME_BYTES_MAX:
+        raise WireError(f"a string of {size} bytes in a snapshot")
+    stop: int = offset + 4 + max(size, 0)
+    if len(held) < stop:
+        yield stop
+    return stop
+
+
+def _skip_nodes(held: bytearray, offset: int, bound: int) -> Walk:
     """Walk over the nodes. A tree has many, so their two length fields are read here, not by generators."""
     length_at = INT.unpack_from
     limit = limits.PEER_FRAME_BYTES_MAX
@@ -115,7 +116,7 @@ def _skip_nodes(held: bytearray, offset: int, start: int) -> Walk:
         if data_size < -1 or data_size > limit:
             raise WireError(f"a znode of {data_size} bytes in a snapshot")
         offset = data_at + 4 + max(data_size, 0) + _NODE_FIXED_BYTES
-        if offset - start > limits.SNAPSHOT_BYTES_MAX:
+        if offset > bound:
             raise WireError("a snapshot over the limit")
         if end < offset:
             yield offset
