@@ -56,3 +56,15 @@ TRACE_QUEUE_EVENTS_MAX = 20_000
 
 DIFF_TXNS_MAX = 20_000
 """Transactions sent one by one to a learner that was away; one that lacks more gets a snapshot."""
+
+COMMITTED_LOG_BYTES_MAX = 64 * 1024 * 1024
+"""Bytes of those recent transactions; large ones push old ones out before their number does."""
+
+LOG_FILE_BYTES_MAX = 64 * 1024 * 1024
+"""One txn log file; the next transaction after that begins another."""
+
+LOG_ALLOCATE_BYTES = 1024 * 1024
+"""A log file is extended by zeros in steps of this size (Apache: 64 MiB), ahead of the transactions."""
+
+SNAPSHOTS_KEPT = 3
+"""``autopurge.snapRetainCount`` (Apache's default)."""

@@ -1,0 +1,450 @@
+"""A disk in memory, deterministic, that forgets what real disks forget.
+
+A write goes to the *page cache* and is durable only after a sync; the entry of a new, renamed or removed
+file is durable only after a sync of its directory. A crash keeps what was durable and, by the dice, some of
+the rest: whole writes, single sectors of them, a write torn at any byte, a directory as it was between any
+two changes.
+
+It lives longer than the processes that use it: :meth:`SimulatedDisk.crash` and then simply use it again.
+Faults: errors of any call, a full disk, slow syncs, flipped bits, and a crash before any single effect.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from functools import partial
+from random import Random
+
+from ensemble.errors import StorageError
+from ensemble.storage.names import ASIDE_SUFFIX, TEMPORARY_SUFFIX
+
+SECTOR_BYTES = 512
+
+Schedule = Callable[[int, Callable[[], None]], object]
+"""Call a function after so many microseconds of virtual time, from the loop."""
+
+
+class SimulatedCrash(BaseException):
+    """The process died here. Not an Exception: nothing in a server may catch it."""
+
+
+class File:
+    """One file: what the page cache shows, what is durable, and the difference in order."""
+
+    __slots__ = ("cache", "durable", "durable_size", "size", "unsynced")
+
+    def __init__(self) -> None:
+        self.cache = bytearray()
+        self.size = 0
+        """The size as programs see it; ``cache`` leaves out zeros at the end."""
+        self.durable = bytearray()
+        self.durable_size = 0
+        self.unsynced: list[tuple[int, bytes | None]] = []
+        """Writes (offset, data), and changes of size (size, None)."""
+
+    def read(self) -> bytes:
+        """Return what programs see."""
+        return bytes(self.cache).ljust(self.size, b"\0")
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Write into the page cache."""
+        _put(self.cache, offset, data)
+        self.size = max(self.size, offset + len(data))
+        self.unsynced.append((offset, data))
+
+    def resize(self, size: int) -> None:
+        """Cut or extend in the page cache."""
+        del self.cache[size:]
+        self.size = size
+        self.unsynced.append((size, None))
+
+    def sync(self) -> None:
+        """Make the page cache durable."""
+        for offset, data in self.unsynced:
+            self._persist(offset, data)
+        self.unsynced.clear()
+
+    def lose(self, rng: Random) -> None:
+        """Lose power: what is not durable is kept, torn or lost by the dice."""
+        how = rng.choice(("nothing", "everything", "prefix", "sectors"))
+        torn = rng.randrange(len(self.unsynced) + 1)
+        for index, (offset, data) in enumerate(self.unsynced):
+            if how == "everything" or (how == "prefix" and index < torn):
+                self._persist(offset, data)
+            elif how == "prefix" and index == torn and data is not None:
+                self._persist(offset, data[: rng.randint(0, len(data))])
+            elif how == "sectors":
+                self._persist_sectors(offset, data, rng)
+        self.unsynced.clear()
+        self.cache = bytearray(self.durable)
+        self.size = self.durable_size
+
+    def _persist(self, offset: int, data: bytes | None) -> None:
+        if data is None:
+            del self.durable[offset:]
+            self.durable_size = offset
+        elif data:
+            _put(self.durable, offset, data)
+            self.durable_size = max(self.durable_size, offset + len(data))
+
+    def _persist_sectors(self, offset: int, data: bytes | None, rng: Random) -> None:
+        if data is None:
+            if rng.random() < 0.5:
+                self._persist(offset, None)
+            return
+        start, end = offset, offset + len(data)
+        while start < end:
+            stop = min(end, start - start % SECTOR_BYTES + SECTOR_BYTES)
+            if rng.random() < 0.5:
+                self._persist(start, data[start - offset : stop - offset])
+            start = stop
+
+
+def _put(content: bytearray, offset: int, data: bytes) -> None:
+    if offset > len(content):
+        content.extend(bytes(offset - len(content)))
+    content[offset : offset + len(data)] = data
+
+
+class Directory:
+    """All names of a disk: as programs see them, and as they are durable."""
+
+    __slots__ = ("_unsynced", "durable", "files")
+
+    def __init__(self) -> None:
+        self.files: dict[str, File] = {}
+        self.durable: dict[str, File] = {}
+        self._unsynced: list[dict[str, File | None]] = []
+
+    def change(self, names: dict[str, File | None]) -> None:
+        """Link and unlink (None) names in one indivisible step, as a rename does."""
+        _change(self.files, names)
+        self._unsynced.append(names)
+
+    def sync(self) -> None:
+        """Make all changes durable."""
+        for names in self._unsynced:
+            _change(self.durable, names)
+        self._unsynced.clear()
+
+    def lose(self, rng: Random) -> None:
+        """Lose power: the changes up to one of them are kept, as a journal does."""
+        for names in self._unsynced[: rng.randint(0, len(self._unsynced))]:
+            _change(self.durable, names)
+        self._unsynced.clear()
+        self.files = dict(self.durable)
+        for name in sorted(self.files):
+            self.files[name].lose(rng)
+
+
+def _change(files: dict[str, File], names: dict[str, File | None]) -> None:
+    for name, file in names.items():
+        if file is None:
+            files.pop(name, None)
+        else:
+            files[name] = file
+
+
+class _Fault:
+    __slots__ = ("code", "operation", "part", "skip")
+
+    def __init__(self, operation: str, code: int, part: str, skip: int) -> None:
+        self.operation = operation
+        self.code = code
+        self.part = part
+        self.skip = skip
+
+
+class SimulatedDisk:
+    """One disk (implements ``ports.Disk``).
+
+    ``schedule`` gives it virtual time, ``rng`` its dice. Errors in the queue go to ``on_failure``, which
+    raises them unless the host has set it to something better.
+    """
+
+    SYNC_US = 200
+    ASIDE_US = 5_000
+
+    def __init__(self, schedule: Schedule, rng: Random, *, capacity_bytes: int | None = None) -> None:
+        self._schedule = schedule
+        self._rng = rng
+        self._directory = Directory()
+        self._queue: list[tuple[str, Callable[[], None]]] = []
+        self._incarnation = 0
+        self._faults: list[_Fault] = []
+        self._crash_at: int | None = None
+        self._dead = False
+        self.on_failure: Callable[[StorageError], None] = _raise
+        self.capacity_bytes = capacity_bytes
+        self.slowness = 1
+        """Syncs take this many times as long."""
+        self.effects = 0
+        """Changes to the cache, the directory or the platter so far; a crash may fall before any of them."""
+
+    # -- ports.Disk, at once -----------------------------------------------------------------------------
+
+    def names(self, directory: str) -> list[str]:
+        """See ``ports.Disk``."""
+        self._drain()
+        self._may_fail("names", directory)
+        prefix = f"{directory}/"
+        return sorted(name.removeprefix(prefix) for name in self._directory.files if name.startswith(prefix))
+
+    def read(self, name: str) -> bytes:
+        """See ``ports.Disk``."""
+        self._drain()
+        self._may_fail("read", name)
+        return self._existing(name).read()
+
+    def write_atomic(self, name: str, data: bytes) -> None:
+        """See ``ports.Disk``."""
+        self._drain()
+        self._replace("write_atomic", name, name + TEMPORARY_SUFFIX, data)
+
+    def truncate(self, name: str, size: int) -> None:
+        """See ``ports.Disk``."""
+        self._drain()
+        self._may_fail("truncate", name)
+        file = self._existing(name)
+        self._effect()
+        file.resize(size)
+        self._effect()
+        file.sync()
+
+    def remove(self, name: str) -> None:
+        """See ``ports.Disk``."""
+        self._drain()
+        self._may_fail("remove", name)
+        self._existing(name)
+        self._effect()
+        self._directory.change({name: None})
+        self._effect()
+        self._directory.sync()
+
+    # -- ports.Disk, queued ------------------------------------------------------------------------------
+
+    def write(self, name: str, offset: int, data: bytes) -> None:
+        """See ``ports.Disk``."""
+        self._enqueue("write", lambda: self._write(name, offset, data))
+
+    def allocate(self, name: str, size: int) -> None:
+        """See ``ports.Disk``."""
+        self._enqueue("allocate", lambda: self._allocate(name, size))
+
+    def sync(self, done: Callable[[], None]) -> None:
+        """See ``ports.Disk``."""
+        self._enqueue("sync", lambda: self._sync(done))
+
+    def write_aside(self, name: str, chunks: Iterable[bytes], done: Callable[[], None]) -> None:
+        """See ``ports.Disk``."""
+        data = b"".join(chunks)
+        incarnation = self._incarnation
+
+        def carry_out() -> None:
+            alive = incarnation == self._incarnation and not self._dead
+            if alive and self._guarded(lambda: self._replace("write_aside", name, name + ASIDE_SUFFIX, data)):
+                done()
+
+        self._schedule(self.ASIDE_US * self.slowness, carry_out)
+
+    # -- the life of the machine -------------------------------------------------------------------------
+
+    def crash(self, rng: Random | None = None) -> None:
+        """Lose power. What was queued is gone, nobody is called back, and the disk is ready for a restart."""
+        self.detach()
+        self._directory.lose(rng or self._rng)
+
+    def detach(self) -> None:
+        """Lose the process but not the power: the page cache stays, the queue and its callbacks go."""
+        self._incarnation += 1
+        self._queue.clear()
+        self._dead = False
+        self._crash_at = None
+
+    def crash_before(self, effects: int) -> None:
+        """Raise ``SimulatedCrash`` instead of the effect that comes after so many more (0: the next one)."""
+        self._crash_at = self.effects + effects
+
+    def fail(self, operation: str, code: int, *, part: str = "", skip: int = 0) -> None:
+        """Let one call of ``operation`` fail with ``errno`` ``code``.
+
+        ``operation`` is the name of a method of ``ports.Disk``; ``part`` must occur in the file's name (a
+        sync has none), and ``skip`` such calls pass before.
+        """
+        self._faults.append(_Fault(operation, code, part, skip))
+
+    def heal(self) -> None:
+        """Forget the failures not yet met, and the limit of space."""
+        self._faults.clear()
+        self.capacity_bytes = None
+
+    def flip(self, name: str, offset: int, mask: int) -> None:
+        """Flip bits of a durable byte; nobody notices before it is read."""
+        file = self._existing(name)
+        file.sync()
+        for content in (file.cache, file.durable):
+            _put(content, offset, bytes([(content[offset] if offset < len(content) else 0) ^ mask]))
+
+    def put(self, name: str, data: bytes) -> None:
+        """Place a durable file, as an operator might; no effect is counted."""
+        file = File()
+        file.write(0, data)
+        file.sync()
+        self._directory.change({name: file})
+        self._directory.sync()
+
+    def discard(self, name: str) -> None:
+        """Lose a file for good, as an operator might; no effect is counted."""
+        self._directory.change({name: None})
+        self._directory.sync()
+
+    def content(self) -> dict[str, bytes]:
+        """Return every file as programs see it, without touching the queue."""
+        return {name: file.read() for name, file in sorted(self._directory.files.items())}
+
+    def durable_content(self) -> dict[str, bytes]:
+        """Return every file as a crash that loses everything would leave it."""
+        files = sorted(self._directory.durable.items())
+        return {name: bytes(file.durable).ljust(file.durable_size, b"\0") for name, file in files}
+
+    # -- the queue ---------------------------------------------------------------------------------------
+
+    def _enqueue(self, operation: str, work: Callable[[], None]) -> None:
+        if self._dead:
+            return
+        self._queue.append((operation, work))
+        if len(self._queue) == 1:
+            self._begin()
+
+    def _begin(self) -> None:
+        """Start the first item: a sync takes its time, what stands before one does not."""
+        while self._queue and not self._dead:
+            operation, work = self._queue[0]
+            if operation == "sync":
+                self._schedule(self._sync_us(), partial(self._on_time, work, self._incarnation))
+                return
+            self._queue.pop(0)
+            self._guarded(work)
+
+    def _sync_us(self) -> int:
+        # Mostly near the mean, now and then ten times as long: a write-back cache being emptied.
+        tail = 10 if self._rng.random() < 0.02 else 1
+        return int(self.SYNC_US * self.slowness * tail * self._rng.uniform(0.5, 1.5))
+
+    def _on_time(self, work: Callable[[], None], incarnation: int) -> None:
+        # A blocking call may have drained the queue meanwhile; then the item is no longer the first.
+        if incarnation == self._incarnation and self._queue and self._queue[0][1] is work:
+            self._queue.pop(0)
+            self._guarded(work)
+            self._begin()
+
+    def _drain(self) -> None:
+        if self._dead:
+            raise StorageError("the disk failed before")
+        while self._queue:
+            _, work = self._queue.pop(0)
+            try:
+                work()
+            except StorageError:
+                self._dead = True
+                raise
+
+    def _guarded(self, work: Callable[[], None]) -> bool:
+        try:
+            work()
+        except StorageError as error:
+            self._dead = True
+            self._queue.clear()
+            self.on_failure(error)
+            return False
+        return True
+
+    # -- effects -----------------------------------------------------------------------------------------
+
+    def _write(self, name: str, offset: int, data: bytes) -> None:
+        self._may_fail("write", name)
+        self._needs(name, offset + len(data))
+        file = self._open(name)
+        self._effect()
+        file.write(offset, data)
+
+    def _allocate(self, name: str, size: int) -> None:
+        self._may_fail("allocate", name)
+        self._needs(name, size)
+        file = self._open(name)
+        if file.size < size:
+            self._effect()
+            file.resize(size)
+
+    def _sync(self, done: Callable[[], None]) -> None:
+        self._may_fail("sync", "")
+        for name in sorted(self._directory.files):
+            file = self._directory.files[name]
+            if file.unsynced:
+                self._effect()
+                file.sync()
+        self._effect()
+        self._directory.sync()
+        incarnation = self._incarnation
+
+        def report() -> None:
+            if incarnation == self._incarnation:
+                done()
+
+        self._schedule(0, report)
+
+    def _replace(self, operation: str, name: str, temporary: str, data: bytes) -> None:
+        self._may_fail(operation, name)
+        self._needs(temporary, len(data))
+        file = File()
+        self._effect()
+        self._directory.change({temporary: file})
+        self._effect()
+        file.write(0, data)
+        self._effect()
+        file.sync()
+        self._effect()
+        self._directory.change({name: file, temporary: None})
+        self._effect()
+        self._directory.sync()
+
+    def _open(self, name: str) -> File:
+        file = self._directory.files.get(name)
+        if file is None:
+            file = File()
+            self._effect()
+            self._directory.change({name: file})
+        return file
+
+    def _existing(self, name: str) -> File:
+        file = self._directory.files.get(name)
+        if file is None:
+            raise StorageError(f"{name}: {os.strerror(2)}")
+        return file
+
+    def _effect(self) -> None:
+        if self.effects == self._crash_at:
+            self._crash_at = None
+            raise SimulatedCrash(f"before disk effect {self.effects}")
+        self.effects += 1
+
+    def _may_fail(self, operation: str, name: str) -> None:
+        for fault in self._faults:
+            if fault.operation == operation and fault.part in name:
+                if fault.skip:
+                    fault.skip -= 1
+                    continue
+                self._faults.remove(fault)
+                raise StorageError(f"{operation} {name}: {os.strerror(fault.code)}")
+
+    def _needs(self, name: str, size: int) -> None:
+        if self.capacity_bytes is None:
+            return
+        used = sum([file.size for other, file in self._directory.files.items() if other != name])
+        if used + size > self.capacity_bytes:
+            raise StorageError(f"{name}: {os.strerror(28)}")
+
+
+def _raise(error: StorageError) -> None:
+    raise error

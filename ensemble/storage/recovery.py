@@ -1,0 +1,225 @@
+"""What the directories of a server hold, proved; and the repairs that a crash calls for.
+
+Everything starts from the newest snapshot that passes its seals, and continues with the log, whose zxids
+must follow each other without a gap (a missing file in the middle is noticed). When a newer snapshot is
+bad, an older one will do if the log reaches from there to where the bad one stood.
+
+A crash may interrupt the replacement of the whole history by a leader's snapshot. ``installing`` names that
+snapshot beforehand; the replacement counts from the moment the snapshot's file is there, and is completed
+here. ``void`` names a snapshot that was being written aside when the history it belongs to was cut.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from ensemble.errors import CorruptionError, StorageError
+from ensemble.limits import COMMITTED_LOG_BYTES_MAX, COMMITTED_LOG_TXNS_MAX
+from ensemble.ports import Disk
+from ensemble.storage import epochs, snapshots, tail
+from ensemble.storage.names import (
+    ASIDE_SUFFIX,
+    DIRECTORY,
+    INSTALLING,
+    LOG,
+    SNAPSHOT,
+    TEMPORARY_SUFFIX,
+    VOID,
+    numbered,
+    snapshot_name,
+)
+from ensemble.storage.records import MARK_BYTES, Entry, mark, scan, used_bytes
+from ensemble.storage.txnlog import TxnLog
+from ensemble.zxid import follows, text
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """A snapshot that passed its seals."""
+
+    zxid: int
+    body: bytes
+
+
+def finish_interrupted(data: Disk, log: Disk) -> None:
+    """Complete, or undo, what a crash interrupted."""
+    present = {f"{DIRECTORY}/{name}" for name in data.names(DIRECTORY)}
+    for name in sorted(present):
+        if name.endswith((TEMPORARY_SUFFIX, ASIDE_SUFFIX)):
+            data.remove(name)
+    if VOID in present:
+        name = snapshot_name(_zxid_in(data, VOID))
+        if name in present:
+            data.remove(name)
+        data.remove(VOID)
+    if INSTALLING in present:
+        zxid = _zxid_in(data, INSTALLING)
+        if snapshot_name(zxid) in present:
+            for name in numbered(log, LOG).values():
+                log.remove(name)
+            for other, name in numbered(data, SNAPSHOT).items():
+                if other != zxid:
+                    data.remove(name)
+        data.remove(INSTALLING)
+
+
+def find_snapshot(data: Disk, log: Disk) -> tuple[Snapshot | None, int]:
+    """Return the newest valid snapshot, and the zxid the log must reach for the sake of newer, bad ones.
+
+    None in a directory in which nothing ever happened; ``StorageError`` when snapshots are missing that
+    must have been there, or none is valid.
+    """
+    found = numbered(data, SNAPSHOT)
+    wrong: list[str] = []
+    for zxid, name in reversed(found.items()):
+        try:
+            body = snapshots.body_of(data.read(name), name)
+        except CorruptionError as error:
+            wrong.append(str(error))
+            continue
+        return Snapshot(zxid, body), max(found) if wrong else zxid
+    if wrong:
+        raise CorruptionError(f"{'; '.join(wrong)}. No other snapshot is left")
+    if epochs.any_written(data) or any(scan(log.read(name))[0] for name in numbered(log, LOG).values()):
+        raise StorageError(
+            "version-2 holds epochs or transaction logs but no snapshot, so some history is missing: restore "
+            "the snapshots, or empty version-2 of this server so that it fetches everything from the leader"
+        )
+    return None, 0
+
+
+def load_log(disk: Disk, snapshot_zxid: int, reach: int) -> TxnLog:
+    """Return the log that continues from the snapshot at ``snapshot_zxid``, all of it durable.
+
+    ``CorruptionError`` when it has a gap, is corrupt, or does not reach as far as ``reach``.
+    """
+    chain = _Chain(snapshot_zxid)
+    files = numbered(disk, LOG)
+    firsts = list(files)
+    start = max([index for index, first in enumerate(firsts) if first <= snapshot_zxid], default=0)
+    for first in firsts[start:]:
+        name = files[first]
+        if not _load_file(disk, name, first, chain, last=first == firsts[-1]):
+            disk.remove(files.pop(first))
+    chain.finish(reach)
+    return TxnLog(disk, files, chain.base, chain.recent)
+
+
+def _load_file(disk: Disk, name: str, first: int, chain: _Chain, *, last: bool) -> bool:
+    """Add a file's entries to the chain; False when it has none and may go."""
+    data = disk.read(name)
+    entries, end = scan(data) if tail.has_header(data, name) else ([], 0)
+    if entries and entries[0][0] != first:
+        raise CorruptionError(
+            f"{name} begins with transaction {text(entries[0][0])}: it is not where it belongs"
+        )
+    if end:
+        tail.judge(data, end, entries[-1][0] if entries else 0, name)
+    chain.add(entries, name)
+    if last and entries:
+        _make_durable(disk, name, data, end)
+    return bool(entries)
+
+
+def _make_durable(disk: Disk, name: str, data: bytes, end: int) -> None:
+    """Cut a file behind ``end`` and make what stays durable.
+
+    The process may have died between writing and syncing, so what was read may be in memory only. The last
+    write is repeated, because a sync that failed once leaves pages that are taken for clean (ATC'20).
+    """
+    start = tail.batch_start(data, end)
+    if used_bytes(data) > end + MARK_BYTES:
+        disk.truncate(name, end)
+    if start is None:
+        disk.truncate(name, end)
+        return
+    start = min(start, end)
+    disk.write(name, start, data[start:end] + mark(end - start))
+    disk.truncate(name, end + MARK_BYTES)
+
+
+class _Chain:
+    """The history as it is put together, file after file."""
+
+    def __init__(self, snapshot_zxid: int) -> None:
+        self.snapshot_zxid = snapshot_zxid
+        self.base = snapshot_zxid
+        self.recent: deque[Entry] = deque()
+        self._bytes = 0
+        self._last: int | None = None
+
+    def add(self, entries: list[Entry], name: str) -> None:
+        """Continue with the entries of one file, which follow each other."""
+        if not entries:
+            return
+        self._link(entries[0][0], entries, name)
+        for entry in entries:
+            self._push(entry)
+        self._last = entries[-1][0]
+
+    def finish(self, reach: int) -> None:
+        """Settle where the history ends."""
+        if self._last is None or self._last < self.snapshot_zxid:
+            # The log is behind the snapshot (it was installed, or outlived the log's end).
+            self._restart()
+        end = self.recent[-1][0] if self.recent else self.base
+        if end < reach:
+            raise CorruptionError(
+                f"the snapshot at {text(reach)} is bad, and the log ends at {text(end)}: restore it, or empty "
+                "version-2 of this server so that it fetches everything from the leader"
+            )
+
+    def _link(self, first: int, entries: list[Entry], name: str) -> None:
+        """Prove that ``first`` continues the history: after the last file, or after the snapshot."""
+        here = self.snapshot_zxid
+        if self._last is not None and follows(first, self._last) and not self._last < here < first:
+            pass
+        elif first > here and follows(first, here) and (self._last is None or self._last <= here):
+            self._restart()
+        elif self._last is not None or first > here:
+            before = here if self._last is None else self._last
+            raise CorruptionError(
+                f"{name} does not continue the history, which is known up to {text(before)}: a log file is "
+                "missing. Restore it, or empty version-2 of this server so that it fetches everything from the leader"
+            )
+        if first <= here <= entries[-1][0] and all(zxid != here for zxid, _ in entries):
+            raise CorruptionError(
+                f"{name} passes the snapshot at {text(here)} without holding that transaction"
+            )
+
+    def _restart(self) -> None:
+        self.recent.clear()
+        self._bytes = 0
+        self.base = self.snapshot_zxid
+
+    def _push(self, entry: Entry) -> None:
+        if (
+            not self.recent
+            and entry[0] <= self.snapshot_zxid
+            and self._last is None
+            and self.base >= entry[0]
+        ):
+            # What comes before the first entry of the first file is not known: it serves as the base.
+            self.base = entry[0]
+            self._last = entry[0]
+            return
+        self.recent.append(entry)
+        self._bytes += len(entry[1])
+        while len(self.recent) > COMMITTED_LOG_TXNS_MAX or (
+            self._bytes > COMMITTED_LOG_BYTES_MAX and len(self.recent) > 1
+        ):
+            self.base, payload = self.recent.popleft()
+            self._bytes -= len(payload)
+
+
+def _zxid_in(disk: Disk, name: str) -> int:
+    try:
+        return int(disk.read(name), 16)
+    except ValueError:
+        raise CorruptionError(f"{name} does not hold a zxid: restore version-2 as a whole") from None
+
+
+def intent(zxid: int) -> bytes:
+    """Return the content of an ``installing`` or ``void`` file."""
+    return b"%x" % zxid

@@ -1,0 +1,107 @@
+"""The bytes of a snapshot file (Apache's FileSnap and SnapStream).
+
+::
+
+    header {int "ZKSN", int 2, long -1} | body | seal
+    long zxid, int digest version, long digest | seal       since 3.6, unless digests are off
+    long lastProcessedZxid | seal                           since 3.9, unless turned off
+
+A seal is ``long Adler-32 of everything before it`` and the string "/". The body is opaque here, so a file
+is read from the back: the four possible endings are tried, longest first, and every seal must hold.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator
+from struct import Struct
+from zlib import adler32
+
+from ensemble.errors import CorruptionError
+
+HEADER = Struct(">iiq").pack(0x5A4B534E, 2, -1)
+_HEADER_BYTES = len(HEADER)
+
+_SEAL = Struct(">qi1s")
+_SEAL_END = b"\0\0\0\x01/"
+_LONG = Struct(">q")
+_DIGEST = Struct(">qiQ")
+_DIGEST_VERSION = 2
+
+_LAYOUTS = ((_DIGEST.size, _LONG.size), (_DIGEST.size,), (_LONG.size,), ())
+"""Sizes of the sections behind the body's seal: 3.9, 3.6 to 3.8, 3.9 and 3.5 without digests."""
+
+PRISTINE_DIGEST = 1371985504
+"""The digest of a tree in which nothing has happened yet (Apache's DigestCalculator, version 2)."""
+
+
+def _pristine_body() -> bytes:
+    """Return the body of that tree: no sessions, no ACLs, and the znodes that are there from the start."""
+
+    def znode(path: bytes) -> bytes:
+        data, acl, stat = bytes(4), _LONG.pack(-1), bytes(60)
+        return len(path).to_bytes(4, "big") + path + data + acl + stat
+
+    paths = (b"", b"/zookeeper", b"/zookeeper/config", b"/zookeeper/quota")
+    return bytes(8) + b"".join([znode(path) for path in paths]) + _SEAL_END
+
+
+PRISTINE_BODY = _pristine_body()
+
+
+def encode(zxid: int, body: Iterable[bytes], digest: int) -> Iterator[bytes]:
+    """Yield the file of a snapshot at ``zxid``; ``digest`` is the tree's, 64 bits."""
+    checksum = adler32(HEADER)
+    yield HEADER
+    for chunk in body:
+        checksum = adler32(chunk, checksum)
+        yield chunk
+    sections = (b"", _DIGEST.pack(zxid, _DIGEST_VERSION, digest & 0xFFFFFFFFFFFFFFFF), _LONG.pack(zxid))
+    for section in sections:
+        checksum = adler32(section, checksum)
+        seal = _SEAL.pack(checksum, 1, b"/")
+        checksum = adler32(seal, checksum)
+        yield section + seal
+
+
+def body_of(data: bytes, name: str) -> bytes:
+    """Return the body of snapshot file ``name`` whose content is ``data``.
+
+    Raises ``CorruptionError`` when it is incomplete, fails a seal, or is compressed in a way we cannot read.
+    """
+    if name.endswith(".snappy"):
+        raise CorruptionError(
+            f"{name} is compressed by snappy: write a plain one (snapshot.compression.method)"
+        )
+    if name.endswith(".gz"):
+        try:
+            data = zlib.decompress(data, 31)
+        except zlib.error as error:
+            raise CorruptionError(f"{name} does not decompress: {error}") from None
+    if not data.startswith(HEADER[:8]):
+        raise CorruptionError(f"{name} does not begin as a snapshot does")
+    for sections in _LAYOUTS:
+        end = _sealed_body_end(data, sections)
+        if end is not None:
+            return data[_HEADER_BYTES:end]
+    raise CorruptionError(f"{name} is incomplete or corrupt: its checksums do not hold")
+
+
+def _sealed_body_end(data: bytes, sections: tuple[int, ...]) -> int | None:
+    """Return where the body ends if ``data`` ends in ``sections``, each sealed; else None."""
+    end = len(data) - sum(sections) - _SEAL.size * (len(sections) + 1)
+    if end < _HEADER_BYTES:
+        return None
+    seals, offset = [], end
+    for size in (*sections, 0):
+        seals.append(offset)
+        offset += _SEAL.size + size
+    if any(data[seal + 8 : seal + _SEAL.size] != _SEAL_END for seal in seals):
+        return None
+    view, checksum, checked = memoryview(data), 1, 0
+    for seal in seals:
+        checksum = adler32(view[checked:seal], checksum)
+        if _LONG.unpack_from(data, seal)[0] != checksum:
+            return None
+        checked = seal
+    return end
