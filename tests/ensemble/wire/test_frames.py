@@ -49,9 +49,16 @@ def test_a_frame_of_the_limit_passes() -> None:
 
 def test_only_the_first_frame_has_the_first_limit() -> None:
     small, large = bytes(8), bytes(LIMIT)
-    assert FrameBuffer(LIMIT, first_limit=8).feed(frame(small) + frame(large)) == [small, large]
+    for chunks in ([frame(small) + frame(large)], [frame(small), frame(large)]):
+        assert outcome(FrameBuffer(LIMIT, first_limit=8), chunks) == ([small, large], False)
     for chunks in ([frame(large)], each_byte(frame(large))):
         assert outcome(FrameBuffer(LIMIT, first_limit=8), chunks) == ([], True)
+
+
+def test_a_large_frame_in_small_pieces_costs_its_size() -> None:
+    """A megabyte byte by byte: a buffer joined at each piece would copy 10^12 bytes and not come back."""
+    body = bytes(2**20)
+    assert outcome(FrameBuffer(2**20), each_byte(frame(body))) == ([body], False)
 
 
 @given(st.binary(max_size=80), st.lists(st.integers(0)))

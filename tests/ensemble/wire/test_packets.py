@@ -47,6 +47,13 @@ def test_golden_bytes(text: str, packet: Packet) -> None:
     assert outcome(PacketDecoder(), each_byte(raw)) == ([packet], False)
 
 
+def test_every_place_to_cut_once() -> None:
+    stream = b"".join([bytes.fromhex(text) for text, _ in GOLDEN])
+    expected = [packet for _, packet in GOLDEN]
+    for place in range(len(stream)):
+        assert outcome(PacketDecoder(), [stream[:place], stream[place:]]) == (expected, False)
+
+
 def test_null_identities_of_a_request_read_as_none() -> None:
     raw = bytes.fromhex("00000001 ffffffffffffffff 00000001 78 ffffffff")
     assert PacketDecoder().feed(raw) == [Packet(PacketType.REQUEST, -1, b"x")]

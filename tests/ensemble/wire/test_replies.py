@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ensemble.errors import Code, WireError
 from ensemble.jute import Reader
-from ensemble.tree.operations import OPEN_ACL, Identity, Op
+from ensemble.tree.operations import OPEN_ACL, Acl, Identity, Op
 from ensemble.wire import replies
 from ensemble.wire.replies import ConnectReply, Event, OpResult, Stat
 from tests.ensemble.wire.strategies import acls, buffers, ints, longs, paths, texts
@@ -92,7 +92,7 @@ def test_the_data_reply_equals_the_plain_one(xid: int, zxid: int, data: bytes | 
 
 @given(st.lists(texts, max_size=5), texts, acls, stats, ints)
 def test_bodies_round_trip(
-    names: list[str], path: str, acl: tuple[replies.Acl, ...], stat: Stat, number: int
+    names: list[str], path: str, acl: tuple[Acl, ...], stat: Stat, number: int
 ) -> None:
     packed = stat.pack()
     assert replies.read_children(Reader(replies.children_body(names))) == names

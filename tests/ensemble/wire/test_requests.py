@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ensemble import limits
 from ensemble.errors import WireError
+from ensemble.jute import Reader
 from ensemble.tree.operations import (
     OPEN_ACL,
     AddWatch,
@@ -25,6 +26,7 @@ from ensemble.tree.operations import (
     SetWatches,
 )
 from ensemble.wire import requests
+from ensemble.wire.records import read_acl
 from ensemble.wire.requests import ConnectRequest, UnknownOperation, decode_operation
 from tests.ensemble.wire.strategies import OPERATIONS, ints, longs, reads, sets
 from tests.ensemble.wire.strategies import requests as any_request
@@ -79,6 +81,13 @@ def test_golden_bytes(op: int, text: str, operation: Operation) -> None:
 def test_a_null_list_reads_as_an_empty_one() -> None:
     raw = bytes.fromhex("00000002 2f61 00000000 ffffffff 00000000")
     assert decode_operation(Op.CREATE, raw, 0) == Create("/a", b"", (), 0)
+
+
+def test_the_usual_list_is_read_only_when_it_is_whole() -> None:
+    raw = bytes.fromhex(WORLD_ANYONE)
+    assert read_acl(Reader(raw)) is OPEN_ACL
+    with pytest.raises(WireError):
+        read_acl(Reader(raw, 0, len(raw) - 1))
 
 
 def test_a_null_path_reads_as_an_empty_one() -> None:
@@ -174,7 +183,7 @@ BAD: list[tuple[str, int, str]] = [
     ("a string longer than the frame", Op.SYNC, "7fffffff 2f61"),
     ("a string one byte longer than the frame", Op.SYNC, "00000003 2f61"),
     ("a negative data length", Op.SET_DATA, "00000002 2f61 fffffffe 00000000"),
-    ("data that overlap the path", Op.SET_DATA, "00000002 2f61 fffffff8 00000000"),
+    ("data that overlap the path", Op.SET_DATA, "00000002 2f61 fffffffc"),
     ("a huge ACL count", Op.SET_ACL, "00000002 2f61 7fffffff 00000000"),
     ("a negative ACL count", Op.SET_ACL, "00000002 2f61 fffffffe 00000000"),
     ("a huge list of watches", Op.SET_WATCHES, "0000000000000000 7fffffff"),
