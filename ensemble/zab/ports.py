@@ -15,9 +15,17 @@ from ensemble.zab.messages import Notification, Packet
 class Timing(Protocol):
     """The times of zoo.cfg."""
 
-    tick_ms: int
-    init_limit_ticks: int
-    sync_limit_ticks: int
+    @property
+    def tick_ms(self) -> int:
+        """The length of a tick."""
+
+    @property
+    def init_limit_ticks(self) -> int:
+        """How long discovery and synchronization may take."""
+
+    @property
+    def sync_limit_ticks(self) -> int:
+        """How long a synchronized server may be silent."""
 
 
 class PeerLink(Protocol):
