@@ -125,12 +125,11 @@ class Store:
         self._epochs.save_accepted(epoch)
 
     def save_current_epoch(self, epoch: int) -> None:
-        """Enter ``epoch``; durable on return. The history it names must be durable before."""
-        if self.zxid_durable != self.zxid_logged:
-            raise InvariantViolation(
-                f"current epoch {epoch} before its history: durable {text(self.zxid_durable)}, "
-                f"logged {text(self.zxid_logged)} (ZOOKEEPER-4643)"
-            )
+        """Enter ``epoch``; durable on return.
+
+        The history it names must be durable before (ZOOKEEPER-4643). Only the caller knows which that is:
+        behind it, proposals of the new epoch may have been appended already.
+        """
         self._epochs.save_current(epoch)
 
     # -- snapshots ---------------------------------------------------------------------------------------

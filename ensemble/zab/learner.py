@@ -17,7 +17,7 @@ from collections.abc import Callable
 from enum import Enum
 from struct import Struct
 
-from ensemble.errors import PeerProtocolError
+from ensemble.errors import InvariantViolation, PeerProtocolError
 from ensemble.ports import Timer
 from ensemble.zab.messages import PROTOCOL_VERSION, Packet, PacketType
 from ensemble.zab.phase import Phase
@@ -59,6 +59,7 @@ class Learner(Term):
         self._pending: deque[tuple[int, bytes]] = deque()
         self._unacked: deque[int] = deque()
         self._unsynced = False
+        self._zxid_synced = 0
         self._acked_new_leader = False
         self._heard_us = self.clock.monotonic_us()
         self._watchdog: Timer | None = None
@@ -191,9 +192,14 @@ class Learner(Term):
         if packet.zxid != make(self.epoch, 0):
             raise PeerProtocolError(f"NEWLEADER {text(packet.zxid)} in epoch {self.epoch}")
         self.step = Step.SYNCED
+        self._zxid_synced = self.history.zxid_logged
         self.history.sync(self._if_active(self._on_history_durable))
 
     def _on_history_durable(self) -> None:
+        if self.history.zxid_durable < self._zxid_synced:
+            raise InvariantViolation(
+                f"synced to {text(self._zxid_synced)}, durable {text(self.history.zxid_durable)}"
+            )
         self.history.save_current_epoch(self.epoch)
         self._send(Packet(PacketType.ACK, make(self.epoch, 0)))
         self._acked_new_leader = True

@@ -140,6 +140,25 @@ def test_an_ack_waits_for_history_then_epoch():
     assert table.peers[1].serving
 
 
+def test_proposals_may_come_while_the_synchronized_history_is_still_being_written():
+    table = fresh()
+    table.start(2, 3)
+    table.write(b"a")
+    table.stuck_disks = {1}
+    table.start(1)
+    table.advance(300)
+    table.write(b"b")
+    assert not table.peers[1].serving
+    assert table.histories[1].zxid_logged == make(1, 2)
+    table.stuck_disks.clear()
+    table.settle()
+    assert table.peers[1].serving
+    assert table.apps[1].state == table.apps[2].state
+    acks = [zxid for sid, kind, zxid in table.transcript if sid == 1 and kind == PacketType.ACK]
+    assert acks[0] == make(1, 0)
+    assert acks[-1] == make(1, 2)
+
+
 def test_a_leader_that_loses_its_followers_stops_serving():
     table = fresh()
     table.start(1, 2, 3)
