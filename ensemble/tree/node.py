@@ -63,7 +63,7 @@ class Node:
         owner = self.ephemeral_owner
         children = len(self.children) if self.children else 0
         cversion = 2 * self.cversion - children
-        if cversion > 0x7FFFFFFF:  # Java's int wraps
+        if not -0x80000000 <= cversion <= 0x7FFFFFFF:  # Java's int wraps
             cversion = (cversion + 0x80000000 & 0xFFFFFFFF) - 0x80000000
         return STAT.pack(
             self.czxid,

@@ -213,9 +213,16 @@ class Preparer:
         self._put(path, change)
 
     def _forget_created(self, path: str, change: Pending) -> None:
-        created = self._created.get(change.ephemeral_owner)
-        if created is not None and created.pop(path, "absent") is None and not created:
-            del self._created[change.ephemeral_owner]
+        """Drop ``path`` from what a session has created, unless a later change leaves it there again."""
+        owner = change.ephemeral_owner
+        latest = self._pending.get(path)
+        if latest is not None and latest.exists and latest.ephemeral_owner == owner:
+            return
+        created = self._created.get(owner)
+        if created is not None:
+            created.pop(path, None)
+            if not created:
+                del self._created[owner]
 
     def _check_session(self, session_id: int) -> None:
         if (session_id not in self._tree.sessions and session_id not in self._opening) or (
@@ -389,12 +396,14 @@ class Preparer:
         return MultiTxn(txns)
 
     def _roll_back(self, undo: list[tuple[str, Pending | None]]) -> None:
+        """Take back the changes of a multi; no change has come after them, so each finds what it replaced."""
         for path, before in reversed(undo):
-            _, change = self._order.pop()
             if before is None:
                 del self._pending[path]
             else:
                 self._pending[path] = before
+        for _ in undo:
+            path, change = self._order.pop()
             if change.ephemeral_owner:
                 self._forget_created(path, change)
 
