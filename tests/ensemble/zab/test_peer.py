@@ -156,7 +156,7 @@ def test_proposals_may_come_while_the_synchronized_history_is_still_being_writte
     assert table.apps[1].state == table.apps[2].state
     acks = [zxid for sid, kind, zxid in table.transcript if sid == 1 and kind == PacketType.ACK]
     assert acks[0] == make(1, 0)
-    assert acks[-1] == make(1, 2)
+    assert sorted(acks) == [make(1, 0), make(1, 0), make(1, 2)]
 
 
 def test_a_leader_that_loses_its_followers_stops_serving():
