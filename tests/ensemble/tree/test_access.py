@@ -1,0 +1,121 @@
+"""Access control lists: what they allow, what a client may store, and what it may see of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from ensemble.errors import Code, KeeperError
+from ensemble.tree.access import check, fixup, visible
+from ensemble.tree.operations import OPEN_ACL, READ_ACL, Acl, Identity, Perm
+
+ALICE = Identity("digest", "alice:hash")
+HOST = Identity("ip", "10.1.2.3")
+
+
+def allows(acl: tuple[Acl, ...], perm: int, *identities: Identity) -> bool:
+    try:
+        check(acl, perm, identities)
+    except KeeperError as refusal:
+        return refusal.code != Code.NO_AUTH
+    return True
+
+
+@pytest.mark.parametrize(
+    ("acl", "perm", "identities", "allowed"),
+    [
+        (OPEN_ACL, Perm.ADMIN, (), True),
+        (tuple(OPEN_ACL), Perm.ADMIN, (), True),
+        ((), Perm.ADMIN, (), True),
+        (READ_ACL, Perm.READ, (), True),
+        (READ_ACL, Perm.WRITE, (), False),
+        (READ_ACL, Perm.READ | Perm.ADMIN, (), True),
+        (READ_ACL, Perm.WRITE, (Identity("super", ""),), True),
+        ((Acl(31, ALICE),), Perm.READ, (ALICE,), True),
+        ((Acl(31, ALICE),), Perm.READ, (Identity("digest", "alice:other"),), False),
+        ((Acl(31, ALICE),), Perm.READ, (Identity("ip", "alice:hash"),), False),
+        ((Acl(1, ALICE), Acl(2, ALICE)), Perm.WRITE, (HOST, ALICE), True),
+        ((Acl(31, Identity("world", "alice")),), Perm.READ, (Identity("world", "alice"),), False),
+        ((Acl(31, Identity("sasl", "a")),), Perm.READ, (Identity("sasl", "a"),), False),
+    ],
+)
+def test_check(acl: tuple[Acl, ...], perm: int, identities: tuple[Identity, ...], allowed: bool) -> None:
+    assert allows(acl, perm, *identities) is allowed
+
+
+@pytest.mark.parametrize(
+    ("expression", "address", "matches"),
+    [
+        ("10.1.2.3", "10.1.2.3", True),
+        ("10.1.2.3", "10.1.2.4", False),
+        ("10.1.0.0/16", "10.1.2.3", True),
+        ("10.1.9.9/16", "10.1.2.3", True),
+        ("10.1.0.0/16", "10.2.0.1", False),
+        ("0.0.0.0/0", "10.1.2.3", True),
+        ("10.1.2.0/23", "10.1.3.255", True),
+        ("::1", "::1", True),
+        ("2001:db8::/32", "2001:db8::5", True),
+        ("2001:db8::/32", "10.1.2.3", False),
+        ("::/0", "10.1.2.3", False),
+        ("10.1.2.3", "localhost", False),
+    ],
+)
+def test_addresses_and_networks(expression: str, address: str, matches: bool) -> None:
+    assert allows((Acl(31, Identity("ip", expression)),), Perm.READ, Identity("ip", address)) is matches
+
+
+def test_duplicates_go_and_order_stays() -> None:
+    acl = (Acl(1, ALICE), *OPEN_ACL, Acl(1, ALICE), Acl(2, ALICE))
+    assert fixup(acl, ()) == (Acl(1, ALICE), *OPEN_ACL, Acl(2, ALICE))
+
+
+def test_the_open_list_stays_one_object() -> None:
+    assert fixup((Acl(31, Identity("world", "anyone")),) * 2, ()) is OPEN_ACL
+
+
+def test_auth_stands_for_proven_identities_only() -> None:
+    asked = (Acl(5, Identity("auth", "whatever")),)
+    bob = Identity("digest", "bob:hash")
+    assert fixup(asked, (HOST, ALICE, bob)) == (Acl(5, ALICE), Acl(5, bob))
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        Identity("", ""),
+        Identity("world", "somebody"),
+        Identity("super", ""),
+        Identity("nonsense", "x"),
+        Identity("sasl", "x"),
+        Identity("auth", ""),
+        Identity("digest", "nocolon"),
+        Identity("digest", "a:b:c"),
+        Identity("digest", "a:"),
+        Identity("digest", ":"),
+        Identity("ip", "host"),
+        Identity("ip", "10.0.0.0/33"),
+        Identity("ip", "10.0.0.0/"),
+        Identity("ip", "10.0.0.0/255.0.0.0"),
+        Identity("ip", "10.0.0.0/-1"),
+        Identity("ip", "::1/129"),
+    ],
+)
+def test_what_no_scheme_knows_is_refused(identity: Identity) -> None:
+    with pytest.raises(KeeperError) as refusal:
+        fixup((*OPEN_ACL, Acl(31, identity)), (HOST,), "/a")
+    assert (refusal.value.code, refusal.value.path) == (Code.INVALID_ACL, "/a")
+
+
+def test_an_empty_list_is_refused() -> None:
+    with pytest.raises(KeeperError) as refusal:
+        fixup((), (ALICE,))
+    assert refusal.value.code == Code.INVALID_ACL
+
+
+def test_password_hashes_are_for_administrators() -> None:
+    acl = (Acl(31, ALICE), *READ_ACL, Acl(1, HOST))
+    masked = (Acl(31, Identity("digest", "alice:x")), *READ_ACL, Acl(1, HOST))
+    assert visible(acl, ()) == masked
+    assert visible(acl, (ALICE,)) == acl
+    with pytest.raises(KeeperError) as refusal:
+        visible((Acl(31, ALICE),), ())
+    assert refusal.value.code == Code.NO_AUTH
