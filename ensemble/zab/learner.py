@@ -203,7 +203,8 @@ class Learner(Term):
         self.history.save_current_epoch(self.epoch)
         self._send(Packet(PacketType.ACK, make(self.epoch, 0)))
         self._acked_new_leader = True
-        while self._unacked and self._unacked[0] <= self.zxid_committed:
+        covered = min(self.zxid_committed, self._zxid_synced)
+        while self._unacked and self._unacked[0] <= covered:
             self._unacked.popleft()  # part of the history that this ack covers
         self._ack_durable()
 
