@@ -1,0 +1,298 @@
+"""The real disk: files under one directory, a thread for what must not hold up the loop.
+
+Writes and syncs are queued to the thread, which carries them out in order and reports through the loop.
+Everything else waits for the queue and then runs in the caller. Whatever fails ends the server: a failed
+fsync leaves pages that no later fsync writes (ATC'20), so nothing is retried.
+
+New files become durable with their directory's entry: after a creation, a rename or a removal the directory
+is synced too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import os
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Event, Thread
+from time import perf_counter_ns
+
+from ensemble.errors import StorageError
+from ensemble.runtime.aside import Aside
+from ensemble.runtime.files import (
+    open_directory,
+    storage_errors,
+    sync_directory,
+    write_all,
+    write_replacing,
+)
+from ensemble.storage.names import ASIDE_SUFFIX, TEMPORARY_SUFFIX
+
+SYNC_DURATIONS_KEPT = 1024
+FILES_OPEN_MAX = 4
+
+_Work = Callable[[], None]
+
+
+class FileDisk:
+    """One directory (implements ``ports.Disk``).
+
+    ``fail`` is called from the loop, once, with the ``StorageError`` of a queued call; ``wake`` before each
+    callback, so that the host knows a step has begun. Two servers cannot open the same directory.
+    """
+
+    def __init__(
+        self,
+        directory: str | Path,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        fail: Callable[[StorageError], object],
+        wake: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.directory = Path(directory)
+        self.sync_durations_us: deque[int] = deque(maxlen=SYNC_DURATIONS_KEPT)
+        """How long the last syncs took, oldest first."""
+        self._loop = loop
+        self._fail = fail
+        self._wake = wake
+        self._error: StorageError | None = None
+        self._closed = False
+        self._asides: set[Aside] = set()
+        # The thread's own; the caller may touch them only after ``_drain``, when the thread is idle.
+        self._files: dict[str, int] = {}
+        self._unsynced_files: dict[str, int] = {}
+        self._unsynced_directories: set[Path] = set()
+        self._lock = self._open_locked()
+        self._queue: SimpleQueue[_Work | None] = SimpleQueue()
+        self._thread = Thread(target=self._run, name=f"disk {self.directory}", daemon=True)
+        self._thread.start()
+
+    # -- ports.Disk, at once -----------------------------------------------------------------------------
+
+    def names(self, directory: str) -> list[str]:
+        """See ``ports.Disk``."""
+        self._drain()
+        path = self.directory / directory
+        with storage_errors(path):
+            try:
+                return sorted(os.listdir(path))
+            except FileNotFoundError:
+                return []
+
+    def read(self, name: str) -> bytes:
+        """See ``ports.Disk``."""
+        self._drain()
+        path = self.directory / name
+        with storage_errors(path):
+            return path.read_bytes()
+
+    def write_atomic(self, name: str, data: bytes) -> None:
+        """See ``ports.Disk``."""
+        self._drain()
+        path = self.directory / name
+        with storage_errors(path):
+            self._make_directory(path.parent)
+            self._forget(name)
+            write_replacing(path, TEMPORARY_SUFFIX, (data,))
+
+    def truncate(self, name: str, size: int) -> None:
+        """See ``ports.Disk``."""
+        self._drain()
+        path = self.directory / name
+        with storage_errors(path):
+            file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                os.ftruncate(file, size)
+                os.fsync(file)
+            finally:
+                os.close(file)
+            sync_directory(path.parent)
+
+    def remove(self, name: str) -> None:
+        """See ``ports.Disk``."""
+        self._drain()
+        path = self.directory / name
+        with storage_errors(path):
+            self._forget(name)
+            path.unlink()
+            sync_directory(path.parent)
+
+    # -- ports.Disk, queued ------------------------------------------------------------------------------
+
+    def write(self, name: str, offset: int, data: bytes) -> None:
+        """See ``ports.Disk``."""
+        self._queue.put(lambda: self._write(name, offset, data))
+
+    def allocate(self, name: str, size: int) -> None:
+        """See ``ports.Disk``."""
+        self._queue.put(lambda: self._allocate(name, size))
+
+    def sync(self, done: Callable[[], None]) -> None:
+        """See ``ports.Disk``."""
+        self._queue.put(lambda: self._sync(done))
+
+    def write_aside(self, name: str, chunks: Iterable[bytes], done: Callable[[], None]) -> None:
+        """See ``ports.Disk``; a forked child writes the file while this process goes on."""
+        path = self.directory / name
+
+        def finished(error: StorageError | None) -> None:
+            self._asides.discard(aside)
+            if error is None:
+                self._call(done)
+            else:
+                self._report(error)
+
+        with storage_errors(path):
+            self._make_directory(path.parent)
+            aside = Aside(path, ASIDE_SUFFIX, chunks, self._loop, finished)
+        self._asides.add(aside)
+
+    # -- for the host ------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Carry out what is queued, without its callbacks, and close the files."""
+        if self._closed:
+            return
+        self._closed = True
+        for aside in list(self._asides):
+            aside.abandon()
+        self._queue.put(None)
+        self._thread.join()
+        for file in self._files.values():
+            os.close(file)
+        self._files.clear()
+        os.close(self._lock)
+
+    def sync_us(self, quantile: float) -> int:
+        """Return how long the quantile (0 to 1) of the last syncs took; 0 before the first."""
+        durations = sorted(self.sync_durations_us)
+        return durations[min(len(durations) - 1, int(quantile * len(durations)))] if durations else 0
+
+    # -- the thread --------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while (work := self._queue.get()) is not None:
+            if self._error is not None and not isinstance(work, _Barrier):
+                continue  # fail-stop: nothing more reaches the files
+            try:
+                work()
+            except StorageError as error:
+                self._error = error
+                self._from_thread(partial(self._report, error))
+
+    def _write(self, name: str, offset: int, data: bytes) -> None:
+        path = self.directory / name
+        with storage_errors(path):
+            write_all(self._open(name), data, offset)
+
+    def _allocate(self, name: str, size: int) -> None:
+        path = self.directory / name
+        with storage_errors(path):
+            file = self._open(name)
+            present = os.fstat(file).st_size
+            if present < size:
+                _extend(file, present, size)
+
+    def _sync(self, done: Callable[[], None]) -> None:
+        began = perf_counter_ns()
+        for name, file in self._unsynced_files.items():
+            with storage_errors(self.directory / name):
+                os.fdatasync(file)
+        for path in self._unsynced_directories:
+            with storage_errors(path):
+                sync_directory(path)
+        if self._unsynced_files:
+            self.sync_durations_us.append((perf_counter_ns() - began) // 1000)
+        self._unsynced_files.clear()
+        self._unsynced_directories.clear()
+        while len(self._files) > FILES_OPEN_MAX:
+            os.close(self._files.pop(next(iter(self._files))))
+        self._from_thread(lambda: self._call(done))
+
+    def _open(self, name: str) -> int:
+        """Return the descriptor of a file that is about to change."""
+        file = self._files.get(name)
+        if file is None:
+            path = self.directory / name
+            self._make_directory(path.parent)
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._files[name] = file
+            self._unsynced_directories.add(path.parent)
+        self._unsynced_files[name] = file
+        return file
+
+    def _from_thread(self, call: Callable[[], None]) -> None:
+        # The loop may be closed while the last sync of a server that stops is under way.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(call)
+
+    # -- the loop's side ---------------------------------------------------------------------------------
+
+    def _call(self, done: Callable[[], None]) -> None:
+        if not self._closed and self._error is None:
+            self._wake()
+            done()
+
+    def _report(self, error: StorageError) -> None:
+        self._error = error
+        if not self._closed:
+            self._fail(error)
+
+    def _drain(self) -> None:
+        """Wait until the thread has nothing to do; raise what it failed with."""
+        barrier = _Barrier()
+        self._queue.put(barrier)
+        barrier.passed.wait()
+        if self._error is not None:
+            raise self._error
+
+    def _forget(self, name: str) -> None:
+        """Close a file that is about to be replaced or removed."""
+        self._unsynced_files.pop(name, None)
+        file = self._files.pop(name, None)
+        if file is not None:
+            os.close(file)
+
+    def _make_directory(self, path: Path) -> None:
+        if not path.is_dir():
+            path.mkdir(exist_ok=True)
+            sync_directory(path.parent)
+
+    def _open_locked(self) -> int:
+        with storage_errors(self.directory):
+            self.directory.mkdir(parents=True, exist_ok=True)
+            descriptor = open_directory(self.directory)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                raise StorageError(f"{self.directory} is in use by another server") from None
+        return descriptor
+
+
+class _Barrier:
+    """Work that only says it has been reached."""
+
+    __slots__ = ("passed",)
+
+    def __init__(self) -> None:
+        self.passed = Event()
+
+    def __call__(self) -> None:
+        self.passed.set()
+
+
+def _extend(file: int, present: int, size: int) -> None:
+    try:
+        os.posix_fallocate(file, present, size - present)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+            raise
+        # A file system that cannot: zeros without blocks are still zeros.
+        os.ftruncate(file, size)

@@ -1,0 +1,75 @@
+"""What the disk and its child do to files; blocking calls, no queue and no loop."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ensemble.errors import StorageError
+
+WRITE_BYTES = 1024 * 1024
+"""Small chunks are gathered to writes of about this size."""
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn an ``OSError`` into a ``StorageError`` that names the file."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"{error.filename or path}: {error.strerror or error}") from error
+
+
+def write_all(file: int, data: bytes, offset: int) -> None:
+    """Write all of ``data``, however few bytes each call takes."""
+    written = os.pwrite(file, data, offset)
+    if written < len(data):
+        rest = memoryview(data)
+        while written < len(data):
+            written += os.pwrite(file, rest[written:], offset + written)
+
+
+def write_replacing(path: Path, suffix: str, chunks: Iterable[bytes]) -> None:
+    """Create or replace ``path``, whole and durable: a temporary file, fsync, rename, fsync of the directory."""
+    temporary = path.with_name(path.name + suffix)
+    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        offset = 0
+        for block in gathered(chunks):
+            write_all(file, block, offset)
+            offset += len(block)
+        os.fsync(file)
+    finally:
+        os.close(file)
+    os.rename(temporary, path)
+    sync_directory(path.parent)
+
+
+def gathered(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Join small chunks to blocks of at least ``WRITE_BYTES``, but for the last."""
+    block: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        block.append(chunk)
+        size += len(chunk)
+        if size >= WRITE_BYTES:
+            yield b"".join(block)
+            block, size = [], 0
+    if block:
+        yield b"".join(block)
+
+
+def open_directory(path: Path) -> int:
+    """Open a directory, to sync or to lock it."""
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def sync_directory(path: Path) -> None:
+    """Make a directory's entries durable."""
+    descriptor = open_directory(path)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
