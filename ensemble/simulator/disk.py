@@ -308,6 +308,17 @@ class SimulatedDisk:
         files = sorted(self._directory.durable.items())
         return {name: bytes(file.durable).ljust(file.durable_size, b"\0") for name, file in files}
 
+    def durable_names(self, directory: str) -> list[str]:
+        """List ``directory`` as a crash that loses everything would leave it, without touching the queue."""
+        prefix = f"{directory}/"
+        return sorted(
+            [name.removeprefix(prefix) for name in self._directory.durable if name.startswith(prefix)]
+        )
+
+    def durable(self, name: str) -> bytearray:
+        """Return the durable bytes of a durable name, zeros at its end left out; not to be changed."""
+        return self._directory.durable[name].durable
+
     # -- the queue ---------------------------------------------------------------------------------------
 
     def _enqueue(self, operation: str, work: Callable[[], None]) -> None:

@@ -1,0 +1,327 @@
+"""What goes wrong in a run: a schedule of faults drawn from the seed.
+
+A fault begins, lasts and ends; everything it broke is whole again when it has ended. It acts on machines
+and on the network only, never inside a server. Names of faults are those of the reference (B1, B7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from itertools import combinations
+from random import Random
+
+from ensemble.simulator.clock import Timeline
+from ensemble.simulator.elections import MailRates
+from ensemble.simulator.machine import Machine
+from ensemble.simulator.network import SimulatedNetwork
+from ensemble.simulator.streams import Way, Weather
+
+Undo = Callable[[], None]
+
+
+@dataclass(slots=True)
+class Stage:
+    """Where faults happen."""
+
+    timeline: Timeline
+    rng: Random
+    machines: dict[int, Machine]
+    network: SimulatedNetwork
+    weather: Weather
+    mail: MailRates
+    tick_us: int
+    leader: Callable[[], int | None]
+    """The sid of a server that leads just now, if any."""
+    clients: list[int] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    note: Callable[[str], None] = lambda line: None
+    over: bool = False
+    """The faults are over: what was still to come does not."""
+
+
+class Faults:
+    """Draws faults and carries them out."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._undo: dict[int, Undo] = {}
+        self._kinds: dict[str, Callable[[], Undo]] = {
+            "kill": lambda: self._crash([self._someone()], power=False),
+            "power": lambda: self._crash([self._someone()], power=True),
+            "leader crash": lambda: self._crash([self._leader()], power=self._chance(0.5)),
+            "crash at effect": self._crash_at_effect,
+            "crash at disk effect": self._crash_at_disk_effect,
+            "crash in boot": self._crash_in_boot,
+            "crash all": lambda: self._crash(list(self._stage.machines), power=self._chance(0.7)),
+            "crash storm": self._crash_storm,
+            "halves": self._halves,
+            "isolate leader": lambda: self._isolate(self._leader()),
+            "isolate one": lambda: self._isolate(self._someone()),
+            "one-way in": lambda: self._one_way(inward=True),
+            "one-way out": lambda: self._one_way(inward=False),
+            "bridge": self._bridge,
+            "flapping": self._flapping,
+            "swizzle": self._swizzle,
+            "break links": self._break_links,
+            "pause": lambda: self._pause([self._someone()]),
+            "pause leader": lambda: self._pause([self._leader()]),
+            "pause all": lambda: self._pause(list(self._stage.machines)),
+            "slow ways": self._slow_ways,
+            "slow disk": self._slow_disk,
+            "lossy mail": self._lossy_mail,
+            "wall clock": self._wall_clock,
+            "client cut": self._client_cut,
+        }
+
+    @property
+    def kinds(self) -> list[str]:
+        """The names of all faults."""
+        return list(self._kinds)
+
+    def schedule(self, count: int, span_us: int) -> None:
+        """Draw ``count`` faults of a few favoured kinds over ``span_us`` from now."""
+        stage = self._stage
+        favoured = stage.rng.sample(self.kinds, stage.rng.randint(2, len(self.kinds)))
+        for number in range(count):
+            kind = stage.rng.choice(favoured)
+            begins = stage.rng.randrange(span_us)
+            lasts = int(stage.tick_us * stage.rng.choice((0.1, 0.5, 1, 2, 4, 8)) * (0.5 + stage.rng.random()))
+            stage.timeline.after(begins, lambda n=number, k=kind, d=lasts: self._begin(n, k, d))  # type: ignore[misc]
+
+    def heal(self) -> None:
+        """End every fault, start every machine; nothing more goes wrong."""
+        stage = self._stage
+        stage.over = True
+        for number in list(self._undo):
+            self._end(number)
+        for machine in stage.machines.values():
+            for disk in machine.disks:
+                disk.crash_before(-1)
+            if machine.process is not None:
+                machine.process.crash_at = None
+                if machine.process.paused:
+                    machine.process.resume()
+            machine.start()
+
+    def begin(self, kind: str, lasts_us: int) -> None:
+        """Let one fault of ``kind`` happen now."""
+        self._begin(1_000_000 + sum(self._stage.counts.values()), kind, lasts_us)
+
+    def _begin(self, number: int, kind: str, lasts_us: int) -> None:
+        stage = self._stage
+        if stage.over:
+            return
+        stage.counts[kind] = stage.counts.get(kind, 0) + 1
+        stage.note(f"fault {kind} begins for {lasts_us // 1000} ms")
+        self._undo[number] = self._kinds[kind]()
+        stage.timeline.after(lasts_us, lambda: self._end(number))
+
+    def _end(self, number: int) -> None:
+        undo = self._undo.pop(number, None)
+        if undo is not None:
+            undo()
+
+    # -- who ------------------------------------------------------------------------------------------------
+
+    def _chance(self, probability: float) -> bool:
+        return self._stage.rng.random() < probability
+
+    def _someone(self) -> int:
+        return self._stage.rng.choice(list(self._stage.machines))
+
+    def _leader(self) -> int:
+        leader = self._stage.leader()
+        return self._someone() if leader is None else leader
+
+    def _others(self, sid: int) -> list[int]:
+        return [other for other in self._stage.machines if other != sid]
+
+    # -- crashes --------------------------------------------------------------------------------------------
+
+    def _crash(self, sids: list[int], *, power: bool) -> Undo:
+        stage = self._stage
+        for sid in sids:
+            stage.note(f"server {sid} {'loses power' if power else 'is killed'}")
+            stage.machines[sid].die(power=power)
+        return lambda: self._start(sids)
+
+    def _start(self, sids: Iterable[int]) -> None:
+        for sid in sids:
+            self._stage.machines[sid].start()
+
+    def _crash_at_effect(self) -> Undo:
+        sid = self._leader() if self._chance(0.4) else self._someone()
+        process = self._stage.machines[sid].process
+        if process is not None:
+            process.crash_at = process.effects + self._stage.rng.randint(1, 40)
+        return lambda: self._start([sid])
+
+    def _crash_at_disk_effect(self) -> Undo:
+        """Die in the middle of a call of the disk, or of what it has queued."""
+        sid = self._leader() if self._chance(0.4) else self._someone()
+        disk = self._stage.rng.choice(self._stage.machines[sid].disks)
+        disk.crash_before(self._stage.rng.randint(0, 25))
+        return lambda: self._start([sid])
+
+    def _crash_in_boot(self) -> Undo:
+        sid = self._someone()
+        machine = self._stage.machines[sid]
+        machine.die(power=True)
+        machine.start(crash_after_effects=self._stage.rng.randint(1, 30))
+        return lambda: self._start([sid])
+
+    def _crash_storm(self) -> Undo:
+        """Crash again and again, each life a little longer."""
+        stage = self._stage
+        sid = self._someone()
+        for strike in range(1, 5):
+            stage.timeline.after(strike * stage.tick_us, lambda: self._strike(sid))
+        return lambda: self._start([sid])
+
+    def _strike(self, sid: int) -> None:
+        if not self._stage.over:
+            self._stage.machines[sid].die(power=self._chance(0.5))
+            self._stage.machines[sid].start(crash_after_effects=self._stage.rng.randint(20, 200))
+
+    # -- partitions ------------------------------------------------------------------------------------------
+
+    def _cut(self, ways: list[Way]) -> Undo:
+        """Block some ways; sometimes what was connected breaks at once instead of falling silent."""
+        stage = self._stage
+        for way in ways:
+            stage.network.conditions.block(way)
+        if self._chance(0.3):
+            for a, b in ways:
+                stage.network.break_between(a, b)
+        stage.note("cut " + " ".join(f"{a}>{b}" for a, b in ways))
+
+        def undo() -> None:
+            for way in ways:
+                stage.network.conditions.unblock(way)
+
+        return undo
+
+    def _halves(self) -> Undo:
+        sids = list(self._stage.machines)
+        self._stage.rng.shuffle(sids)
+        left = sids[: len(sids) // 2]
+        return self._cut([way for a in left for b in sids if b not in left for way in ((a, b), (b, a))])
+
+    def _isolate(self, sid: int) -> Undo:
+        return self._cut([way for other in self._others(sid) for way in ((sid, other), (other, sid))])
+
+    def _one_way(self, *, inward: bool) -> Undo:
+        sid = self._leader() if self._chance(0.5) else self._someone()
+        return self._cut([(other, sid) if inward else (sid, other) for other in self._others(sid)])
+
+    def _bridge(self) -> Undo:
+        """Two servers that do not hear each other, while a third hears both."""
+        sids = list(self._stage.machines)
+        if len(sids) < 3:
+            return self._isolate(self._someone())
+        bridge = self._someone()
+        rest = self._others(bridge)
+        left = rest[: len(rest) // 2]
+        return self._cut([way for a in left for b in rest if b not in left for way in ((a, b), (b, a))])
+
+    def _flapping(self) -> Undo:
+        """Cut and heal the same server again and again."""
+        stage = self._stage
+        sid = self._leader() if self._chance(0.5) else self._someone()
+        for strike in range(3):
+            stage.timeline.after(strike * stage.tick_us, lambda: self._flap(sid))
+        return lambda: None
+
+    def _flap(self, sid: int) -> None:
+        if not self._stage.over:
+            undo = self._isolate(sid)
+            self._stage.timeline.after(self._stage.tick_us // 2, undo)
+
+    def _swizzle(self) -> Undo:
+        """Clog some servers one by one, and unclog them in another order."""
+        stage = self._stage
+        sids = stage.rng.sample(list(stage.machines), stage.rng.randint(1, len(stage.machines)))
+        for place, sid in enumerate(sids):
+            healed = stage.rng.randint(1, len(sids))
+            begins = place * stage.tick_us // 4
+            ends = begins + (len(sids) - place) * stage.tick_us // 4 + healed * stage.tick_us // 3
+            stage.timeline.after(begins, lambda s=sid, d=ends - begins: self._clog(s, d))  # type: ignore[misc]
+        return lambda: None
+
+    def _clog(self, sid: int, lasts_us: int) -> None:
+        if not self._stage.over:
+            self._stage.timeline.after(lasts_us, self._isolate(sid))
+
+    def _break_links(self) -> Undo:
+        for a, b in combinations(self._stage.machines, 2):
+            if self._chance(0.5):
+                self._stage.network.break_between(a, b)
+        return lambda: None
+
+    # -- slowness ---------------------------------------------------------------------------------------------
+
+    def _pause(self, sids: list[int]) -> Undo:
+        paused = [process for sid in sids if (process := self._stage.machines[sid].process) is not None]
+        for process in paused:
+            process.paused = True
+
+        def undo() -> None:
+            for process in paused:
+                if process.alive and process.paused:
+                    process.resume()
+
+        return undo
+
+    def _slow_ways(self) -> Undo:
+        stage = self._stage
+        sid = self._someone()
+        extra_us = int(stage.tick_us * stage.rng.choice((0.1, 0.5, 2.0)))
+        ways = [
+            way for other in self._others(sid) for way in ((sid, other), (other, sid)) if self._chance(0.7)
+        ]
+        for way in ways:
+            stage.weather.slow[way] = extra_us
+
+        def undo() -> None:
+            for way in ways:
+                stage.weather.slow.pop(way, None)
+
+        return undo
+
+    def _slow_disk(self) -> Undo:
+        machine = self._stage.machines[self._someone()]
+        factor = self._stage.rng.choice((5, 20, 100))
+        for disk in machine.disks:
+            disk.slowness *= factor
+
+        def undo() -> None:
+            for disk in machine.disks:
+                disk.slowness //= factor
+
+        return undo
+
+    def _lossy_mail(self) -> Undo:
+        rates = self._stage.mail
+        loss, flap = self._stage.rng.choice(((0.2, 0.0), (0.0, 0.3), (0.4, 0.2)))
+        rates.loss, rates.flap = loss, flap
+
+        def undo() -> None:
+            rates.loss = rates.flap = 0.0
+
+        return undo
+
+    def _wall_clock(self) -> Undo:
+        machine = self._stage.machines[self._someone()]
+        jump_ms = self._stage.rng.randint(-3_600_000, 3_600_000)
+        machine.quartz.wall_offset_ms += jump_ms
+        if machine.process is not None:
+            machine.process.clock.wall_offset_ms += jump_ms
+        return lambda: None
+
+    def _client_cut(self) -> Undo:
+        stage = self._stage
+        if not stage.clients:
+            return lambda: None
+        place, sid = stage.rng.choice(stage.clients), self._someone()
+        return self._cut([(place, sid), (sid, place)])

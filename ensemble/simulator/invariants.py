@@ -1,0 +1,319 @@
+"""Invariants I1-I10, I12 and I13, checked after every step against what is: peers, trees and durable disks.
+
+    I1   one established leader per epoch, ever
+    I2   committed prefixes agree, entry by entry
+    I3   zxids are successive: in the committed log, and on every disk
+    I4   what is committed is durable on a quorum of disks
+    I5   a leader that is established holds everything committed before
+    I6   what a follower holds beyond that after NEWLEADER, its leader holds too
+    I7   truncation never removes a committed transaction
+    I8   epochs on disk: current <= accepted, both only grow, never ahead of the durable history
+    I9   equal digests at equal zxids, on every server that serves
+    I10  acks leave only for what is durable
+    I11  no server says that a peer broke the protocol: every peer here is honest
+    I12  what is proposed and not committed stays within its limit
+    I13  a dead process asks for nothing (checked by ``machine``)
+
+It reads servers and changes nothing. It does not know clients or faults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from struct import Struct
+from zlib import adler32
+
+from ensemble.limits import OUTSTANDING_PER_CONNECTION_MAX
+from ensemble.simulator.durable import DurableHistory, HoleOnDisk
+from ensemble.simulator.machine import Machine, Process
+from ensemble.wire.packets import PacketDecoder
+from ensemble.zab.messages import PacketType, ServerState
+from ensemble.zab.phase import Phase
+from ensemble.zxid import counter_of, epoch_of, follows, text
+
+OUTSTANDING_MAX = OUTSTANDING_PER_CONNECTION_MAX
+INVARIANTS = __doc__ or ""
+
+_PAYLOAD_ZXID = Struct(">q")
+
+
+class Violation(Exception):
+    """An invariant does not hold; ``invariant`` is its name."""
+
+    def __init__(self, invariant: str, what: str) -> None:
+        super().__init__(f"{invariant}: {what}")
+        self.invariant = invariant
+
+
+@dataclass(slots=True)
+class Watched:
+    """What the monitor remembers of one process."""
+
+    process: Process
+    state: tuple[ServerState, Phase, int, bool] = (ServerState.LOOKING, Phase.ELECTION, 0, False)
+    zxid: int = -1
+    acks: PacketDecoder = field(default_factory=PacketDecoder)
+    logged: int = 0
+
+
+class Monitor:
+    """Watches all servers of one world (an ``Observer`` of their machines)."""
+
+    def __init__(self, note: Callable[[str], None]) -> None:
+        self.committed: list[tuple[int, bytes]] = []
+        """The one order of transactions, as far as any server knows it."""
+        self.steps = 0
+        self.lines: list[str] = []
+        self.coverage: dict[str, int] = {}
+        self._positions: dict[int, int] = {}
+        self._leaders: dict[int, tuple[int, int]] = {}
+        self._digests: dict[int, tuple[int, int]] = {}
+        self._epochs: dict[tuple[int, str], int] = {}
+        self._machines: dict[int, Machine] = {}
+        self._disks: dict[int, DurableHistory] = {}
+        self._watched: dict[int, Watched] = {}
+        self._note = note
+        self.quorum = 1
+
+    def add(self, machine: Machine) -> None:
+        """Watch a machine from now on."""
+        self._machines[machine.sid] = machine
+        self._disks[machine.sid] = DurableHistory(machine.data_disk, machine.log_disk)
+        self.quorum = len(self._machines) // 2 + 1
+
+    @property
+    def zxid(self) -> int:
+        """The last committed transaction."""
+        return self.committed[-1][0] if self.committed else 0
+
+    # -- the observer's calls -------------------------------------------------------------------------------
+
+    def started(self, process: Process) -> None:
+        """Begin to watch a process."""
+        self._watched[process.sid] = Watched(process)
+        self._disks[process.sid].forget()
+        self._tap(process)
+
+    def stepped(self, process: Process) -> None:
+        """Check what may have changed in one step."""
+        self.steps += 1
+        replica = process.replica
+        peer = replica.peer
+        watched = self._watched[process.sid]
+        state = (peer.role, peer.phase, peer.epoch, peer.serving)
+        if state != watched.state:
+            self._check_state(process, watched, state)
+            watched.state = state
+        if peer.serving:
+            zxid = replica.tree.zxid
+            if zxid != watched.zxid:
+                watched.zxid = zxid
+                self._check_digest(process, zxid)
+
+    def crashed(self, machine: Machine, effect: str) -> None:
+        """A process is gone; what its disks hold may have changed."""
+        self._disks[machine.sid].forget()
+        self._count(f"crash at {effect}" if effect else "crash between steps")
+        self._note(f"server {machine.sid} died" + (f" before {effect}" if effect else ""))
+
+    def before_effect(self, process: Process, effect: str, name: str) -> None:
+        """Remember what a truncation might remove; check that history is durable before currentEpoch."""
+        disk = self._disks[process.sid]
+        if effect == "write_atomic" and name.endswith("currentEpoch"):
+            self._refresh(process.sid)
+            self._watched[process.sid].logged = disk.last
+        elif effect in ("truncate", "remove"):
+            self._refresh(process.sid)
+
+    def after_effect(self, process: Process, effect: str, name: str) -> None:
+        """Check epochs (I8) and truncations (I7)."""
+        self._count(effect)
+        sid, disk = process.sid, self._disks[process.sid]
+        if name.endswith("Epoch"):
+            self._check_epochs(process, name.rpartition("/")[2])
+        if effect in ("truncate", "remove"):
+            before = disk.entries
+            disk.forget()
+            self._refresh(sid)
+            for zxid in before:
+                if zxid not in disk.entries and zxid in self._positions and zxid > disk.snapshot:
+                    raise Violation(
+                        "I7", f"server {sid} removed {text(zxid)}, which is committed ({effect} {name})"
+                    )
+        elif effect == "write_atomic":
+            disk.forget()
+
+    def sent(self, process: Process, data: bytes) -> None:
+        """Check the acks among what a learner sends (I10)."""
+        for packet in self._watched[process.sid].acks.feed(data):
+            if packet.type == PacketType.ACK:
+                self._check_ack(process, packet.zxid)
+
+    def dialed(self, process: Process) -> None:
+        """A learner begins a new link; what was left of the old stream is nothing now."""
+        self._watched[process.sid].acks = PacketDecoder()
+
+    def said(self, process: Process, line: str) -> None:
+        """A server logged a line."""
+        self.lines.append(f"server {process.sid}: {line}")
+        self._note(f"server {process.sid} says: {line}")
+
+    # -- checks ---------------------------------------------------------------------------------------------
+
+    def _check_state(
+        self, process: Process, watched: Watched, state: tuple[ServerState, Phase, int, bool]
+    ) -> None:
+        role, phase, epoch, serving = state
+        self._count(f"{role.name.lower()} {phase.value}")
+        self._note(f"server {process.sid} is {role.name.lower()}, {phase.value}, epoch {epoch}")
+        if role is ServerState.LEADING and phase in (Phase.SYNCHRONIZATION, Phase.BROADCAST):
+            life = (process.sid, process.machine.lives)
+            known = self._leaders.setdefault(epoch, life)
+            if known != life:
+                raise Violation("I1", f"epoch {epoch} is led by server {process.sid} and was by {known[0]}")
+        if serving and not watched.state[3]:
+            self._absorb(process, leading=role is ServerState.LEADING)
+            watched.zxid = -1
+        outstanding = process.replica.peer.outstanding
+        if outstanding > OUTSTANDING_MAX:
+            raise Violation("I12", f"server {process.sid} has {outstanding} proposals outstanding")
+
+    def _absorb(self, process: Process, *, leading: bool) -> None:
+        """A server begins to serve: what it has applied is committed by that."""
+        replica = process.replica
+        applied = replica.tree.zxid
+        if leading and replica.store.zxid_logged < self.zxid:
+            raise Violation(
+                "I5",
+                f"server {process.sid} leads with a history to {text(replica.store.zxid_logged)}; "
+                f"{text(self.zxid)} is committed",
+            )
+        if applied > self.zxid:
+            tail = replica.store.read_after(self.zxid)
+            if tail is None:
+                raise Violation(
+                    "I5", f"server {process.sid} serves {text(applied)} without {text(self.zxid)}"
+                )
+            for zxid, payload in tail:
+                if zxid <= applied:
+                    self._commit(process, zxid, payload)
+        elif applied and applied not in self._positions:
+            raise Violation("I2", f"server {process.sid} serves {text(applied)}, which was never committed")
+        if not leading:
+            self._check_prefix(process)
+
+    def _check_prefix(self, process: Process) -> None:
+        """I6: what a follower has logged beyond the committed, its leader has logged too."""
+        leader = self._watched.get(process.replica.peer.leader or 0)
+        if (
+            leader is None
+            or not leader.process.alive
+            or leader.process.replica.peer.epoch != process.replica.peer.epoch
+        ):
+            return
+        ours = process.replica.store.read_after(self.zxid) or []
+        theirs = dict(leader.process.replica.store.read_after(self.zxid) or [])
+        for zxid, payload in ours:
+            if theirs.get(zxid) != payload:
+                raise Violation("I6", f"server {process.sid} holds {text(zxid)}, its leader does not")
+
+    def delivered(self, process: Process, zxid: int, payload: bytes) -> None:
+        """A server applies one transaction while it serves."""
+        position = self._positions.get(zxid)
+        if position is None:
+            self._commit(process, zxid, payload)
+        elif self.committed[position][1] != payload:
+            raise Violation("I2", f"server {process.sid} applies another {text(zxid)} than was committed")
+        else:
+            before = self.committed[position - 1][0] if position else 0
+            if process.replica.tree.zxid != before:
+                raise Violation(
+                    "I2",
+                    f"server {process.sid} applies {text(zxid)} behind {text(process.replica.tree.zxid)}",
+                )
+
+    def _commit(self, process: Process, zxid: int, payload: bytes) -> None:
+        if self.committed and not follows(zxid, self.zxid):
+            raise Violation("I3", f"server {process.sid} commits {text(zxid)} behind {text(self.zxid)}")
+        checksum = adler32(payload)
+        holders = [sid for sid in self._machines if self._holds(sid, zxid, checksum)]
+        if len(holders) < self.quorum:
+            raise Violation("I4", f"server {process.sid} commits {text(zxid)}, durable only on {holders}")
+        self._positions[zxid] = len(self.committed)
+        self.committed.append((zxid, payload))
+
+    def _holds(self, sid: int, zxid: int, checksum: int) -> bool:
+        self._refresh(sid)
+        return self._disks[sid].holds(zxid, checksum)
+
+    def _refresh(self, sid: int) -> None:
+        try:
+            self._disks[sid].refresh()
+        except HoleOnDisk as hole:
+            raise Violation("I3", f"server {sid}: {hole}") from None
+
+    def _check_ack(self, process: Process, zxid: int) -> None:
+        sid, disk = process.sid, self._disks[process.sid]
+        self._refresh(sid)
+        if counter_of(zxid) == 0:
+            durable = disk.epoch("currentEpoch")
+            if durable != epoch_of(zxid):
+                raise Violation(
+                    "I10", f"server {sid} acks NEWLEADER of {epoch_of(zxid)}, durable epoch is {durable}"
+                )
+        elif zxid not in disk.entries and zxid > disk.snapshot:
+            raise Violation("I10", f"server {sid} acks {text(zxid)}, durable is {text(disk.last)}")
+
+    def _check_epochs(self, process: Process, name: str) -> None:
+        sid, disk = process.sid, self._disks[process.sid]
+        value = disk.epoch(name)
+        before = self._epochs.get((sid, name), 0)
+        if value < before:
+            raise Violation("I8", f"server {sid}: {name} fell from {before} to {value}")
+        self._epochs[(sid, name)] = value
+        current = disk.epoch("currentEpoch")
+        if current > disk.epoch("acceptedEpoch"):
+            raise Violation(
+                "I8", f"server {sid}: current epoch {current} > accepted {disk.epoch('acceptedEpoch')}"
+            )
+        if name == "currentEpoch" and hasattr(process, "replica"):
+            self._check_history_before_epoch(process, current)
+
+    def _check_history_before_epoch(self, process: Process, epoch: int) -> None:
+        store = process.replica.store
+        durable = max(self._watched[process.sid].logged, self._disks[process.sid].snapshot)
+        if store.zxid_logged <= durable:
+            return
+        missing = [zxid for zxid, _ in store.read_after(durable) or [] if epoch_of(zxid) < epoch]
+        if missing:
+            raise Violation(
+                "I8",
+                f"server {process.sid}: currentEpoch {epoch} is durable before {text(missing[0])} (4643)",
+            )
+
+    def _check_digest(self, process: Process, zxid: int) -> None:
+        digest = process.replica.tree.digest()
+        known, sid = self._digests.setdefault(zxid, (digest, process.sid))
+        if known != digest:
+            raise Violation(
+                "I9",
+                f"at {text(zxid)} server {process.sid} has digest {digest:#x}, server {sid} had {known:#x}",
+            )
+        if zxid and zxid not in self._positions:
+            raise Violation("I2", f"server {process.sid} serves {text(zxid)}, which was never committed")
+
+    def _tap(self, process: Process) -> None:
+        """See each transaction as it is applied."""
+        app = process.replica.application
+        deliver = app.deliver
+
+        def tapped(zxid: int, payload: bytes) -> None:
+            if process.replica.peer.serving:
+                self.delivered(process, zxid, payload)
+            deliver(zxid, payload)
+
+        app.deliver = tapped  # type: ignore[method-assign]
+
+    def _count(self, what: str) -> None:
+        self.coverage[what] = self.coverage.get(what, 0) + 1

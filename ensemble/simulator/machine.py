@@ -1,0 +1,377 @@
+"""A simulated machine: disks that outlive the process, and the process that runs one server on them.
+
+Every call of a port is an *effect*, and a crash may fall before any of them: ``Process.crash_at`` counts
+effects, and the port raises ``SimulatedCrash`` when it is reached, which ends the step where it was.
+A paused process gets what happened to it when it resumes, as a stopped one does from its kernel.
+
+It knows the replica by the calls a host makes, and nothing of what is inside; what to look at after each
+step is its observer's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+from typing import Protocol
+
+from ensemble.errors import InvariantViolation, StorageError
+from ensemble.ports import Disk
+from ensemble.replica.config import ReplicaConfig
+from ensemble.replica.replica import Connection, Replica
+from ensemble.simulator.clock import ServerClock, Timeline
+from ensemble.simulator.disk import SimulatedCrash, SimulatedDisk
+from ensemble.simulator.network import SimulatedNetwork
+from ensemble.simulator.streams import End
+from ensemble.trace import Listener, Trace
+
+
+class ServerFailed(Exception):
+    """A server raised what it must not raise while its disks and its peers are sound."""
+
+
+class Observer(Protocol):
+    """Who looks at servers while they run."""
+
+    def started(self, process: Process) -> None:
+        """A replica was built on a machine's disks; nothing has happened to it yet."""
+
+    def stepped(self, process: Process) -> None:
+        """A step ended."""
+
+    def crashed(self, machine: Machine, effect: str) -> None:
+        """A process died, before the named effect or between steps."""
+
+    def before_effect(self, process: Process, effect: str, name: str) -> None:
+        """A disk call that changes files at once is about to be made (``write_atomic`` ...)."""
+
+    def after_effect(self, process: Process, effect: str, name: str) -> None:
+        """It was made."""
+
+    def dialed(self, process: Process) -> None:
+        """A server got the link it dialed: a new stream begins."""
+
+    def sent(self, process: Process, data: bytes) -> None:
+        """A server sent bytes on a quorum link that it dialed: as a learner, to its leader."""
+
+    def said(self, process: Process, line: str) -> None:
+        """A server logged a line."""
+
+
+class EffectDisk:
+    """A disk whose every call is an effect (implements ``ports.Disk``)."""
+
+    __slots__ = ("_disk", "_process")
+
+    def __init__(self, disk: SimulatedDisk, process: Process) -> None:
+        self._disk = disk
+        self._process = process
+
+    def names(self, directory: str) -> list[str]:
+        """See ``ports.Disk``."""
+        return self._disk.names(directory)
+
+    def read(self, name: str) -> bytes:
+        """See ``ports.Disk``."""
+        return self._disk.read(name)
+
+    def write_atomic(self, name: str, data: bytes) -> None:
+        """See ``ports.Disk``."""
+        self._at_once("write_atomic", name, partial(self._disk.write_atomic, name, data))
+
+    def truncate(self, name: str, size: int) -> None:
+        """See ``ports.Disk``."""
+        self._at_once("truncate", name, partial(self._disk.truncate, name, size))
+
+    def remove(self, name: str) -> None:
+        """See ``ports.Disk``."""
+        self._at_once("remove", name, partial(self._disk.remove, name))
+
+    def write(self, name: str, offset: int, data: bytes) -> None:
+        """See ``ports.Disk``."""
+        self._process.effect("write")
+        self._disk.write(name, offset, data)
+
+    def allocate(self, name: str, size: int) -> None:
+        """See ``ports.Disk``."""
+        self._process.effect("allocate")
+        self._disk.allocate(name, size)
+
+    def sync(self, done: Callable[[], None]) -> None:
+        """See ``ports.Disk``."""
+        self._process.effect("sync")
+        self._disk.sync(self._process.later(done))
+
+    def write_aside(self, name: str, chunks: Iterable[bytes], done: Callable[[], None]) -> None:
+        """See ``ports.Disk``."""
+        self._process.effect("write_aside")
+        self._disk.write_aside(name, chunks, self._process.later(done))
+
+    def _at_once(self, effect: str, name: str, call: Callable[[], None]) -> None:
+        process = self._process
+        process.effect(effect)
+        process.observer.before_effect(process, effect, name)
+        call()
+        process.observer.after_effect(process, effect, name)
+
+
+class EffectNetwork:
+    """The network as one process sees it (implements ``ports.Network``)."""
+
+    __slots__ = ("_network", "_process")
+
+    def __init__(self, network: SimulatedNetwork, process: Process) -> None:
+        self._network = network
+        self._process = process
+
+    def send_election(self, sid: int, payload: bytes) -> None:
+        """See ``ports.Network``."""
+        self._process.effect("send_election")
+        self._network.mail.send(self._process.sid, sid, payload)
+
+    def dial(self, sid: int) -> None:
+        """See ``ports.Network``."""
+        self._process.effect("dial")
+        self._network.dial(self._process.sid, sid)
+
+
+@dataclass(slots=True)
+class Quartz:
+    """How the clock of a machine is off: local seconds per second, and where it starts."""
+
+    rate: float = 1.0
+    offset_us: int = 0
+    wall_offset_ms: int = 0
+
+
+class Process:
+    """One life of one server; also the door through which the network reaches it."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.sid = machine.sid
+        self.observer = machine.observer
+        self.alive = True
+        self.paused = False
+        self.effects = 0
+        self.crash_at: int | None = None
+        self._inbox: list[Callable[[], None]] = []
+        quartz = machine.quartz
+        self.clock = ServerClock(
+            machine.timeline,
+            self.enter,
+            rate=quartz.rate,
+            offset_us=quartz.offset_us,
+            wall_offset_ms=quartz.wall_offset_ms,
+        )
+        self.trace = Trace(self.sid, self.clock.monotonic_us)
+        if machine.listener is not None:
+            self.trace.listen(machine.listener)
+        self.replica: Replica
+        self.connections: dict[End, Connection] = {}
+
+    def boot(self) -> None:
+        """Open the disks and join the ensemble."""
+        machine = self.machine
+        data = EffectDisk(machine.data_disk, self)
+        log: Disk = data if machine.log_disk is machine.data_disk else EffectDisk(machine.log_disk, self)
+
+        def build() -> None:
+            self.replica = Replica(
+                machine.config,
+                clock=self.clock,
+                data_disk=data,
+                log_disk=log,
+                network=EffectNetwork(machine.network, self),
+                trace=self.trace,
+                log=lambda line: self.observer.said(self, line),
+            )
+            self.observer.started(self)
+            machine.network.open_door(self.sid, self)
+            machine.listening = True
+            self.replica.start()
+            self.replica.flush()
+
+        self._guard(build)
+
+    # -- steps ---------------------------------------------------------------------------------------------
+
+    def effect(self, name: str) -> None:
+        """Count an effect, before it is carried out; the process may die here instead."""
+        if not self.alive:
+            raise ServerFailed(f"server {self.sid}: {name} by a process that is dead (I13)")
+        self.effects += 1
+        if self.effects == self.crash_at:
+            raise SimulatedCrash(name)
+
+    def enter(self, work: Callable[[], None]) -> None:
+        """Do one step of the server: ``work``, then everything it asked for."""
+        if self.paused:
+            self._inbox.append(work)
+        elif self.alive:
+            self._guard(lambda: self._step(work))
+
+    def later(self, done: Callable[[], None]) -> Callable[[], None]:
+        """Wrap a callback that the world makes later, so that it comes as a step."""
+        return lambda: self.enter(done)
+
+    def _step(self, work: Callable[[], None]) -> None:
+        work()
+        self.replica.flush()
+        self.observer.stepped(self)
+
+    def _guard(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except SimulatedCrash as crash:
+            self.machine.die(power=self.machine.rng.random() < 0.5, effect=str(crash))
+        except (StorageError, InvariantViolation) as error:
+            raise ServerFailed(f"server {self.sid}: {type(error).__name__}: {error}") from error
+
+    def resume(self) -> None:
+        """Go on after a pause, with everything that happened meanwhile."""
+        self.paused = False
+        inbox, self._inbox = self._inbox, []
+        for work in inbox:
+            self.enter(work)
+
+    # -- the door (see ``network.Door``) -------------------------------------------------------------------
+
+    def on_election_message(self, sid: int, payload: bytes) -> None:
+        """Take one election message."""
+        self.enter(lambda: self.replica.on_election_message(sid, payload))
+
+    def on_election_link(self, sid: int, *, up: bool) -> None:
+        """Hear that an election link came up or went down."""
+        self.enter(lambda: self.replica.on_election_link(sid, up))
+
+    def on_link_accepted(self, end: End) -> None:
+        """Take a quorum link another server opened."""
+        self._adopt(end)
+        self.enter(lambda: self.replica.on_link_accepted(end))
+
+    def on_link_dialed(self, sid: int, end: End | None) -> None:
+        """Take the outcome of a dial."""
+        if end is not None:
+            self._adopt(end)
+            self.observer.dialed(self)
+            end.tap = lambda data: self.observer.sent(self, data)
+        self.enter(lambda: self.replica.on_link_dialed(sid, end))
+
+    def _adopt(self, end: End) -> None:
+        end.effect = lambda: self.effect("send")
+        end.on_data = lambda data: self.enter(lambda: self._link_data(end, data))
+        end.on_closed = lambda: self.enter(lambda: self._link_closed(end))
+
+    def _link_data(self, end: End, data: bytes) -> None:
+        if not end.finished:
+            self.replica.on_link_data(end, data)
+
+    def _link_closed(self, end: End) -> None:
+        if not end.finished:
+            self.replica.on_link_closed(end)
+
+    def on_client(self, end: End) -> None:
+        """Take a client's connection."""
+        end.effect = lambda: self.effect("reply")
+        end.on_data = lambda data: self.enter(lambda: self._client_data(end, data))
+        end.on_closed = lambda: self.enter(lambda: self._client_closed(end))
+        self.enter(lambda: self._open_client(end))
+
+    def _open_client(self, end: End) -> None:
+        connection = self.replica.open_client(end)
+        if connection is None:
+            end.close()
+        else:
+            self.connections[end] = connection
+
+    def _client_data(self, end: End, data: bytes) -> None:
+        connection = self.connections.get(end)
+        if connection is not None and not end.finished:
+            connection.on_data(data)
+
+    def _client_closed(self, end: End) -> None:
+        connection = self.connections.pop(end, None)
+        if connection is not None and not end.finished:
+            connection.on_closed()
+
+
+class Machine:
+    """The disks, the clock and at most one process of one server."""
+
+    def __init__(
+        self,
+        config: ReplicaConfig,
+        *,
+        timeline: Timeline,
+        network: SimulatedNetwork,
+        rng: Random,
+        observer: Observer,
+        quartz: Quartz,
+        separate_log: bool = False,
+        listener: Listener | None = None,
+    ) -> None:
+        self.config = config
+        self.sid = config.sid
+        self.timeline = timeline
+        self.network = network
+        self.rng = rng
+        self.observer = observer
+        self.quartz = quartz
+        self.data_disk = SimulatedDisk(self._schedule, rng)
+        self.log_disk = SimulatedDisk(self._schedule, rng) if separate_log else self.data_disk
+        self.listener = listener
+        self.listening = False
+        self.lives = 0
+        self.process: Process | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether a process runs here, has booted, and is not paused."""
+        return self.process is not None and self.listening and not self.process.paused
+
+    @property
+    def disks(self) -> list[SimulatedDisk]:
+        """The disks, each once."""
+        return [self.data_disk] if self.log_disk is self.data_disk else [self.data_disk, self.log_disk]
+
+    def start(self, *, crash_after_effects: int | None = None) -> None:
+        """Start a process, unless one runs; it may be doomed to die during its boot."""
+        if self.process is not None:
+            return
+        self.lives += 1
+        self.process = Process(self)
+        self.process.crash_at = crash_after_effects
+        self.process.boot()
+
+    def die(self, *, power: bool, effect: str = "") -> None:
+        """End the process. With the power gone what was not synced may be lost, and no FIN is sent."""
+        process = self.process
+        if process is None:
+            return
+        self.process = None
+        process.alive = False
+        for end in process.connections:
+            end.effect = None
+        if self.listening:
+            self.listening = False
+            self.network.shut_door(self.sid, silently=power and self.rng.random() < 0.5)
+        for disk in self.disks:
+            if power:
+                disk.crash(self.rng)
+            else:
+                disk.detach()
+        self.observer.crashed(self, effect)
+
+    def _schedule(self, delay_us: int, callback: Callable[[], None]) -> None:
+        self.timeline.after(delay_us, lambda: self._attempt(callback))
+
+    def _attempt(self, callback: Callable[[], None]) -> None:
+        """Let the disk do what it has queued; the process may die there too."""
+        try:
+            callback()
+        except SimulatedCrash as crash:
+            self.die(power=self.rng.random() < 0.5, effect=str(crash))
+        except StorageError as error:
+            raise ServerFailed(f"server {self.sid}: {error}") from error

@@ -1,0 +1,120 @@
+"""What simulated clients ask for: a mix drawn from the seed, on few paths so that clients collide.
+
+It does not know what becomes of a request, except for versions and names its client learned.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+
+from ensemble.simulator.history import Call
+from ensemble.tree.operations import (
+    OPEN_ACL,
+    Check,
+    Create,
+    CreateMode,
+    Delete,
+    Multi,
+    Op,
+    Operation,
+    Read,
+    SetData,
+    Sync,
+)
+
+KINDS = ("create", "set", "delete", "sequential", "ephemeral", "multi", "get", "exists", "children", "sync")
+
+
+@dataclass(slots=True)
+class Mix:
+    """The weights of the kinds of request, and how wide they spread."""
+
+    weights: list[int]
+    paths: int
+    watch_probability: float
+    stale_version_probability: float
+
+    @staticmethod
+    def draw(rng: Random) -> Mix:
+        """Draw a mix: each kind may be absent, or dominate (swarm testing)."""
+        weights = [rng.choice((0, 1, 1, 2, 5)) for _ in KINDS]
+        weights[0] = max(weights[0], 1)
+        weights[1] = max(weights[1], 1)
+        return Mix(weights, rng.randint(1, 6), rng.choice((0.0, 0.2, 0.6)), rng.choice((0.0, 0.3)))
+
+
+@dataclass(slots=True)
+class Workload:
+    """The requests of one client."""
+
+    client: int
+    mix: Mix
+    rng: Random
+    _count: int = 0
+    _versions: dict[str, int] = field(default_factory=dict)
+    _made: list[str] = field(default_factory=list)
+
+    def next(self) -> tuple[int, Operation]:
+        """Return the next request."""
+        self._count += 1
+        kind = self.rng.choices(KINDS, self.mix.weights)[0]
+        if kind == "multi":
+            return Op.MULTI, self._multi()
+        if kind == "sync":
+            return Op.SYNC, Sync(self._path())
+        if kind in KINDS[:5]:
+            return self._write(kind)
+        watch = self.rng.random() < self.mix.watch_probability
+        op = {"get": Op.GET_DATA, "exists": Op.EXISTS}.get(kind)
+        if op is None:
+            op = self.rng.choice((Op.GET_CHILDREN, Op.GET_CHILDREN2))
+        return op, Read(self._path(), watch)
+
+    def learn(self, call: Call) -> None:
+        """Take from a reply what later requests can use: names that exist, versions."""
+        answer = call.answer
+        if answer is None or answer.error:
+            return
+        if answer.path is not None and isinstance(call.operation, Create):
+            self._made.append(answer.path)
+            del self._made[:-8]
+        if answer.stat is not None and isinstance(call.operation, Read | SetData):
+            self._versions[call.operation.path] = answer.stat[4]
+
+    def _multi(self) -> Multi:
+        operations = [self._write(self.rng.choice(KINDS[:5])) for _ in range(self.rng.randint(1, 4))]
+        if self.rng.random() < 0.3:
+            check = Check(self._path(), self._version("/"))
+            operations.insert(self.rng.randint(0, len(operations)), (Op.CHECK, check))
+        return Multi(operations)
+
+    def _write(self, kind: str) -> tuple[int, Operation]:
+        rng, path = self.rng, self._path()
+        data = f"{self.client}.{self._count}.{rng.randrange(1 << 20)}".encode()
+        if rng.random() < 0.05:
+            data = rng.choice((b"", data * 200))
+        if kind == "set":
+            return Op.SET_DATA, SetData(path, data, self._version(path))
+        if kind == "delete":
+            return Op.DELETE, Delete(path, self._version(path))
+        mode = {
+            "create": CreateMode.PERSISTENT,
+            "sequential": rng.choice((CreateMode.PERSISTENT_SEQUENTIAL, CreateMode.EPHEMERAL_SEQUENTIAL)),
+            "ephemeral": CreateMode.EPHEMERAL,
+        }[kind]
+        if kind == "sequential":
+            path += "/s-" if rng.random() < 0.5 else "-"
+        return rng.choice((Op.CREATE, Op.CREATE2)), Create(path, data, OPEN_ACL, mode)
+
+    def _path(self) -> str:
+        rng = self.rng
+        if self._made and rng.random() < 0.25:
+            return rng.choice(self._made)
+        top = f"/n{rng.randrange(self.mix.paths)}"
+        return top if rng.random() < 0.6 else f"{top}/c{rng.randrange(3)}"
+
+    def _version(self, path: str) -> int:
+        if self.rng.random() < self.mix.stale_version_probability:
+            return self.rng.randrange(4)
+        return self._versions.get(path, -1) if self.rng.random() < 0.5 else -1

@@ -1,0 +1,347 @@
+"""One seed, one whole run: an ensemble, its clients, the faults; then the heal, a restart of everything, and judgement.
+
+    trouble    clients work while faults happen                         I1-I13 after every step
+    heal       faults end; everything must agree within a bound         C9
+    restart    every server dies and comes back from its disks          nothing acknowledged is lost
+    judgement  the history of the clients against the committed log     C1-C7, I9
+
+All randomness comes from one ``Random(seed)``, drawn in the order of virtual time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from ensemble.replica.config import ReplicaConfig
+from ensemble.simulator import checkers, watching
+from ensemble.simulator.clients import Habits, SimulatedClient
+from ensemble.simulator.clock import Timeline
+from ensemble.simulator.elections import MailRates
+from ensemble.simulator.faults import Faults, Stage
+from ensemble.simulator.history import Call, History
+from ensemble.simulator.invariants import Monitor, Violation
+from ensemble.simulator.machine import Machine, Quartz
+from ensemble.simulator.network import CLIENT_PLACE, SimulatedNetwork
+from ensemble.simulator.streams import Conditions, Weather
+from ensemble.simulator.workload import Mix, Workload
+from ensemble.trace import Listener
+from ensemble.tree.operations import OPEN_ACL, Create, CreateMode, Op
+from ensemble.zab.messages import ServerState
+from ensemble.zxid import text
+
+CONVERGE_TICKS = 120
+"""C9: after the heal everything agrees within so many ticks, an election's worst backoff included."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a seed decides before anything happens (swarm testing: each run has its own character)."""
+
+    servers: int
+    tick_ms: int
+    clients: int
+    requests: int
+    faults: int
+    trouble_ticks: int
+    snap_count: int
+    weather: Weather
+    habits: Habits
+
+    @staticmethod
+    def draw(rng: Random) -> Plan:
+        """Draw a plan."""
+        tick_ms = 200
+        servers = rng.choice((3, 3, 3, 3, 5))
+        clients = rng.choice((1, 2, 2, 3))
+        requests = rng.randint(40, 100) // clients
+        weather = Weather(
+            delay_us_min=rng.choice((50, 500)),
+            delay_us_max=rng.choice((1_000, 5_000, 20_000)),
+            split_probability=rng.choice((0.0, 0.05, 0.3)),
+        )
+        trouble_ticks = rng.randint(15, 40)
+        habits = Habits(
+            session_timeout_ms=tick_ms * rng.choice((4, 8, 20)),
+            think_us=trouble_ticks * tick_ms * rng.choice((200, 400, 600)) // (requests + 1),
+            pipeline=rng.choice((1, 1, 4, 16)),
+            requests=requests,
+            closes=rng.random() < 0.3,
+            restless=rng.choice((0.0, 0.0, 0.05)),
+        )
+        return Plan(
+            servers=servers,
+            tick_ms=tick_ms,
+            clients=clients,
+            requests=requests,
+            faults=rng.randint(3, 10),
+            trouble_ticks=trouble_ticks,
+            snap_count=rng.choice((10, 30, 1000)),
+            weather=weather,
+            habits=habits,
+        )
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a run was, when it went well."""
+
+    seed: int
+    events: int
+    steps: int
+    calls: int
+    acknowledged: int
+    committed: int
+    faults: dict[str, int]
+    coverage: dict[str, int]
+    virtual_us: int
+
+
+class Transcript:
+    """What happened, as lines of text; kept only when somebody wants it."""
+
+    def __init__(self, timeline: Timeline, limit: int | None = None) -> None:
+        self.listener = Listener(1 << 62)
+        self.lines: list[str] = []
+        self._timeline = timeline
+        self._limit = limit
+
+    def note(self, line: str) -> None:
+        """Write a line of the world's own."""
+        self.collect()
+        self.lines.append(f"{self._timeline.now_us:>10} {line}")
+
+    def collect(self) -> None:
+        """Write what the servers' traces said since last time."""
+        for event in self.listener.take()[0]:
+            fields = " ".join(
+                f"{key}={value}" for key, value in event.items() if key not in ("n", "at", "sid", "kind")
+            )
+            self.lines.append(f"{self._timeline.now_us:>10} server {event['sid']} {event['kind']} {fields}")
+        if self._limit is not None and len(self.lines) > 2 * self._limit:
+            del self.lines[: -self._limit]
+
+
+@dataclass(slots=True)
+class Cast:
+    """Everything that lives in one world."""
+
+    machines: dict[int, Machine] = field(default_factory=dict)
+    clients: list[SimulatedClient] = field(default_factory=list)
+
+
+class World:
+    """One run. ``run`` raises a violation, or returns the outcome."""
+
+    def __init__(self, seed: int, *, traced: bool = False, plan: Plan | None = None) -> None:
+        self.seed = seed
+        self.rng = Random(seed)  # noqa: S311 - reproducible, not secret
+        self.plan = plan or Plan.draw(self.rng)
+        self.timeline = Timeline()
+        self.transcript = Transcript(self.timeline) if traced else None
+        mail = MailRates(reconnect_us_max=self.plan.tick_ms * 500)
+        self.network = SimulatedNetwork(Conditions(self.timeline, self.rng, self.plan.weather), mail)
+        self.history = History()
+        self.monitor = Monitor(self.note)
+        self.cast = Cast()
+        self._build_machines()
+        self._build_clients()
+        self.stage = Stage(
+            timeline=self.timeline,
+            rng=self.rng,
+            machines=self.cast.machines,
+            network=self.network,
+            weather=self.plan.weather,
+            mail=mail,
+            tick_us=self.plan.tick_ms * 1000,
+            leader=self.leader,
+            clients=[client.place for client in self.cast.clients],
+            note=self.note,
+        )
+        self.faults = Faults(self.stage)
+
+    def note(self, line: str) -> None:
+        """Write a line of the transcript, if there is one."""
+        if self.transcript is not None:
+            self.transcript.note(line)
+
+    # -- building -------------------------------------------------------------------------------------------
+
+    def _build_machines(self) -> None:
+        plan, rng = self.plan, self.rng
+        voters = tuple(range(1, plan.servers + 1))
+        for sid in voters:
+            config = ReplicaConfig(
+                sid=sid,
+                voters=voters,
+                tick_ms=plan.tick_ms,
+                init_limit_ticks=10,
+                sync_limit_ticks=5,
+                snap_count=plan.snap_count,
+                connections_per_address_max=0,
+                config_text="version=0\n",
+            )
+            machine = Machine(
+                config,
+                timeline=self.timeline,
+                network=self.network,
+                rng=rng,
+                observer=self.monitor,
+                quartz=Quartz(
+                    rng.choice((1.0, 1.0, 0.8, 1.2)), rng.randrange(1 << 40), rng.randint(-9_999, 9_999)
+                ),
+                separate_log=rng.random() < 0.5,
+                listener=self.transcript.listener if self.transcript is not None else None,
+            )
+            self.monitor.add(machine)
+            self.cast.machines[sid] = machine
+
+    def _build_clients(self) -> None:
+        mix = Mix.draw(self.rng)
+        for number in range(self.plan.clients):
+            self.cast.clients.append(self._client(CLIENT_PLACE + 1 + number, self.plan.habits, mix))
+
+    def _client(self, place: int, habits: Habits, mix: Mix) -> SimulatedClient:
+        return SimulatedClient(
+            place,
+            list(self.cast.machines),
+            timeline=self.timeline,
+            network=self.network,
+            rng=self.rng,
+            history=self.history,
+            habits=habits,
+            workload=Workload(place, mix, self.rng),
+            note=self.note,
+        )
+
+    # -- running --------------------------------------------------------------------------------------------
+
+    def run(self) -> Outcome:
+        """Live through all four acts."""
+        tick_us = self.plan.tick_ms * 1000
+        self.trouble(self.plan.trouble_ticks * tick_us)
+        self.heal()
+        self.converge("after the heal")
+        self.restart_all()
+        self.converge("after the restart of every server")
+        self.judge()
+        return self.outcome()
+
+    def trouble(self, span_us: int) -> None:
+        """Start everything and let faults happen."""
+        for machine in self.cast.machines.values():
+            self.timeline.after(self.rng.randrange(self.plan.tick_ms * 1000), machine.start)
+        for client in self.cast.clients:
+            self.timeline.after(self.rng.randrange(self.plan.tick_ms * 2000), client.start)
+        self.faults.schedule(self.plan.faults, span_us)
+        self.timeline.run_until(span_us)
+
+    def heal(self) -> None:
+        """End all faults; clients ask for nothing new."""
+        self.note("heal")
+        self.faults.heal()
+        for client in self.cast.clients:
+            client.retire()
+
+    def restart_all(self) -> None:
+        """Cut the power of every server at once, then start them all from their disks."""
+        self.note("every server loses power")
+        for machine in self.cast.machines.values():
+            machine.die(power=True)
+        self.timeline.run_until(self.timeline.now_us + self.plan.tick_ms * 1000)
+        for machine in self.cast.machines.values():
+            machine.start()
+
+    def converge(self, when: str) -> None:
+        """C9: within the bound one leader serves, all agree, and a new write succeeds on each server."""
+        tick_us = self.plan.tick_ms * 1000
+        deadline_us = self.timeline.now_us + CONVERGE_TICKS * tick_us
+        self._until(lambda: self.unsettled() is None, deadline_us, when)
+        answered: list[Call] = []
+        probe = self._probe(answered)
+        probe.start()
+        self._until(
+            lambda: bool(answered) and self.unsettled() is None, deadline_us, f"{when}, with a new write"
+        )
+        probe.leave()
+
+    def _probe(self, answered: list[Call]) -> SimulatedClient:
+        """Make a client that creates one sequential znode, again with each new connection until it is answered."""
+        place = CLIENT_PLACE + 500 + len(self.history.streams)
+        habits = Habits(self.plan.tick_ms * 20, 1, 1, 1, closes=False)
+        probe = self._client(place, habits, Mix([1] * 10, 1, 0.0, 0.0))
+        probe.once = (
+            Op.CREATE2,
+            Create(f"/probe-{place}-", b"", OPEN_ACL, CreateMode.PERSISTENT_SEQUENTIAL),
+        )
+        probe.on_reply = answered.append
+        return probe
+
+    def _until(self, settled: Callable[[], bool], deadline_us: int, when: str) -> None:
+        tick_us = self.plan.tick_ms * 1000
+        while not settled():
+            if self.timeline.now_us >= deadline_us:
+                raise Violation(
+                    "C9", f"not settled {CONVERGE_TICKS} ticks {when}: {self.unsettled() or 'no reply'}"
+                )
+            self.timeline.run_until(self.timeline.now_us + tick_us)
+
+    def leader(self) -> int | None:
+        """Return the server that leads and serves, if there is one (the newest epoch's)."""
+        leading = [
+            (machine.process.replica.peer.epoch, sid)
+            for sid, machine in self.cast.machines.items()
+            if machine.process is not None
+            and machine.running
+            and machine.process.replica.peer.role is ServerState.LEADING
+        ]
+        return max(leading)[1] if leading else None
+
+    def unsettled(self) -> str | None:
+        """Say what is still missing for agreement, or None."""
+        leader = self.leader()
+        if leader is None:
+            return "nobody leads"
+        zxids: dict[int, int] = {}
+        digests: dict[int, int] = {}
+        for sid, machine in self.cast.machines.items():
+            if machine.process is None or not machine.running:
+                return f"server {sid} does not run"
+            replica = machine.process.replica
+            if not replica.peer.serving or replica.peer.leader != leader:
+                return f"server {sid} is {replica.peer.role.name}, {replica.peer.phase.value}, leader {replica.peer.leader}"
+            zxids[sid], digests[sid] = replica.tree.zxid, replica.tree.digest()
+        if len({*zxids.values()}) != 1 or len({*digests.values()}) != 1:
+            return "applied " + ", ".join(f"{sid}: {text(zxid)}" for sid, zxid in zxids.items())
+        waiting = [client.place for client in self.cast.clients if client.waiting]
+        return f"clients {waiting} wait for replies" if waiting else None
+
+    # -- judging --------------------------------------------------------------------------------------------
+
+    def judge(self) -> None:
+        """Check the clients' history, and that every server's tree is what the model says."""
+        replay = checkers.check(self.history, self.monitor.committed)
+        watching.check_watches(self.history, replay)
+        expected = replay.model.digest()
+        for sid, machine in self.cast.machines.items():
+            assert machine.process is not None
+            digest = machine.process.replica.tree.digest()
+            if digest != expected:
+                raise Violation(
+                    "I9", f"server {sid} ends with digest {digest:#x}, the model with {expected:#x}"
+                )
+
+    def outcome(self) -> Outcome:
+        """Sum the run up."""
+        return Outcome(
+            seed=self.seed,
+            events=self.timeline.happened,
+            steps=self.monitor.steps,
+            calls=len(self.history.calls),
+            acknowledged=self.history.acknowledged(),
+            committed=len(self.monitor.committed),
+            faults=self.stage.counts,
+            coverage=self.monitor.coverage,
+            virtual_us=self.timeline.now_us,
+        )
