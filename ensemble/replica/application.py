@@ -1,0 +1,289 @@
+"""What agreement delivers: each transaction is applied, told to its watchers, and answered.
+
+Implements ``zab.ports.Application``. ``deliver`` is the one way the state of a running server changes, for its
+own writes, those of others, and those it replays.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from ensemble.errors import CorruptionError, InvariantViolation, PeerProtocolError, WireError
+from ensemble.replica.history import History
+from ensemble.replica.reads import access_allows
+from ensemble.replica.service import Service
+from ensemble.replica.writes import Writes, op_name, path_of
+from ensemble.trace import session_text
+from ensemble.tree import snapshot, txns
+from ensemble.tree.operations import EventType, Op
+from ensemble.tree.tree import Outcome, Tree
+from ensemble.tree.txns import CreateSessionTxn, Txn
+from ensemble.wire import packets, replies
+from ensemble.zab.messages import ServerState
+from ensemble.zxid import text
+
+RECENT_TXNS = 16
+"""Applied transactions whose zxids are kept to show the end of the log."""
+
+_CREATE_SESSION = int(Op.CREATE_SESSION)
+_CLOSE_SESSION = int(Op.CLOSE_SESSION)
+
+_ZNODE_EVENTS = {
+    int(EventType.NODE_CREATED): "created",
+    int(EventType.NODE_DELETED): "deleted",
+    int(EventType.NODE_DATA_CHANGED): "changed",
+}
+
+
+@contextmanager
+def _peer_bytes() -> Iterator[None]:
+    """What a peer put into a packet and cannot be read is that peer's fault."""
+    try:
+        yield
+    except WireError as error:
+        raise PeerProtocolError(str(error)) from error
+
+
+def _staggered(snap_count: int, sid: int, voters: tuple[int, ...]) -> int:
+    """Spread the snapshots of an ensemble: no two servers take theirs at the same transaction."""
+    place = sorted(voters).index(sid)
+    return max(1, snap_count - snap_count * place // (2 * len(voters)))
+
+
+def load_tree(store: History) -> tuple[Tree, list[int]]:
+    """Build the tree that snapshot and log describe; return it with the last zxids of the log."""
+    found = store.read_snapshot()
+    if found is None:
+        raise CorruptionError("no snapshot can be read any more")
+    zxid, body = found
+    try:
+        tree, _ = snapshot.load(body)
+        tree.zxid = zxid
+        entries = store.read_after(zxid)
+        if entries is None:
+            raise CorruptionError(f"the log does not lead on from snapshot {text(zxid)}")
+        for _, payload in entries:
+            tree.apply(txns.decode(payload))
+    except WireError as error:
+        raise CorruptionError(f"snapshot {text(zxid)} or the log behind it: {error}") from error
+    return tree, [logged for logged, _ in entries[-RECENT_TXNS:]]
+
+
+class Application:
+    """The state machine behind the agreement."""
+
+    def __init__(
+        self, service: Service, writes: Writes, store: History, close_clients: Callable[[str], None]
+    ) -> None:
+        self._service = service
+        self._writes = writes
+        self._store = store
+        self._close_clients = close_clients
+        self._snap_count = _staggered(service.config.snap_count, service.config.sid, service.config.voters)
+        self._unsaved = 0
+        self.recent: deque[int] = deque(maxlen=RECENT_TXNS)
+        self.serving_since_us = 0
+        self.rebuild()
+
+    @property
+    def zxid_applied(self) -> int:
+        """The last transaction in the state."""
+        return self._service.tree.zxid
+
+    # ------------------------------------------------------------------ transactions
+
+    def deliver(self, zxid: int, payload: bytes) -> None:
+        """Apply one committed transaction, tell its watchers, answer its client."""
+        service, writes = self._service, self._writes
+        try:
+            txn = writes.take(zxid, payload)
+        except WireError as error:
+            raise InvariantViolation(
+                f"transaction {text(zxid)} is agreed on and unreadable: {error}"
+            ) from error
+        if txn.zxid != zxid:
+            raise InvariantViolation(f"transaction {text(txn.zxid)} under the name of {text(zxid)}")
+        outcome = service.tree.apply(txn)
+        writes.applied(zxid)
+        service.counters.commits += 1
+        self.recent.append(zxid)
+        if service.trace.on:
+            self._trace(txn, outcome)
+        if outcome.events:
+            self._fire(zxid, outcome)
+        client = service.by_session.get(txn.session_id)
+        if txn.type == _CREATE_SESSION or txn.type == _CLOSE_SESSION:
+            self._on_session(txn)
+        if client is not None:
+            client.on_applied(txn, outcome)
+        self._unsaved += 1
+        if self._unsaved >= self._snap_count:
+            self._save_snapshot()
+
+    def _fire(self, zxid: int, outcome: Outcome) -> None:
+        """Tell who watches; the same bytes go to all, before anything that shows the change."""
+        service = self._service
+        watches = service.watches
+        for (event_type, path), acl in zip(outcome.events, outcome.event_acls, strict=True):
+            watchers = watches.fire(event_type, path)
+            if not watchers:
+                continue
+            event = replies.event(zxid, event_type, path)
+            for watcher in watchers:
+                if not access_allows(acl, watcher):
+                    continue
+                watcher.notify(event)
+                service.counters.watches_fired += 1
+                if service.trace.on:
+                    service.trace.emit(
+                        "watch",
+                        what="fired",
+                        path=path,
+                        mode="child" if event_type == EventType.NODE_CHILDREN_CHANGED else "data",
+                        session=session_text(watcher.session_id),
+                        event=EventType(event_type).name,
+                        zxid=str(zxid),
+                    )
+
+    def _on_session(self, txn: Txn) -> None:
+        """Keep the deadlines of sessions in step with the sessions there are."""
+        service, sessions = self._service, self._writes.sessions
+        session_id = txn.session_id
+        if isinstance(txn.record, CreateSessionTxn):
+            sessions.opened(session_id, txn.record.timeout_ms)
+            return
+        sessions.closed(session_id)
+        expired = txn.cxid == 0
+        if service.trace.on and (service.leading if expired else session_id in service.by_session):
+            what = "expired" if expired else "closed"
+            service.trace.emit(
+                "session", what=what, session=session_text(session_id), timeout_ms=0, client=None
+            )
+
+    def _trace(self, txn: Txn, outcome: Outcome) -> None:
+        trace, zxid = self._service.trace, str(txn.zxid)
+        session = session_text(txn.session_id)
+        if trace.wants(txn.zxid):
+            trace.emit(
+                "applied",
+                zxid=zxid,
+                session=session,
+                cxid=txn.cxid,
+                op=op_name(txn.type),
+                path=path_of(txn),
+                error=outcome.error,
+            )
+        for event_type, path in outcome.events:
+            what = _ZNODE_EVENTS.get(event_type)
+            if what is not None:
+                node = self._service.tree.find(path)
+                owner = node.ephemeral_owner if node is not None else 0
+                trace.emit(
+                    "znode", what=what, path=path, zxid=zxid, owner=session_text(owner) if owner else None
+                )
+
+    # ------------------------------------------------------------------ snapshots
+
+    def _save_snapshot(self) -> None:
+        store, service = self._store, self._service
+        if store.saving_snapshot:
+            return
+        self._unsaved = 0
+        tree = service.tree
+        store.save_snapshot(tree.zxid, snapshot.dump(tree), tree.digest(), self._on_snapshot_saved)
+
+    def _on_snapshot_saved(self) -> None:
+        self._store.purge(self._service.config.snap_retain_count)
+
+    def snapshot(self) -> bytes:
+        """Serialize the state at ``zxid_applied``."""
+        return b"".join(snapshot.dump(self._service.tree))
+
+    def install(self, zxid: int, body: bytes) -> None:
+        """Replace the state by a leader's snapshot, durably."""
+        try:
+            tree, end = snapshot.load(body)
+        except WireError as error:
+            raise PeerProtocolError(f"a snapshot that is none: {error}") from error
+        if end != len(body):
+            raise PeerProtocolError(f"{len(body) - end} bytes behind the leader's snapshot")
+        tree.zxid = zxid
+        self._store.install_snapshot(zxid, body, tree.digest())
+        self._take_over(tree, [zxid])
+
+    def rebuild(self) -> None:
+        """Build the state anew from disk."""
+        self._take_over(*load_tree(self._store))
+
+    def _take_over(self, tree: Tree, recent: list[int]) -> None:
+        service, config = self._service, self._service.config
+        if config.config_text:
+            version = config.config_version
+            tree.set_config(config.config_text.encode(), version, service.clock.wall_ms())
+        service.tree = tree
+        self._writes.restart()
+        self._unsaved = 0
+        self.recent.clear()
+        self.recent.extend(recent)
+
+    # ------------------------------------------------------------------ the role
+
+    def on_looking(self, why: str) -> None:
+        """Serve nobody any more."""
+        service = self._service
+        service.serving = service.leading = False
+        self._close_clients(f"this server is looking for a leader: {why}")
+        self._writes.restart()
+        self._writes.sessions.stop()
+
+    def on_serving(self) -> None:
+        """Serve, as leader or learner."""
+        service = self._service
+        service.leading = service.peer.role is ServerState.LEADING
+        service.serving = True
+        self.serving_since_us = service.clock.monotonic_us()
+        if service.leading:
+            self._writes.sessions.lead()
+
+    # ------------------------------------------------------------------ what passes by the agreement
+
+    def on_request(self, learner: int, data: bytes, auth: tuple[tuple[str, str], ...]) -> None:
+        """Leader: a learner forwards a request."""
+        with _peer_bytes():
+            self._writes.on_request(learner, data, auth)
+
+    def on_revalidate(self, learner: int, data: bytes) -> bytes:
+        """Leader: a client came to ``learner`` with a session; answer whether it is alive."""
+        with _peer_bytes():
+            session_id, timeout_ms = packets.decode_revalidate(data)
+        valid = self._writes.sessions.claim(session_id, timeout_ms, learner)
+        return packets.encode_revalidated(session_id, valid)
+
+    def on_revalidated(self, data: bytes) -> None:
+        """Learner: the leader's answer to a revalidation."""
+        with _peer_bytes():
+            session_id, valid = packets.decode_revalidated(data)
+        client = self._service.revalidating.pop(session_id, None)
+        if client is not None:
+            client.on_revalidated(valid)
+
+    def on_synced(self) -> None:
+        """The oldest unanswered sync of this server is complete."""
+        self._writes.on_synced()
+
+    def on_touches(self, learner: int, data: bytes) -> None:
+        """Leader: sessions a learner heard of since its last ping."""
+        with _peer_bytes():
+            touches = packets.decode_touches(data)
+        self._writes.sessions.touch_all(touches)
+
+    def touches(self) -> bytes:
+        """Learner: sessions heard of since the last call."""
+        heard = self._writes.sessions.heard
+        if not heard:
+            return b""
+        data = packets.encode_touches(heard.items())
+        heard.clear()
+        return data

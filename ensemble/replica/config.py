@@ -1,0 +1,72 @@
+"""What an operator may set of one server, as values; the host reads the file they come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ensemble import limits
+
+VERSION = "3.9.5-coordinator, built on 2026-01-01 00:00 UTC"
+"""What ``srvr`` says: monitoring tools take the number before the dash and what follows "built on"."""
+
+WORDS_DEFAULT = frozenset({"ruok", "srvr", "stat", "mntr", "cons", "conf", "isro", "wchs", "dump"})
+"""Four-letter words that are cheap enough for anyone who can reach the port."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaConfig:
+    """The settings of one server; names follow zoo.cfg, with their units."""
+
+    sid: int
+    voters: tuple[int, ...]
+    tick_ms: int = 2000
+    init_limit_ticks: int = 10
+    sync_limit_ticks: int = 5
+    session_timeout_ms_min: int = -1
+    """-1 for two ticks, as Apache."""
+    session_timeout_ms_max: int = -1
+    """-1 for twenty ticks, as Apache."""
+    frame_bytes_max: int = limits.FRAME_BYTES_MAX
+    snap_count: int = limits.SNAP_COUNT_TXNS
+    snap_retain_count: int = 3
+    connections_per_address_max: int = limits.CONNECTIONS_PER_ADDRESS_MAX
+    """0 lifts the limit."""
+    connections_max: int = limits.CONNECTIONS_MAX
+    words_allowed: frozenset[str] = WORDS_DEFAULT
+    config_text: str = ""
+    """The membership: ``server.N=...`` lines and ``version=``, as Apache's servers exchange them."""
+    client_address: str = ""
+    """Where clients reach this server, for people to read."""
+    client_port: int = 2181
+    data_dir: str = ""
+    log_dir: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+    """What ``envi`` answers; the host fills it in."""
+    pid: int = 0
+
+    @property
+    def standalone(self) -> bool:
+        """Whether this server is an ensemble of its own."""
+        return len(self.voters) == 1
+
+    @property
+    def timeout_ms_min(self) -> int:
+        """The shortest session timeout that is granted."""
+        return self.session_timeout_ms_min if self.session_timeout_ms_min > 0 else 2 * self.tick_ms
+
+    @property
+    def timeout_ms_max(self) -> int:
+        """The longest session timeout that is granted."""
+        return self.session_timeout_ms_max if self.session_timeout_ms_max > 0 else 20 * self.tick_ms
+
+    @property
+    def config_version(self) -> int:
+        """The version the membership text names (hex, as ``version=``); 0 when it names none."""
+        for line in self.config_text.splitlines():
+            if line.startswith("version="):
+                return int(line[8:], 16)
+        return 0
+
+    def negotiate(self, timeout_ms: int) -> int:
+        """Return the timeout granted to a client that asks for ``timeout_ms``."""
+        return min(max(timeout_ms, self.timeout_ms_min), self.timeout_ms_max)

@@ -1,0 +1,344 @@
+"""One client's socket: its first frame, its session, its end. What it asks goes through its ``pipeline``.
+
+    FIRST --four letters--> CLOSED
+    FIRST --ConnectRequest--> OPENING --session agreed--> OPEN --closeSession--> CLOSED
+
+What a client sends behind its ConnectRequest waits, unbegun, until the session is open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+
+from ensemble import limits
+from ensemble.errors import WireError
+from ensemble.ports import ClientTransport, Timer
+from ensemble.replica import reads
+from ensemble.replica.handshake import Handshakes, Verdict
+from ensemble.replica.pipeline import STEP_BYTES_MAX, Pipeline
+from ensemble.replica.service import Client, Service
+from ensemble.replica.writes import Writes
+from ensemble.trace import session_text
+from ensemble.tree.operations import Identity, Op
+from ensemble.tree.sessions import password_of
+from ensemble.tree.tree import Outcome
+from ensemble.tree.txns import Txn
+from ensemble.wire import replies
+from ensemble.wire.four_letter import WORD_BYTES, word_of
+from ensemble.wire.frames import FrameBuffer
+from ensemble.wire.requests import decode_connect
+
+_CREATE_SESSION = int(Op.CREATE_SESSION)
+_CLOSE_SESSION = int(Op.CLOSE_SESSION)
+
+
+class State(Enum):
+    """Where in its life a connection is."""
+
+    FIRST = "first"
+    OPENING = "opening"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class Connection(Client):
+    """The server's end of one client's socket."""
+
+    __slots__ = (
+        "_batching",
+        "_blocked",
+        "_first",
+        "_forget",
+        "_frames",
+        "_handshakes",
+        "_out",
+        "_paused",
+        "_read_only",
+        "_resume",
+        "_service",
+        "_speak",
+        "_timer",
+        "_transport",
+        "_writes",
+        "address",
+        "established_ms",
+        "pipeline",
+        "received",
+        "sent",
+        "state",
+        "timeout_ms",
+    )
+
+    def __init__(
+        self,
+        transport: ClientTransport,
+        service: Service,
+        writes: Writes,
+        handshakes: Handshakes,
+        *,
+        speak: Callable[[str], bytes],
+        forget: Callable[[Connection], None],
+    ) -> None:
+        """``speak`` answers four-letter words; ``forget`` is called once, when the connection is closed."""
+        super().__init__()
+        self._transport = transport
+        self._service = service
+        self._writes = writes
+        self._handshakes = handshakes
+        self._speak = speak
+        self._forget = forget
+        self._frames = FrameBuffer(service.config.frame_bytes_max, limits.CONNECT_FRAME_BYTES_MAX)
+        self._first = b""
+        self._read_only: bool | None = None
+        self._out: list[bytes] = []
+        self._batching = False
+        self._paused = False
+        self._blocked = False
+        self._resume: Timer | None = None
+        self._timer: Timer | None = service.clock.call_later(
+            limits.SESSIONLESS_CONNECTION_MS, self._on_no_session
+        )
+        self.address = transport.address
+        self.identities = (Identity("ip", transport.address[0]),)
+        self.state = State.FIRST
+        self.timeout_ms = 0
+        self.established_ms = service.clock.wall_ms()
+        self.received = self.sent = 0
+        self.pipeline = Pipeline(self, self, service, writes)
+
+    # ------------------------------------------------------------------ from the host
+
+    def on_data(self, data: bytes) -> None:
+        """Take bytes from the client; answers leave by the transport."""
+        if self.state is State.CLOSED:
+            return
+        self._batching = True
+        try:
+            if self.state is State.OPEN:
+                self._on_requests(data)
+            else:
+                self._on_first(data)
+        except WireError as error:
+            self._cut_off(error)
+        self._batching = False
+        if self._out:
+            self._flush()
+
+    def on_closed(self) -> None:
+        """Take note that the client is gone."""
+        if self.state is not State.CLOSED:
+            self._end()
+
+    def on_write_full(self) -> None:
+        """The client does not read: answer it no further until :meth:`on_write_drained`."""
+        self._blocked = self.pipeline.choked = True
+        self._throttle()
+
+    def on_write_drained(self) -> None:
+        """The client has caught up."""
+        self._blocked = False
+        self._on_resume()
+
+    # ------------------------------------------------------------------ requests
+
+    def _on_requests(self, data: bytes) -> None:
+        service, pipeline = self._service, self.pipeline
+        self._writes.sessions.heard[self.session_id] = self.timeout_ms
+        if not pipeline.waiting and not pipeline.choked and not self._frames.held:
+            offset, count = reads.get_data_run(data, service, self._out, STEP_BYTES_MAX)
+            if count:
+                self.received += count
+                self.sent += count
+                counters = service.counters
+                counters.received += count
+                counters.sent += count
+                counters.reads += count
+                pipeline.last_op = Op.GET_DATA
+                if offset == len(data):
+                    return
+                data = data[offset:]
+        pipeline.spent = 0
+        frames = self._frames.feed(data)
+        self.received += len(frames)
+        service.counters.received += len(frames)
+        pipeline.take(frames, service.clock.monotonic_us())
+        if self._frames.fault is not None:
+            raise self._frames.fault
+        if pipeline.full:
+            self._throttle()
+
+    def on_applied(self, txn: Txn, outcome: Outcome) -> None:
+        """A transaction of this client's session is in the tree."""
+        if txn.type == _CREATE_SESSION and self.state is State.OPENING:
+            self._open("opened")
+            return
+        self._guarded(lambda: self.pipeline.applied(txn, outcome))
+        if txn.type == _CLOSE_SESSION:
+            self.close("the session is over")
+
+    def on_synced(self) -> None:
+        """The oldest unanswered sync of this client is complete."""
+        self._guarded(self.pipeline.synced)
+
+    def _on_resume(self) -> None:
+        self._resume = None
+        if not self._blocked:
+            self._guarded(self.pipeline.resume)
+
+    def _guarded(self, step: Callable[[], None]) -> None:
+        """Take a step of the pipeline outside ``on_data``."""
+        if self.state is State.CLOSED:
+            return
+        try:
+            step()
+        except WireError as error:
+            self._cut_off(error)
+        if self._paused and self.pipeline.slack:
+            self._paused = False
+            self._transport.resume_reading()
+
+    def _cut_off(self, error: WireError) -> None:
+        self._service.counters.refused += 1
+        self._service.log(f"client {self.client_text} is cut off: {error}")
+        self.close(str(error))
+
+    def _throttle(self) -> None:
+        if not self._paused and self.state is not State.CLOSED:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def choke(self) -> None:
+        """Give no more answers in this step."""
+        self._throttle()
+        if self._resume is None:
+            self._resume = self._service.clock.call_later(0, self._on_resume)
+
+    # ------------------------------------------------------------------ what leaves
+
+    def write(self, data: bytes) -> None:
+        """Send one answer or event."""
+        self.sent += 1
+        self._service.counters.sent += 1
+        if self._batching:
+            self._out.append(data)
+        elif self.state is not State.CLOSED:
+            self._transport.write(data)
+
+    def notify(self, event: bytes) -> None:
+        """Send a watch event: it leaves before any answer given after this call."""
+        self.write(event)
+
+    def _flush(self) -> None:
+        out = self._out
+        if self.state is not State.CLOSED:
+            self._transport.write(out[0] if len(out) == 1 else b"".join(out))
+        out.clear()
+
+    def close(self, why: str) -> None:
+        """Close the connection behind what was already answered."""
+        if self.state is State.CLOSED:
+            return
+        if self._out:
+            self._flush()
+        self._end()
+        self._transport.close()
+
+    def _end(self) -> None:
+        service = self._service
+        was_open, self.state = self.state is State.OPEN, State.CLOSED
+        for timer in (self._timer, self._resume):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._resume = None
+        self.pipeline.clear()
+        self._out.clear()
+        self._handshakes.detach(self, self.session_id)
+        service.watches.forget(self)
+        self._forget(self)
+        if was_open and self.session_id in service.tree.sessions:
+            self._trace_session("disconnected")
+
+    @property
+    def client_text(self) -> str:
+        """The client's host and port."""
+        return f"{self.address[0]}:{self.address[1]}"
+
+    # ------------------------------------------------------------------ the first frame
+
+    def _on_first(self, data: bytes) -> None:
+        """Tell a four-letter word from a ConnectRequest; keep what comes before the session is open."""
+        if len(self._first) < WORD_BYTES:
+            self._first += data
+            if len(self._first) < WORD_BYTES:
+                return
+            data, word = self._first, word_of(self._first)
+            if word is not None:
+                self.write(self._speak(word))
+                self.close(word)
+                return
+        frames = self._frames.feed(data)
+        if frames and self.state is State.FIRST:
+            self.state = State.OPENING
+            connect, frames = frames[0], frames[1:]
+            self._connect(connect)
+            if self.state is State.OPENING:
+                self._throttle()
+        if frames and self.state is not State.CLOSED:
+            self.received += len(frames)
+            self.pipeline.take(frames, self._service.clock.monotonic_us())
+        if self._frames.fault is not None:
+            raise self._frames.fault
+
+    def _connect(self, frame: bytes) -> None:
+        request = decode_connect(frame)
+        self.received += 1
+        self._service.counters.received += 1
+        self._read_only = request.read_only
+        self.timeout_ms = self._service.config.negotiate(request.timeout_ms)
+        self.session_id = request.session_id
+        verdict, why = self._handshakes.begin(self, request, self.timeout_ms)
+        if verdict is Verdict.OPEN:
+            self._open("resumed")
+        elif verdict is Verdict.EXPIRED:
+            self._expired(why)
+        elif verdict is Verdict.REFUSED:
+            self._service.log(f"client {self.client_text} is sent away: {why}")
+            self.close(why)
+
+    def on_revalidated(self, valid: bool) -> None:
+        """The leader has said whether the session is alive."""
+        if self.state is not State.OPENING:
+            return
+        if valid:
+            self._open("resumed")
+        else:
+            self._expired("the session is no more")
+
+    def _open(self, what: str) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._handshakes.attach(self, self.session_id)
+        self.state = State.OPEN
+        password = password_of(self.session_id)
+        self.write(replies.connect_reply(self.timeout_ms, self.session_id, password, self._read_only))
+        self._trace_session(what)
+        self._guarded(self.pipeline.release)
+
+    def _expired(self, why: str) -> None:
+        self._service.log(f"client {self.client_text}: session {session_text(self.session_id)}: {why}")
+        self.write(replies.connect_refusal(self._read_only))
+        self.close(why)
+
+    def _on_no_session(self) -> None:
+        self._timer = None
+        self.close("no session within the time for one")
+
+    def _trace_session(self, what: str) -> None:
+        trace = self._service.trace
+        if trace.on:
+            session = session_text(self.session_id)
+            trace.emit(
+                "session", what=what, session=session, timeout_ms=self.timeout_ms, client=self.client_text
+            )

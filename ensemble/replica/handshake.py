@@ -1,0 +1,97 @@
+"""The first frame of a client: a new session, an old one, or a refusal.
+
+Facts: ZooKeeperServer.processConnectRequest. A client that has seen a later transaction than this server is
+sent away without a word; one whose session is gone, or whose password is wrong, is told that it expired.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from hmac import compare_digest
+
+from ensemble.replica.service import Client, Service
+from ensemble.replica.writes import Writes
+from ensemble.tree.sessions import first_session_id, password_of
+from ensemble.wire import packets
+from ensemble.wire.requests import ConnectRequest
+from ensemble.zxid import text
+
+
+class Verdict(Enum):
+    """What becomes of a ConnectRequest."""
+
+    OPEN = "open"
+    WAIT = "wait"
+    """The session is being created, or the leader is being asked; the client hears later."""
+    EXPIRED = "expired"
+    REFUSED = "refused"
+
+
+class Handshakes:
+    """Opens sessions for the clients of one server."""
+
+    def __init__(self, service: Service, writes: Writes) -> None:
+        self._service = service
+        self._writes = writes
+        self._next_id = 0
+
+    def begin(self, client: Client, request: ConnectRequest, timeout_ms: int) -> tuple[Verdict, str]:
+        """Decide about a request; on WAIT ``client`` hears by ``on_applied`` or ``on_revalidated``.
+
+        Returns the verdict and, unless all is well, why. ``timeout_ms`` is the negotiated one.
+        """
+        service = self._service
+        if not service.serving:
+            return Verdict.REFUSED, "this server does not serve"
+        if request.last_zxid_seen > service.tree.zxid:
+            seen, ours = text(request.last_zxid_seen), text(service.tree.zxid)
+            return Verdict.REFUSED, f"the client has seen {seen}, this server only {ours}"
+        session_id = request.session_id
+        if session_id == 0:
+            session_id = self._new_session_id()
+            self.attach(client, session_id)
+            self._writes.create_session(session_id, timeout_ms)
+            return Verdict.WAIT, ""
+        if not compare_digest(password_of(session_id), request.password):
+            return Verdict.EXPIRED, "wrong session password"
+        if not service.leading:
+            older = service.revalidating.pop(session_id, None)
+            if older is not None:
+                older.close("its client came back on another connection")
+            service.revalidating[session_id] = client
+            service.peer.revalidate(packets.encode_revalidate(session_id, timeout_ms))
+            return Verdict.WAIT, ""
+        if not self._writes.sessions.claim(session_id, timeout_ms, service.config.sid):
+            return Verdict.EXPIRED, "the session is no more"
+        return Verdict.OPEN, ""
+
+    def attach(self, client: Client, session_id: int) -> None:
+        """Make ``client`` the one connection of its session here; an older one is closed."""
+        by_session = self._service.by_session
+        older = by_session.get(session_id)
+        by_session[session_id] = client
+        client.session_id = session_id
+        if older is not None and older is not client:
+            older.close("its client came back on another connection")
+
+    def detach(self, client: Client, session_id: int) -> None:
+        """Forget a client whose connection is gone."""
+        service = self._service
+        if service.by_session.get(session_id) is client:
+            del service.by_session[session_id]
+        if service.revalidating.get(session_id) is client:
+            del service.revalidating[session_id]
+
+    def _new_session_id(self) -> int:
+        """Return an id that no session has; ids of one server count up from the time it first served.
+
+        From the wall clock, not Apache's monotonic one: that starts again with the machine, and then gives
+        out ids that live sessions may still have.
+        """
+        service = self._service
+        if not self._next_id:
+            self._next_id = first_session_id(service.config.sid, service.clock.wall_ms())
+        while self._next_id in service.tree.sessions:
+            self._next_id += 1
+        session_id, self._next_id = self._next_id, self._next_id + 1
+        return session_id

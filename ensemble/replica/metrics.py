@@ -1,0 +1,50 @@
+"""The figures of one server under Apache's names (``mntr``, and whoever else exports them)."""
+
+from __future__ import annotations
+
+from ensemble.replica.clients import Clients
+from ensemble.replica.config import VERSION
+from ensemble.replica.service import Service
+
+
+def metrics(service: Service, clients: Clients) -> list[tuple[str, int | str]]:
+    """Return (name, value) in Apache's order: version, state, then gauges and counters."""
+    counters, tree, latency = service.counters, service.tree, service.counters.latency
+    rows: list[tuple[str, int | str]] = [("version", VERSION), ("server_state", service.mode)]
+    if not service.config.standalone:
+        role = "leading" if service.leading else "following"
+        rows.append(("peer_state", f"{role} - {service.peer.phase.value}"))
+    rows += [
+        ("avg_latency", f"{latency.mean_us / 1000:.4f}"),
+        ("max_latency", latency.greatest_us // 1000),
+        ("min_latency", latency.least_us // 1000),
+        ("packets_received", counters.received),
+        ("packets_sent", counters.sent),
+        ("num_alive_connections", len(clients)),
+        ("outstanding_requests", clients.outstanding),
+        ("uptime", service.uptime_ms()),
+        ("znode_count", tree.znodes),
+        ("watch_count", service.watches.count),
+        ("ephemerals_count", tree.ephemerals_count),
+        ("approximate_data_size", tree.data_bytes),
+        ("global_sessions", len(tree.sessions)),
+        ("local_sessions", 0),
+        ("auth_failed_count", counters.auth_failures),
+        ("connection_rejected", counters.refused),
+        ("stale_sessions_expired", counters.sessions_expired),
+        ("commit_count", counters.commits),
+    ]
+    p50, p99 = counters.fsyncs.quantiles(0.5, 0.99)
+    rows += [("p50_fsynctime", p50 // 1000), ("p99_fsynctime", p99 // 1000)]
+    if service.leading and not service.config.standalone:
+        synced = sum([bool(row["synced"]) for row in service.peer.peers()])
+        rows += [
+            ("quorum_size", len(service.config.voters)),
+            ("learners", sum([bool(row["connected"]) for row in service.peer.peers()])),
+            ("synced_followers", synced),
+            ("pending_syncs", service.peer.pending_syncs),
+            ("last_proposal_size", counters.proposal_bytes_last),
+            ("max_proposal_size", counters.proposal_bytes_max),
+            ("min_proposal_size", counters.proposal_bytes_min),
+        ]
+    return rows

@@ -1,0 +1,62 @@
+"""ZAB's packets over the host's links: values on one side, bytes on the other.
+
+A packet that goes to several learners is encoded once. Nothing here knows what a packet means.
+"""
+
+from __future__ import annotations
+
+from ensemble.ports import Link, Network
+from ensemble.wire import elections, packets
+from ensemble.zab.messages import Notification, Packet
+from ensemble.zab.ports import PeerLink
+
+
+class PacketLink:
+    """One link of the quorum port; implements ``zab.ports.PeerLink``."""
+
+    __slots__ = ("_links", "decoder", "link")
+
+    def __init__(self, link: Link, links: dict[Link, PacketLink]) -> None:
+        self.link = link
+        self.decoder = packets.PacketDecoder()
+        self._links = links
+        links[link] = self
+
+    def send(self, packet: Packet) -> None:
+        """Queue one packet."""
+        self.link.send(packets.encode(packet))
+
+    def close(self) -> None:
+        """Break the link; harmless when it is broken already."""
+        if self._links.pop(self.link, None) is not None:
+            self.link.close()
+
+
+class PacketNetwork:
+    """The way to the other servers; implements ``zab.ports.PeerNetwork``."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self.links: dict[Link, PacketLink] = {}
+
+    def join(self, link: Link) -> PacketLink:
+        """Speak packets on a link of the host."""
+        return PacketLink(link, self.links)
+
+    def notify(self, sid: int, notification: Notification) -> None:
+        """Send an election message; may be lost."""
+        self._network.send_election(sid, elections.encode_notification(notification))
+
+    def dial(self, sid: int) -> None:
+        """Open a link to ``sid``'s quorum port."""
+        self._network.dial(sid)
+
+    def broadcast(self, links: list[PeerLink], packet: Packet) -> None:
+        """Send one packet on many links."""
+        if not links:
+            return
+        data = packets.encode(packet)
+        for link in links:
+            # The peer was given nothing but our own links.
+            assert isinstance(link, PacketLink)
+            link.link.send(data)

@@ -1,0 +1,167 @@
+"""One server, wired together: the calls a host makes of it, and what the admin port may ask.
+
+Bytes that make no sense close the link or the connection they came on, and one line goes to the log; they
+never leave these calls as an error. ``StorageError`` and ``InvariantViolation`` do leave them: the host is to
+stop the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ensemble.admin.schema import ServerStatus, SessionStatus, WatchStatus
+from ensemble.errors import PeerProtocolError, WireError
+from ensemble.ports import ClientTransport, Clock, Disk, Link, Network
+from ensemble.replica.application import Application
+from ensemble.replica.clients import Clients
+from ensemble.replica.config import ReplicaConfig
+from ensemble.replica.connection import Connection
+from ensemble.replica.four_letter import FourLetterWords
+from ensemble.replica.history import History
+from ensemble.replica.peering import PacketLink, PacketNetwork
+from ensemble.replica.service import Service
+from ensemble.replica.status import Status
+from ensemble.replica.writes import Writes
+from ensemble.trace import Trace
+from ensemble.tree.tree import Tree
+from ensemble.wire import elections
+from ensemble.zab.peer import Peer
+
+__all__ = ["Connection", "Replica"]
+
+
+class Replica:
+    """One server of an ensemble, or a standalone one."""
+
+    def __init__(
+        self,
+        config: ReplicaConfig,
+        *,
+        clock: Clock,
+        data_disk: Disk,
+        log_disk: Disk,
+        network: Network,
+        trace: Trace,
+        log: Callable[[str], None],
+    ) -> None:
+        """Open the store and load the tree; ``StorageError`` when what is there cannot be trusted."""
+        self.config = config
+        self._log = log
+        self.service = Service(config, clock, trace, log)
+        self.store = History.opened(data_disk, log_disk, clock, self.service.counters.fsyncs)
+        self._writes = Writes(self.service)
+        self._words = FourLetterWords(self.service, self._writes.sessions)
+        self._clients = self._words.clients = Clients(self.service, self._writes, self._words.answer)
+        self.application = Application(self.service, self._writes, self.store, self._clients.close_all)
+        self._network = PacketNetwork(network)
+        self.peer = self.service.peer = Peer(
+            config.sid,
+            config.voters,
+            timing=config,
+            clock=clock,
+            network=self._network,
+            history=self.store,
+            app=self.application,
+            trace=trace,
+            config_text=config.config_text.encode(),
+        )
+        self._status = Status(
+            self.service, self._writes.sessions, self._clients, self.store, self.application
+        )
+
+    @property
+    def tree(self) -> Tree:
+        """The state as applied so far; another object after a snapshot was installed."""
+        return self.service.tree
+
+    # ------------------------------------------------------------------ life
+
+    def start(self) -> None:
+        """Join the ensemble."""
+        self.peer.start()
+
+    def stop(self) -> None:
+        """Take leave: clients and links are closed, timers forgotten; what is on disk stays."""
+        self._clients.close_all("this server stops")
+        self._writes.sessions.stop()
+        self.peer.stop()
+        for link in list(self._network.links.values()):
+            link.close()
+        self.service.serving = self.service.leading = False
+
+    def flush(self) -> None:
+        """End a step of the host."""
+        self.peer.flush()
+
+    # ------------------------------------------------------------------ other servers
+
+    def on_election_message(self, sid: int, payload: bytes) -> None:
+        """Take an election message of server ``sid``."""
+        try:
+            notification = elections.decode_notification(sid, payload)
+        except WireError as error:
+            self._log(f"an election message of server {sid} is ignored: {error}")
+            return
+        self.peer.on_notification(notification)
+
+    def on_election_link(self, sid: int, up: bool) -> None:
+        """Note that the election link to ``sid`` came up or went down."""
+        self.peer.on_election_link(sid, up)
+
+    def on_link_accepted(self, link: Link) -> None:
+        """A server connected to our quorum port."""
+        self.peer.on_accepted(self._network.join(link))
+
+    def on_link_dialed(self, sid: int, link: Link | None) -> None:
+        """Our call to ``sid``'s quorum port succeeded, or failed (None)."""
+        self.peer.on_dialed(sid, None if link is None else self._network.join(link))
+
+    def on_link_data(self, link: Link, data: bytes) -> None:
+        """Bytes came on a link of the quorum port."""
+        joined = self._network.links.get(link)
+        if joined is None:
+            return
+        try:
+            packets = joined.decoder.feed(data)
+            self.peer.on_packets(joined, packets)
+            if joined.decoder.fault is not None:
+                raise joined.decoder.fault
+        except PeerProtocolError as error:
+            self._log(f"a link to another server is closed: {error}")
+        except WireError as error:
+            self._log(f"a link to another server is closed: {error}")
+            self._break(joined)
+
+    def on_link_closed(self, link: Link) -> None:
+        """A link of the quorum port broke."""
+        joined = self._network.links.pop(link, None)
+        if joined is not None:
+            self.peer.on_closed(joined)
+
+    def _break(self, joined: PacketLink) -> None:
+        joined.close()
+        self.peer.on_closed(joined)
+
+    # ------------------------------------------------------------------ clients
+
+    def open_client(self, transport: ClientTransport) -> Connection | None:
+        """Take a new client; None when it is refused."""
+        return self._clients.open(transport)
+
+    # ------------------------------------------------------------------ the admin port
+
+    def status(self) -> ServerStatus:
+        """Describe this server."""
+        return self._status.server()
+
+    def sessions(self) -> list[SessionStatus]:
+        """Describe all sessions."""
+        return self._status.sessions()
+
+    def watches(self) -> list[WatchStatus]:
+        """Describe the watches of this server's clients."""
+        return self._status.watches()
+
+    def expire_session(self, session_id: int) -> bool:
+        """End a session as if its time were over; False unless this server leads and knows it."""
+        return self._writes.expire(session_id)

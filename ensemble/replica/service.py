@@ -1,0 +1,108 @@
+"""What the parts of one server share: the state being served, and who is connected to it.
+
+It holds and decides nothing else: agreement is ``zab``'s, the rules of the state are ``tree``'s, and what a
+client may see when is ``connection``'s.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from ensemble.ports import Clock
+from ensemble.replica.config import ReplicaConfig
+from ensemble.replica.counters import Counters
+from ensemble.trace import Trace
+from ensemble.tree.operations import Identity
+from ensemble.tree.tree import Outcome, Tree
+from ensemble.tree.txns import Txn
+from ensemble.tree.watches import Watches
+from ensemble.zab.peer import Peer
+
+Log = Callable[[str], None]
+
+
+class Client(ABC):
+    """A client's connection as the rest of the server sees it; watches belong to one of these."""
+
+    __slots__ = ("identities", "session_id")
+
+    def __init__(self) -> None:
+        self.session_id = 0
+        """The session it has, or asks for; 0 before that."""
+        self.identities: tuple[Identity, ...] = ()
+
+    @abstractmethod
+    def on_applied(self, txn: Txn, outcome: Outcome) -> None:
+        """A transaction of this client's session is in the tree: answer it, if it was asked for here."""
+
+    @abstractmethod
+    def on_synced(self) -> None:
+        """The oldest unanswered sync of this client is complete."""
+
+    @abstractmethod
+    def on_revalidated(self, valid: bool) -> None:
+        """The leader has said whether the session this client came back with is alive."""
+
+    @abstractmethod
+    def notify(self, event: bytes) -> None:
+        """Send a watch event, framed."""
+
+    @abstractmethod
+    def close(self, why: str) -> None:
+        """Close the connection; harmless when it is closed already."""
+
+
+class Service:
+    """The state, the settings, and the index of clients by session."""
+
+    __slots__ = (
+        "_started_us",
+        "by_session",
+        "clock",
+        "config",
+        "counters",
+        "leading",
+        "log",
+        "peer",
+        "revalidating",
+        "serving",
+        "trace",
+        "tree",
+        "watches",
+    )
+
+    peer: Peer
+    """Set once, before the server starts."""
+
+    def __init__(self, config: ReplicaConfig, clock: Clock, trace: Trace, log: Log) -> None:
+        self.config = config
+        self.clock = clock
+        self.trace = trace
+        self.log = log
+        self.tree = Tree()
+        self.watches: Watches[Client] = Watches()
+        self.counters = Counters()
+        self._started_us = clock.monotonic_us()
+        self.serving = False
+        self.leading = False
+        """Whether this server orders the writes of the ensemble now; implies ``serving``."""
+        self.by_session: dict[int, Client] = {}
+        """The client attached to a session here, also while its session is being created."""
+        self.revalidating: dict[int, Client] = {}
+        """Clients whose session the leader is being asked about."""
+
+    @property
+    def mode(self) -> str:
+        """The role as four-letter words name it."""
+        if self.config.standalone:
+            return "standalone"
+        return "leader" if self.leading else "follower"
+
+    def uptime_ms(self) -> int:
+        """Return how long this server runs."""
+        return (self.clock.monotonic_us() - self._started_us) // 1000
+
+    def now_ms(self) -> int:
+        """Return the monotonic clock in milliseconds."""
+        return self.clock.monotonic_us() // 1000

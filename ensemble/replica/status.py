@@ -1,0 +1,146 @@
+"""The server as the admin port shows it (``admin.schema``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+from ensemble.admin.schema import LogEntry, PeerStatus, Role, ServerStatus, SessionStatus, WatchStatus
+from ensemble.replica.application import RECENT_TXNS, Application
+from ensemble.replica.clients import Clients
+from ensemble.replica.connection import Connection
+from ensemble.replica.history import History
+from ensemble.replica.service import Service
+from ensemble.replica.sessions import Sessions
+from ensemble.replica.writes import op_name
+from ensemble.trace import session_text
+from ensemble.zxid import epoch_of
+
+EPHEMERALS_LISTED_MAX = 100
+"""Paths named in a session's status; ``ephemerals_total`` says how many there are."""
+
+
+class Status:
+    """Describes one server; what only its host knows (loop lag, faults) is left empty."""
+
+    def __init__(
+        self, service: Service, sessions: Sessions, clients: Clients, store: History, application: Application
+    ) -> None:
+        self._service = service
+        self._sessions = sessions
+        self._clients = clients
+        self._store = store
+        self._application = application
+
+    def server(self) -> ServerStatus:
+        """Describe the server."""
+        service, store = self._service, self._store
+        config, counters, tree, peer = service.config, service.counters, service.tree, service.peer
+        now_us = service.clock.monotonic_us()
+        fsync_p50, fsync_p99 = counters.fsyncs.quantiles(0.5, 0.99)
+        latency_p50, latency_p99 = counters.latencies.quantiles(0.5, 0.99)
+        return ServerStatus(
+            sid=config.sid,
+            role=cast(Role, peer.role.name.lower()),
+            phase=peer.phase.value,
+            leader=peer.leader,
+            serving=peer.serving,
+            accepted_epoch=store.accepted_epoch,
+            current_epoch=store.current_epoch,
+            election_round=peer.election.round,
+            vote=peer.election.vote.leader,
+            zxid_logged=str(store.zxid_logged),
+            zxid_durable=str(store.zxid_durable),
+            zxid_committed=str(peer.zxid_committed),
+            zxid_applied=str(tree.zxid),
+            log=self._log_end(),
+            log_file=store.log_file or "",
+            log_bytes=store.log_bytes,
+            snapshot=str(store.snapshot_zxid),
+            digest=f"{tree.digest():x}",
+            digest_zxid=str(tree.zxid),
+            uptime_ms=service.uptime_ms(),
+            phase_ms=(now_us - peer.phase_since_us) // 1000,
+            peers=cast("list[PeerStatus]", peer.peers()),
+            voters=list(config.voters),
+            outstanding=peer.outstanding,
+            pending_syncs=peer.pending_syncs,
+            connections=len(self._clients),
+            sessions=len(tree.sessions),
+            watches=service.watches.count,
+            znodes=tree.znodes,
+            ephemerals=tree.ephemerals_count,
+            data_bytes=tree.data_bytes,
+            reads=counters.reads,
+            writes=counters.writes,
+            commits=counters.commits,
+            fsync_us_p50=fsync_p50,
+            fsync_us_p99=fsync_p99,
+            latency_us_p50=latency_p50,
+            latency_us_p99=latency_p99,
+            loop_lag_us=0,
+            client_address=config.client_address,
+            pid=config.pid,
+            trace_dropped=0,
+            trace_stride=1,
+            faults=[],
+        )
+
+    def _log_end(self) -> list[LogEntry]:
+        """Return the last transactions of the log: those applied, then those that wait for their commit."""
+        store, applied = self._store, self._service.tree.zxid
+        zxids = list(self._application.recent)
+        logged = store.zxid_logged
+        if logged > applied:
+            if epoch_of(logged) == epoch_of(applied):
+                zxids += range(max(applied + 1, logged - RECENT_TXNS + 1), logged + 1)
+            else:
+                zxids += [zxid for zxid, _ in store.read_after(applied) or ()]
+        committed = self._service.peer.zxid_committed
+        return [LogEntry(zxid=str(zxid), committed=zxid <= committed) for zxid in zxids[-RECENT_TXNS:]]
+
+    def sessions(self) -> list[SessionStatus]:
+        """Describe every session of the ensemble, with what this server knows of its client."""
+        return [self._session(session_id) for session_id in self._service.tree.sessions]
+
+    def _session(self, session_id: int) -> SessionStatus:
+        service = self._service
+        client = service.by_session.get(session_id)
+        connection = client if isinstance(client, Connection) else None
+        paths: Iterable[str] = service.tree.ephemerals.get(session_id, ())
+        ephemerals = list(paths)
+        status = SessionStatus(
+            session=session_text(session_id),
+            timeout_ms=service.tree.sessions[session_id],
+            remaining_ms=self._sessions.remaining_ms(session_id),
+            owner=service.config.sid if connection else self._sessions.owner(session_id),
+            client=None,
+            connected_here=connection is not None,
+            ephemerals=ephemerals[:EPHEMERALS_LISTED_MAX],
+            ephemerals_total=len(ephemerals),
+            watches=0,
+            last_zxid=None,
+            last_op=None,
+            outstanding=0,
+            received=0,
+            sent=0,
+        )
+        if connection is not None:
+            pipeline = connection.pipeline
+            status["client"] = connection.client_text
+            status["timeout_ms"] = connection.timeout_ms
+            status["watches"] = service.watches.count_of(connection)
+            status["last_zxid"] = str(pipeline.last_zxid) if pipeline.last_zxid else None
+            status["last_op"] = op_name(pipeline.last_op) if pipeline.last_op else None
+            status["outstanding"] = len(pipeline.waiting)
+            status["received"] = connection.received
+            status["sent"] = connection.sent
+        return status
+
+    def watches(self) -> list[WatchStatus]:
+        """Describe every watch of this server's clients."""
+        sid = self._service.config.sid
+        return [
+            WatchStatus(path=path, mode=mode, session=session_text(watcher.session_id), sid=sid)
+            for path, mode, watcher in self._service.watches.listing()
+        ]

@@ -1,0 +1,204 @@
+"""Writes on their way to agreement: the leader makes transactions of them, a learner sends them on.
+
+The order of the calls is the order of the transactions. A request that the state refuses is a transaction
+too, of type error: it takes its zxid and comes back to its client in its turn (ZOOKEEPER-4925). Who waits
+for the answer is not known here; transactions come back through ``application``.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from ensemble.errors import Code, WireError
+from ensemble.replica.service import Client, Service
+from ensemble.replica.sessions import Sessions
+from ensemble.trace import session_text
+from ensemble.tree import txns
+from ensemble.tree.operations import CloseSession, CreateSession, Identity, Op, Operation, Request
+from ensemble.tree.prepare import Preparer
+from ensemble.tree.txns import ErrorTxn, Txn
+from ensemble.wire import packets
+from ensemble.wire.requests import decode_operation
+
+WRITE_OPS: frozenset[int] = frozenset(
+    {
+        Op.CREATE,
+        Op.DELETE,
+        Op.SET_DATA,
+        Op.SET_ACL,
+        Op.MULTI,
+        Op.CREATE2,
+        Op.CREATE_CONTAINER,
+        Op.CREATE_TTL,
+        Op.CLOSE_SESSION,
+    }
+)
+"""What a client may ask that becomes a transaction."""
+
+_FORWARDED_OPS = WRITE_OPS | {int(Op.CREATE_SESSION), int(Op.SYNC)}
+
+_SESSION_OPS: frozenset[int] = frozenset({Op.CREATE_SESSION, Op.CLOSE_SESSION})
+
+
+class Writes:
+    """The way of this server's writes, whatever its role is."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self.sessions = Sessions(service, self.close_session)
+        self._preparer = Preparer(service.tree)
+        self._prepared: dict[int, Txn] = {}
+        self._syncing: deque[Client] = deque()
+
+    def restart(self) -> None:
+        """Forget all that is on its way: the role or the state has changed under it."""
+        self._preparer = Preparer(self._service.tree)
+        self._prepared.clear()
+        self._syncing.clear()
+
+    # ------------------------------------------------------------------ from clients
+
+    def submit(
+        self, session_id: int, cxid: int, op: int, frame: bytes, offset: int, identities: tuple[Identity, ...]
+    ) -> None:
+        """Take a write of a client connected here; ``frame`` holds its record from ``offset``.
+
+        Raises ``WireError`` when this server leads and the record is not one; otherwise the leader finds out
+        and the answer is MARSHALLING_ERROR.
+        """
+        service = self._service
+        if service.trace.on:
+            service.trace.emit("submitted", session=session_text(session_id), cxid=cxid, op=op_name(op))
+        if not service.leading:
+            service.peer.submit(packets.encode_forward(session_id, cxid, op, frame[offset:]), identities)
+            return
+        operation = decode_operation(op, frame, offset)
+        self._lead(Request(session_id, cxid, op, operation, identities), service.config.sid)
+
+    def create_session(self, session_id: int, timeout_ms: int) -> None:
+        """Ask for a session under an id made here."""
+        service = self._service
+        if service.leading:
+            self._lead(
+                Request(session_id, 0, Op.CREATE_SESSION, CreateSession(timeout_ms)), service.config.sid
+            )
+        else:
+            payload = timeout_ms.to_bytes(4, "big")
+            service.peer.submit(packets.encode_forward(session_id, 0, Op.CREATE_SESSION, payload))
+
+    def close_session(self, session_id: int) -> None:
+        """Leader: end a session because its time is over, or an operator wants it (cxid 0)."""
+        self._propose(Request(session_id, 0, Op.CLOSE_SESSION, CloseSession()))
+
+    def expire(self, session_id: int) -> bool:
+        """Leader: end a session for an operator; False when there is no such session or no leader here."""
+        if not self._service.leading or not self.sessions.is_live(session_id):
+            return False
+        self.close_session(session_id)
+        return True
+
+    def sync(self, client: Client, cxid: int, frame: bytes, offset: int) -> None:
+        """Tell ``client`` when all that is committed now, anywhere, is applied here."""
+        service = self._service
+        self._syncing.append(client)
+        if service.leading:
+            service.peer.sync()
+        else:
+            service.peer.submit(packets.encode_forward(client.session_id, cxid, Op.SYNC, frame[offset:]))
+
+    def on_synced(self) -> None:
+        """The oldest sync is complete."""
+        if self._syncing:
+            self._syncing.popleft().on_synced()
+
+    # ------------------------------------------------------------------ leader
+
+    def on_request(self, learner: int, data: bytes, auth: tuple[tuple[str, str], ...]) -> None:
+        """Take a write that a learner forwards."""
+        forward = packets.decode_forward(data)
+        if forward.op == Op.SYNC:
+            self._service.peer.sync(learner)
+            return
+        try:
+            if forward.op not in _FORWARDED_OPS:
+                raise WireError(f"operation {forward.op} is no write")
+            operation: Operation = decode_operation(forward.op, forward.payload, 0)
+        except WireError as error:
+            self._service.log(f"a request through server {learner} is refused: {error}")
+            self._refuse(forward.session_id, forward.cxid, Code.MARSHALLING_ERROR)
+            return
+        identities = tuple([Identity(scheme, who) for scheme, who in auth])
+        self._lead(Request(forward.session_id, forward.cxid, forward.op, operation, identities), learner)
+
+    def _lead(self, request: Request, server: int) -> None:
+        """Propose what ``server`` asks for, unless the session is not (any longer) there."""
+        if request.op == Op.CREATE_SESSION:
+            self.sessions.create(request.session_id, server)
+        else:
+            refusal = self.sessions.refusal(request.session_id, server)
+            if refusal is not None:
+                self._refuse(request.session_id, request.cxid, refusal)
+                return
+        self._propose(request)
+
+    def _propose(self, request: Request) -> None:
+        service = self._service
+        peer = service.peer
+        zxid = peer.next_zxid()
+        txn = self._preparer.prepare(request, zxid, service.clock.wall_ms())
+        if request.op == Op.CLOSE_SESSION:
+            self.sessions.close(request.session_id)
+        self._send(zxid, txn, request.op)
+
+    def _refuse(self, session_id: int, cxid: int, code: Code) -> None:
+        zxid = self._service.peer.next_zxid()
+        txn = Txn(session_id, cxid, zxid, self._service.clock.wall_ms(), Op.ERROR, ErrorTxn(code))
+        self._send(zxid, txn, Op.ERROR)
+
+    def _send(self, zxid: int, txn: Txn, op: int) -> None:
+        payload = txns.encode(txn)
+        service = self._service
+        # Kept decoded: the leader does not read again what it has just written (3 us of a setData).
+        self._prepared[zxid] = txn
+        service.counters.count_proposal(len(payload))
+        trace = service.trace
+        if trace.on and trace.wants(zxid):
+            trace.emit(
+                "proposed",
+                zxid=str(zxid),
+                session=session_text(txn.session_id),
+                cxid=txn.cxid,
+                op=op_name(op),
+                path=path_of(txn),
+                size=len(payload),
+            )
+        service.peer.propose(zxid, payload)
+
+    # ------------------------------------------------------------------ delivery
+
+    def take(self, zxid: int, payload: bytes) -> Txn:
+        """Return a delivered transaction, decoded."""
+        txn = self._prepared.pop(zxid, None)
+        return txns.decode(payload) if txn is None else txn
+
+    def applied(self, zxid: int) -> None:
+        """The state has caught up with a transaction."""
+        if self._service.leading:
+            self._preparer.applied(zxid)
+
+
+_NAMES: dict[int, str] = {
+    int(op): {"CREATE2": "create", "SET_DATA": "setData", "SET_ACL": "setACL"}.get(op.name)
+    or "".join([word.title() if at else word.lower() for at, word in enumerate(op.name.split("_"))])
+    for op in Op
+}
+
+
+def op_name(op: int) -> str:
+    """Name an operation as clients' documentation does (``setData``)."""
+    return _NAMES.get(op, str(op))
+
+
+def path_of(txn: Txn) -> str | None:
+    """Return the path a transaction is about, when it is about one."""
+    return getattr(txn.record, "path", None)
