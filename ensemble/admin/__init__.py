@@ -1,1 +1,5 @@
-"""What operators' tools and servers say to each other: schema and client. HTTP and JSON, nothing else."""
+"""What operators' tools and servers say to each other.
+
+``schema`` is the interface as types, ``client`` speaks it. Both ends import the one; only tools import the
+other.
+"""

@@ -14,7 +14,7 @@ from ensemble.ports import ClientTransport
 from ensemble.runtime.steps import Steps
 
 UNSENT_BYTES_MAX = 4 * OUTSTANDING_BYTES_PER_CONNECTION_MAX
-"""A client that does not read is not read from; watch events still pile up, and beyond this it is dropped."""
+"""A client that does not read gets no answers; watch events still pile up, and beyond this it is dropped."""
 CLOSING_S_MAX = 5.0
 """How long a closed connection may take to deliver what was still unsent."""
 
@@ -28,6 +28,12 @@ class Connection(Protocol):
     def on_closed(self) -> None:
         """Take note that the socket is gone."""
 
+    def on_write_full(self) -> None:
+        """The client does not read what is sent."""
+
+    def on_write_drained(self) -> None:
+        """The client has caught up."""
+
 
 class Service(Protocol):
     """Whoever serves clients."""
@@ -39,7 +45,7 @@ class Service(Protocol):
 class ClientSocket(asyncio.Protocol):
     """One client's socket; :class:`ensemble.ports.ClientTransport` for the server."""
 
-    __slots__ = ("_connection", "_gathered", "_held", "_service", "_steps", "_stuck", "_transport", "address")
+    __slots__ = ("_connection", "_gathered", "_service", "_steps", "_stuck", "_transport", "address")
 
     _transport: asyncio.Transport
 
@@ -49,7 +55,6 @@ class ClientSocket(asyncio.Protocol):
         self._steps = steps
         self._connection: Connection | None = None
         self._gathered: list[bytes] = []
-        self._held = False
         self._stuck = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -78,15 +83,18 @@ class ClientSocket(asyncio.Protocol):
             connection.on_closed()
 
     def pause_writing(self) -> None:
-        """The client does not read: do not read from it either."""
+        """The client does not read; the server is to answer it no further."""
         self._stuck = True
-        self._transport.pause_reading()
+        if self._connection is not None:
+            self._steps.wake()
+            self._connection.on_write_full()
 
     def resume_writing(self) -> None:
         """The client has caught up."""
         self._stuck = False
-        if not self._held:
-            self._transport.resume_reading()
+        if self._connection is not None:
+            self._steps.wake()
+            self._connection.on_write_drained()
 
     def write(self, data: bytes) -> None:
         """Gather bytes for the end of the step."""
@@ -114,11 +122,8 @@ class ClientSocket(asyncio.Protocol):
 
     def pause_reading(self) -> None:
         """Deliver no more bytes for now."""
-        self._held = True
         self._transport.pause_reading()
 
     def resume_reading(self) -> None:
         """Undo :meth:`pause_reading`."""
-        self._held = False
-        if not self._stuck:
-            self._transport.resume_reading()
+        self._transport.resume_reading()

@@ -36,10 +36,11 @@ async def listen(
                 make_protocol, any_ipv4, port, backlog=backlog, reuse_address=True
             )
     except OSError as error:
-        raise ConfigError(_sentence(error, host, port, key)) from None
+        raise ConfigError(failure_sentence(error, host, port, key)) from None
 
 
-def _sentence(error: OSError, host: str | None, port: int, key: str) -> str:
+def failure_sentence(error: OSError, host: str | None, port: int, key: str) -> str:
+    """Say why a port could not be opened, and what to do."""
     where = f"{host or 'every address'} port {port} ({key})"
     if error.errno == errno.EADDRINUSE:
         return f"{where} is already in use; stop the process that listens there or choose another port"

@@ -1,0 +1,188 @@
+"""Host 1: one real server on one event loop.
+
+It gives the replica its ports (clock, disks, network, clients), ends each step of the loop with one flush,
+and stops the server at once when its disk fails or its state is not what it must be. What the replica does
+with all this it does not know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import Any
+
+from ensemble.admin.schema import FaultCommand, FaultStatus, ServerStatus
+from ensemble.errors import InvariantViolation, StorageError
+from ensemble.replica.config import ReplicaConfig
+from ensemble.replica.replica import Replica
+from ensemble.runtime.addresses import bracketed
+from ensemble.runtime.clients import ClientSocket
+from ensemble.runtime.clock import LoopClock
+from ensemble.runtime.config import ServerConfig
+from ensemble.runtime.disk import FileDisk
+from ensemble.runtime.lag import LoopLag
+from ensemble.runtime.listening import listen
+from ensemble.runtime.network import LoopNetwork
+from ensemble.runtime.steps import Steps
+from ensemble.trace import Trace
+from ensemble.wire.four_letter import WORDS
+
+Log = Callable[[str], None]
+
+
+class Server:
+    """One server, from its configuration to its last byte."""
+
+    def __init__(self, config: ServerConfig, *, log: Log) -> None:
+        self.config = config
+        self.log = log
+        loop = asyncio.get_running_loop()
+        self.failed: asyncio.Future[None] = loop.create_future()
+        """Ends with the error that stopped this server."""
+        self._steps = Steps(loop)
+        self._lag = LoopLag(loop)
+        clock = LoopClock(loop, self._steps.wake)
+        self.trace = Trace(config.sid, clock.monotonic_us)
+        self.network = LoopNetwork(self._steps, log=log, connect_timeout_s=config.connect_timeout_ms / 1000)
+        self._disks = self._open_disks(loop)
+        self._listener: asyncio.Server | None = None
+        self.replica = Replica(
+            replica_config(config),
+            clock=clock,
+            data_disk=self._disks[0],
+            log_disk=self._disks[-1],
+            network=self.network,
+            trace=self.trace,
+            log=log,
+        )
+
+    async def start(self) -> None:
+        """Open the ports and take part; :class:`ConfigError` when a port cannot be had."""
+        config = self.config
+        asyncio.get_running_loop().set_exception_handler(self._on_exception)
+        self._steps.begin(self.replica.flush)
+        if config.me is not None:
+            await self.network.open(
+                config.me, config.servers, self.replica, everywhere=config.listen_on_all_addresses
+            )
+        self._listener = await listen(
+            lambda: ClientSocket(self.replica, self._steps),
+            config.client_host,
+            config.client_port,
+            key="clientPort",
+            backlog=config.listen_backlog,
+        )
+        self._lag.start()
+        self._steps.wake()
+        self.replica.start()
+
+    async def stop(self) -> None:
+        """Take leave of clients and servers, and close the files."""
+        if self._listener:
+            self._listener.close()
+        if not self.failed.done():
+            self.replica.stop()
+        self._steps.end()
+        self._lag.stop()
+        await self.network.close()
+        for disk in self._disks:
+            disk.close()
+
+    # -- for the admin port ------------------------------------------------------------------------------
+
+    @property
+    def faults_allowed(self) -> bool:
+        """Whether the configuration lets faults be commanded."""
+        return self.config.faults_allowed
+
+    def status(self) -> ServerStatus:
+        """Return the server's status, with what only its host knows."""
+        status = self.replica.status()
+        status["pid"] = os.getpid()
+        status["loop_lag_us"] = self._lag.worst_us
+        status["client_address"] = client_address(self.config)
+        status["faults"] = self.network.faults()
+        return status
+
+    def command_fault(self, command: FaultCommand) -> list[FaultStatus]:
+        """Carry out a fault command and return the faults in force."""
+        peers = command.get("peers", [])
+        if command["what"] == "cut":
+            self.network.cut(peers)
+        else:
+            self.network.heal(peers)
+        if self.trace.on:
+            self.trace.emit("fault", what="cut", peers=peers, active=command["what"] == "cut")
+        return self.network.faults()
+
+    def expire_session(self, session_id: int) -> bool:
+        """Ask the replica, within a step, to close a session; tell whether it knows that session."""
+        self._steps.wake()
+        return self.replica.expire_session(session_id)
+
+    # -- failing -----------------------------------------------------------------------------------------
+
+    def fail(self, error: BaseException) -> None:
+        """Stop at once: nothing that was gathered leaves any more."""
+        self._steps.end()
+        if not self.failed.done():
+            self.failed.set_exception(error)
+
+    def _on_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Judge what no callback handled. A socket's trouble is its own; all else leaves the state in doubt."""
+        error = context.get("exception")
+        if isinstance(error, OSError):
+            self.log(f"socket: {context.get('message')}: {error}")
+        elif isinstance(error, Exception):
+            self.fail(error)
+        else:
+            self.log(f"loop: {context.get('message')}")
+
+    def _open_disks(self, loop: asyncio.AbstractEventLoop) -> list[FileDisk]:
+        """Open one disk for data and log alike, or one for each when they are apart."""
+        directories = [self.config.data_dir]
+        if self.config.log_dir != self.config.data_dir:
+            directories.append(self.config.log_dir)
+        return [
+            FileDisk(directory, loop=loop, fail=self.fail, wake=self._steps.wake) for directory in directories
+        ]
+
+
+def replica_config(config: ServerConfig) -> ReplicaConfig:
+    """Tell the replica of the configuration what concerns it."""
+    words = frozenset(WORDS) if "*" in config.words_allowed else config.words_allowed
+    return ReplicaConfig(
+        sid=config.sid,
+        voters=config.voters,
+        tick_ms=config.tick_ms,
+        init_limit_ticks=config.init_limit_ticks,
+        sync_limit_ticks=config.sync_limit_ticks,
+        session_timeout_ms_min=config.session_timeout_ms_min,
+        session_timeout_ms_max=config.session_timeout_ms_max,
+        frame_bytes_max=config.frame_bytes_max,
+        snap_count=config.snap_count,
+        snap_retain_count=config.snapshots_kept,
+        connections_per_address_max=config.connections_per_address_max,
+        words_allowed=words,
+        config_text=config.membership_text,
+        client_address=client_address(config),
+        client_port=config.client_port,
+        data_dir=str(config.data_dir),
+        log_dir=str(config.log_dir),
+        pid=os.getpid(),
+    )
+
+
+def client_address(config: ServerConfig) -> str:
+    """Write where clients of this machine reach the server."""
+    return f"{bracketed(config.client_host or '127.0.0.1')}:{config.client_port}"
+
+
+def describe(error: BaseException) -> str:
+    """Say in one line why a server stopped."""
+    if isinstance(error, StorageError):
+        return f"the disk cannot be relied on: {error}"
+    if isinstance(error, InvariantViolation):
+        return f"a state that must not be: {error}"
+    return f"an error nobody foresaw: {type(error).__name__}: {error}"

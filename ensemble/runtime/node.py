@@ -1,0 +1,131 @@
+"""One server in the foreground, as a process: what ``manage.py node`` and the supervisor run.
+
+Imports little before it knows that it will serve, so that a wrong configuration is said at once.
+Environment: COORDINATOR_ADMIN_TOKEN, the bearer token of the admin port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ensemble.errors import ConfigError, CoordinatorError, StorageError
+from ensemble.runtime import config as configuration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ensemble.runtime.config import ServerConfig
+    from ensemble.runtime.host import Server
+
+EXIT_CONFIG = 1
+EXIT_BUG = 70
+EXIT_DISK = 74
+"""The exit codes of sysexits.h: EX_SOFTWARE and EX_IOERR."""
+
+TOKEN_VARIABLE = "COORDINATOR_ADMIN_TOKEN"  # noqa: S105 - a name, not a token
+
+
+def log(text: str) -> None:
+    """Write one line of the server's log to stderr."""
+    now = time.time()
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
+    # repr-like escapes keep what a stranger sent on one line.
+    line = text if text.isprintable() else text.encode("unicode_escape").decode()
+    print(f"{stamp}.{int(now % 1 * 1000):03d} {line}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def main(config_path: str, *, on_listening: Callable[[], None] = lambda: None) -> int:
+    """Run one server until SIGTERM, Ctrl-C or a failure; return the exit code.
+
+    ``on_listening`` is called once, when all ports are open.
+    """
+    try:
+        config = configuration.load(Path(config_path))
+    except ConfigError as error:
+        return complain(error)
+    for warning in config.warnings:
+        log(f"config: {warning}")
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(serve(config, on_listening))
+
+
+async def serve(config: ServerConfig, on_listening: Callable[[], None]) -> int:
+    """Run one server on the present event loop; return the exit code."""
+    from ensemble.runtime.host import Server, client_address, describe
+
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    try:
+        server = Server(config, log=log)
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(server.stop)
+            await server.start()
+            await _open_admin(server, stack)
+            tune_collector()
+            log(f"server {config.sid}: listening for clients on {client_address(config)}, pid {os.getpid()}")
+            on_listening()
+            await _until_done(server, stopping)
+            log(f"server {config.sid}: stopping")
+    except (ConfigError, StorageError) as error:
+        return complain(error)
+    if not server.failed.done():
+        return 0
+    failure = server.failed.exception()
+    assert failure is not None
+    if not isinstance(failure, CoordinatorError):
+        traceback.print_exception(failure)
+    complain(describe(failure))
+    return EXIT_DISK if isinstance(failure, StorageError) else EXIT_BUG
+
+
+def complain(problem: object) -> int:
+    """Write the one sentence that stands between the operator and a running server."""
+    print(f"error: {problem}", file=sys.stderr, flush=True)  # noqa: T201
+    return EXIT_CONFIG
+
+
+def tune_collector() -> None:
+    """Leave what start-up made out of every later collection, and collect young objects in larger batches.
+
+    A request makes a handful of objects and no cycles, so the default threshold of 700 only costs.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
+async def _open_admin(server: Server, stack: contextlib.AsyncExitStack) -> None:
+    if server.config.admin_port is None:
+        return
+    token = os.environ.get(TOKEN_VARIABLE, "")
+    if not token:
+        raise ConfigError(f"coordinator.adminPort needs a token; set {TOKEN_VARIABLE} in the environment")
+    from ensemble.runtime.admin_http import AdminPort
+
+    port = AdminPort(server, token)
+    await port.open(server.config.admin_port)
+    stack.push_async_callback(port.close)
+
+
+async def _until_done(server: Server, stopping: asyncio.Event) -> None:
+    stop = asyncio.create_task(stopping.wait())
+    waiting: list[asyncio.Future[Any]] = [stop, server.failed]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
