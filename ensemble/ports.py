@@ -43,7 +43,11 @@ class Disk(Protocol):
     """
 
     def names(self, directory: str) -> list[str]:
-        """List the entries of ``directory``, sorted; empty when it does not exist."""
+        """List the entries of ``directory``, sorted; empty when it does not exist.
+
+        What is listed is durable, and what is not listed is gone for good: a process that died may have
+        left changes in memory only.
+        """
 
     def read(self, name: str) -> bytes:
         """Return the whole content of a file; ``StorageError`` when there is none."""

@@ -80,10 +80,10 @@ class FileDisk:
         self._drain()
         path = self.directory / directory
         with storage_errors(path):
-            try:
-                return sorted(os.listdir(path))
-            except FileNotFoundError:
+            if not path.is_dir():
                 return []
+            sync_directory(path)
+            return sorted(os.listdir(path))
 
     def read(self, name: str) -> bytes:
         """See ``ports.Disk``."""

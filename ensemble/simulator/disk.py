@@ -110,29 +110,29 @@ def _put(content: bytearray, offset: int, data: bytes) -> None:
 class Directory:
     """All names of a disk: as programs see them, and as they are durable."""
 
-    __slots__ = ("_unsynced", "durable", "files")
+    __slots__ = ("durable", "files", "unsynced")
 
     def __init__(self) -> None:
         self.files: dict[str, File] = {}
         self.durable: dict[str, File] = {}
-        self._unsynced: list[dict[str, File | None]] = []
+        self.unsynced: list[dict[str, File | None]] = []
 
     def change(self, names: dict[str, File | None]) -> None:
         """Link and unlink (None) names in one indivisible step, as a rename does."""
         _change(self.files, names)
-        self._unsynced.append(names)
+        self.unsynced.append(names)
 
     def sync(self) -> None:
         """Make all changes durable."""
-        for names in self._unsynced:
+        for names in self.unsynced:
             _change(self.durable, names)
-        self._unsynced.clear()
+        self.unsynced.clear()
 
     def lose(self, rng: Random) -> None:
         """Lose power: the changes up to one of them are kept, as a journal does."""
-        for names in self._unsynced[: rng.randint(0, len(self._unsynced))]:
+        for names in self.unsynced[: rng.randint(0, len(self.unsynced))]:
             _change(self.durable, names)
-        self._unsynced.clear()
+        self.unsynced.clear()
         self.files = dict(self.durable)
         for name in sorted(self.files):
             self.files[name].lose(rng)
@@ -188,6 +188,9 @@ class SimulatedDisk:
         """See ``ports.Disk``."""
         self._drain()
         self._may_fail("names", directory)
+        if self._directory.unsynced:
+            self._effect()
+            self._directory.sync()
         prefix = f"{directory}/"
         return sorted(name.removeprefix(prefix) for name in self._directory.files if name.startswith(prefix))
 
