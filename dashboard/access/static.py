@@ -8,13 +8,13 @@ being slower than a file server does not matter. It runs outside the middleware,
 from __future__ import annotations
 
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
-from django.http import HttpRequest, HttpResponseBase
+from django.http import FileResponse, HttpRequest, HttpResponse
 
 
 class PanelStaticFiles(ASGIStaticFilesHandler):
     """The staticfiles handler with the panel's headers."""
 
-    def serve(self, request: HttpRequest) -> HttpResponseBase:
+    def serve(self, request: HttpRequest) -> HttpResponse | FileResponse:
         """Serve one file: never sniffed, checked again on every page (a 304 costs nothing here)."""
         response = super().serve(request)
         response.headers["X-Content-Type-Options"] = "nosniff"

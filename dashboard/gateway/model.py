@@ -21,6 +21,8 @@ STAGE_EVENTS_MAX = 250
 """Events in one frame to the stage; beyond it messages are thinned out, and counted."""
 STAGE_BACKLOG_MAX = 5000
 FIRED_MAX = 200
+ZNODES_CHANGED_MAX = 1000
+"""Changed paths told in one notice; beyond it the notice says that there were more."""
 STAGE_KINDS = frozenset({"phase", "vote", "message", "sync", "session", "watch", "znode", "fault"})
 SESSIONS_SHOWN_MAX = 40
 """Session dots drawn on one server; their exact number is in its status."""
@@ -73,6 +75,7 @@ class Model:
         self.sessions_by_server: dict[int, dict[str, None]] = {}
         self.changed_servers: set[int] = set()
         self.changed_znodes: dict[str, Event] = {}
+        self.znodes_left_out = 0
         self.sessions_changed = False
         self.watches_changed = False
         self.events_dropped = 0
@@ -209,11 +212,12 @@ class Model:
         kept.sort(key=lambda event: event["t"])
         return kept, dropped + len(events) - len(kept)
 
-    def take_znodes(self) -> list[Event]:
-        """Return the last change of each path changed since the last call."""
-        changes = list(self.changed_znodes.values())
+    def take_znodes(self) -> tuple[list[Event], int]:
+        """Return the last change of each path changed since the last call, and how many are left out."""
+        changes, left_out = list(self.changed_znodes.values()), self.znodes_left_out
         self.changed_znodes.clear()
-        return changes
+        self.znodes_left_out = 0
+        return changes, left_out
 
     def leader(self) -> Server | None:
         """Return the server that leads now: reachable, in broadcast, of the highest epoch."""
@@ -248,4 +252,7 @@ class Model:
             return
         if before is not None and event["what"] == "changed" and before["what"] == "created":
             event = {**event, "what": "created"}  # both since the last look: to a viewer it is new
+        if before is None and len(self.changed_znodes) >= ZNODES_CHANGED_MAX:
+            self.znodes_left_out += 1
+            return
         self.changed_znodes[path] = event

@@ -1,0 +1,99 @@
+"""``python manage.py panel``: the web control panel alone, for the ensemble its settings name."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from argparse import ArgumentParser
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+from dashboard.gateway.sources import is_loopback
+
+WEBSOCKET_BYTES_MAX = 64 * 1024
+"""A viewer only ever says what it is looking at."""
+
+
+class Command(BaseCommand):
+    """Serve pages, static files and websockets from one Daphne."""
+
+    help = (
+        "Run the web control panel for the ensemble named in the environment (see coordinator/settings.py)."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--port", type=int, default=8000, help="TCP port (default 8000)")
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
+        parser.add_argument(
+            "--no-gateway",
+            action="store_true",
+            help="only serve pages; another panel process looks at the ensemble (needs COORDINATOR_REDIS_URL)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run until interrupted or terminated."""
+        host, port = options["host"], options["port"]
+        if options["no_gateway"] and not settings.COORDINATOR_REDIS_URL:
+            raise CommandError(
+                "--no-gateway needs COORDINATOR_REDIS_URL, through which the gateway is reached."
+            )
+        self._check_address(host, port)
+        settings.COORDINATOR_GATEWAY = not options["no_gateway"]
+        settings.DATABASES["default"]["NAME"].parent.mkdir(parents=True, exist_ok=True)
+        call_command("migrate", verbosity=0, interactive=False)
+        shown = f"[{host}]" if ":" in host else host
+        self.stdout.write(
+            f"Panel: http://{shown}:{port}/?{urlencode({'token': settings.COORDINATOR_PANEL_TOKEN})}"
+        )
+        if not is_loopback(host):
+            self.stdout.write(
+                "It listens beyond this machine, without encryption: whoever reads the traffic has the token."
+                " Host names it is to answer to go into COORDINATOR_ALLOWED_HOSTS."
+            )
+        self.stdout.flush()
+        _serve(host, port)
+
+    def _check_address(self, host: str, port: int) -> None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((host, port))
+        except (OSError, OverflowError) as error:
+            raise CommandError(
+                f"The panel cannot listen on {host}:{port} ({error}); choose another port with --port."
+            ) from error
+
+
+def _serve(host: str, port: int) -> None:
+    # Importing Daphne's server installs Twisted's reactor: only this command may do that.
+    from daphne.endpoints import build_endpoint_description_strings
+    from daphne.server import Server
+    from twisted.internet import defer, reactor
+
+    from coordinator.asgi import application
+    from dashboard.gateway.access import dismiss, gateway
+
+    def begin() -> None:
+        # At once and not with the first viewer: it then sees what happened before it came.
+        start = asyncio.ensure_future(gateway())
+        start.add_done_callback(lambda task: task.result())
+
+    def end() -> Any:
+        return defer.Deferred.fromFuture(asyncio.ensure_future(dismiss()))
+
+    reactor.callWhenRunning(begin)
+    reactor.addSystemEventTrigger("before", "shutdown", end)  # type: ignore[arg-type]
+    Server(
+        application=application,
+        endpoints=build_endpoint_description_strings(host=host, port=port),
+        websocket_max_message_size=WEBSOCKET_BYTES_MAX,
+        websocket_max_frame_size=WEBSOCKET_BYTES_MAX,
+        application_close_timeout=2,
+        server_name="coordinator",
+    ).run()
