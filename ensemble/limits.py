@@ -68,3 +68,6 @@ LOG_ALLOCATE_BYTES = 1024 * 1024
 
 SNAPSHOTS_KEPT = 3
 """``autopurge.snapRetainCount`` (Apache's default)."""
+
+WATCH_QUEUE_EVENTS_MAX = 10_000
+"""Events a client's stream may hold for a reader that lags; beyond it the stream ends and says so."""

@@ -106,8 +106,12 @@ def encode_operation(op: int, operation: Operation) -> bytes:
 
 def encode_request(xid: int, op: int, operation: Operation) -> bytes:
     """Encode a request, framed."""
-    body = encode_operation(op, operation)
-    return _FRAMED_HEADER.pack(HEADER_BYTES + len(body), xid, op) + body
+    return request_frame(xid, op, encode_operation(op, operation))
+
+
+def request_frame(xid: int, op: int, record: bytes) -> bytes:
+    """Put the encoded record of an operation behind a header, framed."""
+    return _FRAMED_HEADER.pack(HEADER_BYTES + len(record), xid, op) + record
 
 
 # --- decoders of whole frames --------------------------------------------------------------------------

@@ -1,0 +1,292 @@
+"""One session with an ensemble, sans-I/O: requests and bytes in, bytes and answers out.
+
+Lives as long as the session, over any number of connections, one at a time. It keeps what must outlast a
+connection (the id and its password, the last zxid seen, watches, credentials), matches answers to requests,
+and puts all of it to a new connection. It knows no socket and no clock: ``connection`` brings the bytes and
+decides when a server is lost.
+
+    CONNECTING --- connect reply ---> CONNECTED
+        ^  \\                             |  |
+        |   \\-- reply with time-out 0 -> EXPIRED
+        |                                |  |
+        +-------- connection lost -------+  +-- closed --> CLOSED      (from any state)
+
+Rules: answers come in the order of requests, save those of pings and credentials, which are told by their
+xid; a request is sent on one connection only, so that losing it says "perhaps". A request made while there
+is no connection waits for one. Facts: ClientCnxn, ZKWatchManager.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from ensemble import limits
+from ensemble.client.errors import ClientClosed, ConnectionLoss, SessionExpired, code_of
+from ensemble.client.watches import Watcher, Watches, WatchEvent, WatchKind
+from ensemble.errors import Code, KeeperError, WireError
+from ensemble.jute import Reader
+from ensemble.tree.operations import Auth, EventType, NoBody, Op, SetWatches
+from ensemble.wire import replies, requests
+from ensemble.wire.frames import FrameBuffer
+from ensemble.wire.requests import AUTH_XID, PING_XID, SET_WATCHES_XID, ConnectRequest
+
+_XID_MAX = 2**31 - 1
+
+
+class State(Enum):
+    """Where a client stands."""
+
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    EXPIRED = "expired"
+    CLOSED = "closed"
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """A request and whom to give its outcome to: exactly one of ``done`` and ``failed`` is called, once."""
+
+    op: int
+    record: bytes
+    path: str | None
+    read: Callable[[Reader], Any]
+    done: Callable[[Any], None]
+    failed: Callable[[Exception], None]
+    watcher: Watcher | None = None
+    watch_kind: WatchKind = WatchKind.DATA
+    credential: Auth | None = None
+    """What an auth request carries: kept, once accepted, for the next connection."""
+
+
+class Session:
+    """The state machine.
+
+    ``tell(watcher, event)`` and ``state_changed(state)`` are called from inside the other methods, in the
+    order things happened; they must not raise.
+    """
+
+    def __init__(
+        self,
+        timeout_ms: int,
+        *,
+        tell: Callable[[Watcher, WatchEvent], None],
+        state_changed: Callable[[State], None],
+        session_id: int = 0,
+        password: bytes = bytes(limits.SESSION_PASSWORD_BYTES),
+        read_only: bool = False,
+    ) -> None:
+        self.state = State.CONNECTING
+        self.session_id = session_id
+        self.password = password
+        self.timeout_ms = timeout_ms
+        """What was asked for, then what the server granted."""
+        self.zxid_seen = 0
+        self.read_only = False
+        """Whether the server at the other end refuses writes, being without a quorum."""
+        self._timeout_ms_wanted = timeout_ms
+        self._read_only_allowed = read_only
+        self._tell = tell
+        self._state_changed = state_changed
+        self._watches = Watches()
+        self._credentials: list[Auth] = []
+        self._frames = FrameBuffer(limits.PEER_FRAME_BYTES_MAX)
+        self._out: list[bytes] = []
+        self._waiting: deque[Call] = deque()
+        self._sent: deque[tuple[int, Call]] = deque()
+        self._auth_sent: deque[Call] = deque()
+        self._xid = 0
+
+    # --- from the host: connections ---------------------------------------------------------------------
+
+    def on_connection(self) -> None:
+        """A connection to a server is open: introduce ourselves."""
+        self._frames = FrameBuffer(limits.PEER_FRAME_BYTES_MAX)
+        request = ConnectRequest(
+            0,
+            self.zxid_seen,
+            self._timeout_ms_wanted,
+            self.session_id,
+            self.password,
+            self._read_only_allowed,
+        )
+        self._out = [requests.encode_connect(request)]
+
+    def on_data(self, data: bytes) -> None:
+        """Bytes from the server. Raises ``WireError`` when they are not the protocol: drop the connection."""
+        for frame in self._frames.feed(data):
+            if self.state is State.CONNECTED:
+                self._on_answer(frame)
+            elif self.state is State.CONNECTING:
+                self._on_connect_reply(frame)
+        if self._frames.fault is not None:
+            raise self._frames.fault
+
+    def on_connection_lost(self) -> None:
+        """The connection broke, or never became one: what was sent on it may have happened or not."""
+        self._out = []
+        lost = [call for _, call in self._sent] + list(self._auth_sent)
+        self._sent.clear()
+        self._auth_sent.clear()
+        if self.state is State.CONNECTED:
+            self._enter(State.CONNECTING)
+        for call in lost:
+            call.failed(ConnectionLoss(f"connection lost before the answer to {Op(call.op).name}"))
+
+    def take(self) -> list[bytes]:
+        """Return what is to be written, and forget it."""
+        out, self._out = self._out, []
+        return out
+
+    # --- from the host: requests ------------------------------------------------------------------------
+
+    def submit(self, call: Call) -> None:
+        """Send a request, or keep it until there is a connection.
+
+        Raises ``SessionExpired`` or ``ClientClosed`` when there will be none, ``ConnectionLoss`` when too
+        many are waiting for one already.
+        """
+        if self.state is State.CONNECTED:
+            self._send(call)
+        elif self.state is State.CONNECTING:
+            if len(self._waiting) >= limits.OUTSTANDING_PER_CONNECTION_MAX:
+                raise ConnectionLoss(f"{len(self._waiting)} requests are waiting for a connection")
+            self._waiting.append(call)
+        else:
+            raise self._gone()
+
+    def withdraw(self, call: Call) -> None:
+        """Nobody waits for this one any more. If it still waits for a connection it is never sent; if it was
+        sent, its answer goes nowhere."""
+        if call in self._waiting:
+            self._waiting.remove(call)
+
+    def ping(self) -> None:
+        """Send a ping, so that the session lives and the server has something to answer."""
+        self._out.append(requests.encode_request(PING_XID, Op.PING, NoBody()))
+
+    def close(self) -> None:
+        """End the client's side: nothing is called afterwards, and everybody who waits is told."""
+        self._finish(State.CLOSED)
+
+    def forget_watch(self, kind: WatchKind, path: str, watcher: Watcher) -> bool:
+        """Take a watcher out; tell whether anything still watches that path."""
+        self._watches.remove(kind, path, watcher)
+        return self._watches.watched(path)
+
+    # --- sending ----------------------------------------------------------------------------------------
+
+    def _send(self, call: Call) -> None:
+        if call.op == Op.AUTH:
+            self._out.append(requests.request_frame(AUTH_XID, call.op, call.record))
+            self._auth_sent.append(call)
+            return
+        self._xid = 1 if self._xid == _XID_MAX else self._xid + 1
+        self._out.append(requests.request_frame(self._xid, call.op, call.record))
+        self._sent.append((self._xid, call))
+
+    def _introduce(self) -> None:
+        """Put what outlasts a connection to a new one: first who we are, then what we watch."""
+        for credential in self._credentials:
+            self._send(_unasked(Op.AUTH, credential))
+        for watches in self._watches.requests(self.zxid_seen):
+            op = Op.SET_WATCHES2 if watches.persistent or watches.persistent_recursive else Op.SET_WATCHES
+            call = _unasked(op, watches)
+            self._out.append(requests.request_frame(SET_WATCHES_XID, op, call.record))
+            self._sent.append((SET_WATCHES_XID, call))
+        while self._waiting:
+            self._send(self._waiting.popleft())
+
+    # --- receiving --------------------------------------------------------------------------------------
+
+    def _on_connect_reply(self, frame: bytes) -> None:
+        reply = replies.decode_connect_reply(frame)
+        if reply.timeout_ms <= 0:
+            self._finish(State.EXPIRED)
+            return
+        self.session_id, self.password = reply.session_id, reply.password
+        self.timeout_ms = reply.timeout_ms
+        self.read_only = bool(reply.read_only)
+        self._enter(State.CONNECTED)
+        self._introduce()
+
+    def _on_answer(self, frame: bytes) -> None:
+        xid, zxid, error = replies.decode_header(frame)
+        if xid == replies.NOTIFICATION_XID:
+            self._on_event(frame)
+            return
+        if zxid > self.zxid_seen:
+            self.zxid_seen = zxid
+        if xid == PING_XID:
+            return
+        if xid == AUTH_XID:
+            if not self._auth_sent:
+                raise WireError("an answer to credentials that were not sent")
+            call = self._auth_sent.popleft()
+        else:
+            if not self._sent or self._sent[0][0] != xid:
+                raise WireError(f"an answer to {xid}, which is not the next one")
+            call = self._sent.popleft()[1]
+        self._complete(call, error, frame)
+
+    def _on_event(self, frame: bytes) -> None:
+        event = replies.read_event(replies.body_reader(frame))
+        try:
+            told = WatchEvent(EventType(event.type), event.path)
+        except ValueError:
+            raise WireError(f"an event of type {event.type}") from None
+        for watcher in self._watches.fire(told):
+            self._tell(watcher, told)
+
+    def _complete(self, call: Call, error: int, frame: bytes) -> None:
+        if call.watcher is not None and (error == 0 or (call.op == Op.EXISTS and error == Code.NO_NODE)):
+            kind = WatchKind.EXIST if error else call.watch_kind
+            self._watches.add(kind, call.path or "", call.watcher)
+        if error == 0:
+            # Read before anybody is told: an answer that does not decode costs the connection.
+            try:
+                value = call.read(replies.body_reader(frame))
+            except WireError:
+                call.failed(ConnectionLoss(f"the answer to {Op(call.op).name} does not decode"))
+                raise
+            if call.credential is not None and call.credential not in self._credentials:
+                self._credentials.append(call.credential)
+            call.done(value)
+        elif error == Code.SESSION_EXPIRED:
+            call.failed(SessionExpired("the session expired"))
+        else:
+            call.failed(KeeperError(code_of(error), call.path))
+
+    # --- the end ----------------------------------------------------------------------------------------
+
+    def _enter(self, state: State) -> None:
+        self.state = state
+        self._state_changed(state)
+
+    def _finish(self, state: State) -> None:
+        if self.state in (State.EXPIRED, State.CLOSED):
+            return
+        self._enter(state)
+        calls = [call for _, call in self._sent] + list(self._auth_sent) + list(self._waiting)
+        self._sent.clear()
+        self._auth_sent.clear()
+        self._waiting.clear()
+        for call in calls:
+            call.failed(self._gone())
+        for watcher, path in self._watches.end():
+            self._tell(watcher, WatchEvent(EventType.NONE, path))
+
+    def _gone(self) -> Exception:
+        if self.state is State.EXPIRED:
+            return SessionExpired(f"session 0x{self.session_id & (2**64 - 1):x} expired")
+        return ClientClosed("the client is closed")
+
+
+def _unasked(op: int, operation: Auth | SetWatches) -> Call:
+    """A request of the session itself: its outcome shows elsewhere (a server closes the connection of
+    somebody whose credentials it refuses, and a watch that is not set is set at the next connection)."""
+    record = requests.encode_operation(op, operation)
+    return Call(op, record, None, lambda reader: None, lambda value: None, lambda error: None)

@@ -1,0 +1,204 @@
+"""The client: a session, kept connected, with the operations on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import TypeVar
+
+from ensemble import limits
+from ensemble.client import addresses
+from ensemble.client.addresses import Address
+from ensemble.client.connection import Connector
+from ensemble.client.errors import ClientError, ConnectionLoss, SessionExpired
+from ensemble.client.operations import Operations
+from ensemble.client.session import Call, Session, State
+from ensemble.client.watches import Watcher, WatchEvent, WatchKind
+from ensemble.jute import Reader
+from ensemble.tree.operations import Auth, CloseSession, Op, Operation
+from ensemble.wire import requests
+
+T = TypeVar("T")
+
+StateListener = Callable[[State], None]
+
+
+class ZooKeeper(Operations):
+    """A client of an ensemble, ours or Apache's::
+
+        async with ZooKeeper("127.0.0.1:2181,127.0.0.1:2182", session_timeout_ms=10_000) as zk:
+            await zk.create("/greeting", b"hello")
+
+    Requests may be made together (``asyncio.gather``): they leave in the order made and are answered in it.
+    While no server can be reached requests wait; what was already sent fails with ``ConnectionLoss``. One
+    client is one session: when it expires, open another.
+    """
+
+    def __init__(
+        self,
+        servers: str | Sequence[Address],
+        *,
+        session_timeout_ms: int = 10_000,
+        resume: tuple[int, bytes] | None = None,
+        read_only: bool = False,
+    ) -> None:
+        """``resume`` takes over the session of that id and password; ``read_only`` accepts a server that
+        has lost its quorum. Raises ``ConfigError`` for servers that are none."""
+        self._addresses = addresses.parse(servers) if isinstance(servers, str) else list(servers)
+        options = {} if resume is None else {"session_id": resume[0], "password": resume[1]}
+        self._session = Session(
+            session_timeout_ms,
+            tell=self._tell,
+            state_changed=self._on_state,
+            read_only=read_only,
+            **options,  # type: ignore[arg-type]
+        )
+        self._connector = Connector(self._addresses, self._session)
+        self._listeners: list[StateListener] = []
+        self._settled = asyncio.Event()
+        self._room = asyncio.Semaphore(limits.OUTSTANDING_PER_CONNECTION_MAX)
+        self._task: asyncio.Task[None] | None = None
+
+    # --- state ------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """Where this client stands."""
+        return self._session.state
+
+    @property
+    def session_id(self) -> int:
+        """The session's id; 0 before the first connection."""
+        return self._session.session_id
+
+    @property
+    def password(self) -> bytes:
+        """What another client needs to resume this session."""
+        return self._session.password
+
+    @property
+    def session_timeout_ms(self) -> int:
+        """The time-out the server granted."""
+        return self._session.timeout_ms
+
+    @property
+    def zxid_seen(self) -> int:
+        """The last transaction this client has seen the effects of."""
+        return self._session.zxid_seen
+
+    @property
+    def server(self) -> Address | None:
+        """The server connected to, or last tried."""
+        return self._connector.server
+
+    def listen(self, listener: StateListener) -> Callable[[], None]:
+        """Call ``listener`` with each new state; returns what to call to stop that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    # --- life -------------------------------------------------------------------------------------------
+
+    async def start(self, timeout_ms: int | None = None) -> None:
+        """Connect. Raises ``ConnectionLoss`` when no server accepted us within ``timeout_ms`` (by default
+        the session time-out), ``SessionExpired`` when the session to resume is no more."""
+        self._task = asyncio.create_task(self._connector.run(), name="zookeeper client")
+        limit_ms = self._session.timeout_ms if timeout_ms is None else timeout_ms
+        try:
+            async with asyncio.timeout(limit_ms / 1000):
+                await self._settled.wait()
+        except TimeoutError:
+            await self.detach()
+            raise ConnectionLoss(f"none of {self._addresses} accepted us within {limit_ms} ms") from None
+        except asyncio.CancelledError:
+            await self.detach()
+            raise
+        if self.state is State.EXPIRED:
+            await self.detach()
+            raise SessionExpired("the session to resume is no more")
+
+    async def close(self) -> None:
+        """End the session, its ephemerals with it, and the client. Without a connection the session is left
+        to expire."""
+        if self.state is State.CONNECTED:
+            grace_s = self._session.timeout_ms / 1000 / 3
+            with suppress(ClientError, TimeoutError):
+                async with asyncio.timeout(grace_s):
+                    await self.call(Op.CLOSE_SESSION, CloseSession(), None, lambda reader: None)
+        await self.detach()
+
+    async def detach(self) -> None:
+        """Leave without ending the session: until its time-out another client can ``resume`` it."""
+        self._session.close()
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def __aenter__(self) -> ZooKeeper:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    # --- requests ---------------------------------------------------------------------------------------
+
+    async def call(
+        self,
+        op: int,
+        operation: Operation,
+        path: str | None,
+        read: Callable[[Reader], T],
+        *,
+        watch: Watcher | None = None,
+        watch_kind: WatchKind = WatchKind.DATA,
+    ) -> T:
+        """Send any operation; see :meth:`Operations.call`. Waits while too many are unanswered."""
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        call = Call(
+            op,
+            requests.encode_operation(op, operation),
+            path,
+            read,
+            lambda value: None if answer.done() else answer.set_result(value),
+            lambda error: None if answer.done() else answer.set_exception(error),
+            watch,
+            watch_kind,
+            operation if isinstance(operation, Auth) else None,
+        )
+        async with self._room:
+            self._session.submit(call)
+            self._connector.flush_soon()
+            try:
+                return await answer
+            finally:
+                if answer.cancelled():
+                    self._session.withdraw(call)
+
+    async def add_auth(self, scheme: str, credential: bytes) -> None:
+        """Prove an identity, for example ``("digest", b"user:password")``; it is kept over reconnects.
+
+        Raises ``KeeperError`` AUTH_FAILED when the server refuses it (it then closes the connection).
+        """
+        await self.call(Op.AUTH, Auth(0, scheme, credential), None, lambda reader: None)
+
+    def _forget_watch(self, kind: WatchKind, path: str, watcher: Watcher) -> bool:
+        return self._session.forget_watch(kind, path, watcher)
+
+    # --- from the session -------------------------------------------------------------------------------
+    #
+    # Callbacks of users run from the loop, one by one: what they raise is theirs, and the loop reports it.
+
+    def _tell(self, watcher: Watcher, event: WatchEvent) -> None:
+        asyncio.get_running_loop().call_soon(watcher, event)
+
+    def _on_state(self, state: State) -> None:
+        if state is not State.CONNECTING:
+            self._settled.set()
+        loop = asyncio.get_running_loop()
+        for listener in self._listeners:
+            loop.call_soon(listener, state)
