@@ -259,9 +259,7 @@ async def test_closing_ends_the_session(apache: str, zk: ZooKeeper, base: str) -
         await other.create(f"{base}/e", mode=CreateMode.EPHEMERAL)
         changed = EventStream()
         await other.get(base, watch=changed)
-        assert other.state is State.CONNECTED
     stop()
-    assert other.state is State.CLOSED
     assert states[-1:] == [State.CLOSED]
     assert [event async for event in changed] == []
     assert await zk.exists(f"{base}/e") is None
@@ -287,11 +285,11 @@ async def test_a_wrong_password_is_as_an_expired_session(apache: str, zk: ZooKee
 async def test_pings_keep_an_idle_session(apache: str) -> None:
     """Three time-outs of silence from us; without pings the server would have ended it after one."""
     states: list[State] = []
-    async with ZooKeeper(apache, session_timeout_ms=400) as client:
+    async with ZooKeeper(apache, session_timeout_ms=800) as client:
         client.listen(states.append)
         session_id = client.session_id
-        assert client.session_timeout_ms == 400
-        await asyncio.sleep(1.2)
+        assert client.session_timeout_ms == 800
+        await asyncio.sleep(2.4)
         await client.sync()
         assert (client.session_id, states) == (session_id, [])
 
