@@ -12,13 +12,13 @@ import os
 import secrets
 import signal
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ensemble.errors import ConfigError
+from ensemble.runtime.children import die_with_parent
 from ensemble.runtime.layout import HOST, Layout, prepare
-from ensemble.runtime.mortality import die_with_parent
 from ensemble.runtime.node import TOKEN_VARIABLE, complain
 from ensemble.runtime.supervisor import Supervisor
 
@@ -42,12 +42,16 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Companion:
-    """A process to run beside the servers. When a ``vital`` one ends, everything does."""
+    """A process to run beside the servers. When a ``vital`` one ends, everything does.
+
+    ``port``, when given, is where it will listen on loopback; it counts as up when somebody answers there.
+    """
 
     name: str
     command: Sequence[str]
-    environment: dict[str, str]
+    environment: dict[str, str] = field(default_factory=dict)
     vital: bool = True
+    port: int | None = None
 
 
 def run(
@@ -86,7 +90,8 @@ async def _run(
         say(f"data: {layout.directory}")
         environment = _environment(layout, token, options.name)
         children = [await _begin(each, environment, stack) for each in companions]
-        if announce:
+        await _until_up(children, stopping)
+        if announce and not stopping.is_set():
             announce()
         return await _until_over(supervisor, children, stopping)
 
@@ -144,6 +149,22 @@ async def _begin(
     )
     stack.push_async_callback(_end, child)
     return companion, child
+
+
+async def _until_up(
+    children: list[tuple[Companion, asyncio.subprocess.Process]], stopping: asyncio.Event
+) -> None:
+    """Wait until every companion with a port answers there, or has ended."""
+    deadline = asyncio.get_running_loop().time() + SERVING_S_MAX
+    for each, child in children:
+        while each.port and child.returncode is None and not stopping.is_set():
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection(HOST, each.port)
+                writer.close()
+                break
+            if asyncio.get_running_loop().time() > deadline:
+                raise ConfigError(f"the {each.name} did not answer within {SERVING_S_MAX:g} s")
+            await asyncio.sleep(POLL_S)
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:

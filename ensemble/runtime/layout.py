@@ -141,8 +141,7 @@ def _seats(directory: Path, servers: int, port: int) -> tuple[list[Seat], int]:
             f"--data-dir {directory} holds an ensemble of {len(known)}; say --servers {len(known)} or --fresh"
         )
     for number in range(port, port + servers):
-        if not _is_free(number):
-            raise ConfigError(f"client port {number} is already in use; choose another with --port")
+        check_free(number, "the client port", "--port")
     taken = set(range(port, port + servers))
     seats = []
     for sid in range(1, servers + 1):
@@ -197,6 +196,14 @@ def _config_lines(data: Path, seat: Seat, seats: list[Seat]) -> Iterator[str]:
     if len(seats) > 1:
         for other in seats:
             yield f"server.{other.sid}={HOST}:{other.quorum_port}:{other.election_port}"
+
+
+def check_free(port: int, what: str, flag: str) -> None:
+    """Raise :class:`ConfigError`, naming ``flag``, when ``port`` cannot be listened on."""
+    if not 1 <= port <= PORT_MAX:
+        raise ConfigError(f"{flag} {port} is out of range; ports are 1 to {PORT_MAX}")
+    if not _is_free(port):
+        raise ConfigError(f"{what} {port} is already in use; choose another with {flag}")
 
 
 def _is_free(port: int) -> bool:

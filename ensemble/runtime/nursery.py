@@ -27,7 +27,7 @@ import time
 from typing import Any, NoReturn
 
 from ensemble.runtime import node
-from ensemble.runtime.mortality import die_with_parent
+from ensemble.runtime.children import die_with_parent
 
 STOP_S_MAX = 5.0
 READ_BYTES = 65536

@@ -12,12 +12,11 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
-import ensemble
 from ensemble.admin.schema import EnsembleStatus, ProcessStatus
 from ensemble.errors import ConfigError, CoordinatorError
+from ensemble.runtime.children import python_path
 from ensemble.runtime.layout import Layout
 from ensemble.runtime.node import TOKEN_VARIABLE
 from ensemble.runtime.process import Process
@@ -26,12 +25,6 @@ from ensemble.runtime.tasks import watched
 START_S_MAX = 15.0
 STOP_S_MAX = 8.0
 """A server that has not stopped by then is killed."""
-
-
-def _python_path() -> str:
-    """Let a child import this package wherever it is started."""
-    here = str(Path(ensemble.__path__[0]).parent)
-    return os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
 
 
 class ActionRefused(CoordinatorError):
@@ -76,7 +69,7 @@ class Supervisor:
             "ensemble.runtime.nursery",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env=os.environ | {TOKEN_VARIABLE: self._token, "PYTHONPATH": _python_path()},
+            env=os.environ | {TOKEN_VARIABLE: self._token, "PYTHONPATH": python_path()},
             # Ctrl-C reaches every process of the terminal's group; the servers are to be stopped by us.
             start_new_session=True,
         )

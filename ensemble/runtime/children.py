@@ -1,4 +1,4 @@
-"""Children that do not outlive their parent, however the parent ends."""
+"""Child processes: that they find this package, and do not outlive their parent however it ends."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import ctypes
 import os
 import signal
 import sys
+from pathlib import Path
+
+import ensemble
 
 _PR_SET_PDEATHSIG = 1
 
@@ -21,3 +24,9 @@ def die_with_parent() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)  # it died before the kernel was asked
+
+
+def python_path() -> str:
+    """Return the ``PYTHONPATH`` with which a child imports this package wherever it is started."""
+    here = str(Path(ensemble.__path__[0]).parent)
+    return os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))

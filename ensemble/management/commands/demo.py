@@ -1,0 +1,77 @@
+"""``manage.py demo``: an ensemble, the panel, and clients that keep it busy, in one command."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import webbrowser
+from argparse import ArgumentParser, BooleanOptionalAction
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from ensemble.errors import ConfigError
+from ensemble.management.commands.ensemble import add_ensemble_arguments, ensemble_options
+from ensemble.runtime import children, foreground, layout, node
+
+
+class Command(BaseCommand):
+    """Run the whole of it in the foreground."""
+
+    help = "Run an ensemble and its control panel on this machine, and print the panel's address."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        add_ensemble_arguments(parser)
+        parser.add_argument("--web-port", type=int, default=8000, help="the panel's port (default 8000)")
+        parser.add_argument("--no-browser", action="store_true", help="do not open the panel in a browser")
+        parser.add_argument(
+            "--traffic",
+            action=BooleanOptionalAction,
+            default=True,
+            help="run a few clients that elect a master, take locks and share work, so that there is something to see",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run until SIGTERM or Ctrl-C."""
+        port = options["web_port"]
+        token = secrets.token_urlsafe(24)
+        url = f"http://{layout.HOST}:{port}/?token={token}"
+
+        def say(text: str) -> None:
+            print(text, flush=True)
+
+        def announce() -> None:
+            say(f"panel: {url}")
+            say("Ctrl-C stops everything; the data stays")
+            if not options["no_browser"]:
+                webbrowser.open(url)
+
+        try:
+            layout.check_free(port, "the panel's port", "--web-port")
+        except ConfigError as error:
+            sys.exit(node.complain(error))
+        companions = [_panel(port, token)]
+        if options["traffic"]:
+            companions.append(_traffic())
+        sys.exit(foreground.run(ensemble_options(options, "demo"), say, companions, announce))
+
+
+def _panel(port: int, token: str) -> foreground.Companion:
+    return foreground.Companion(
+        name="panel",
+        command=[sys.executable, str(settings.BASE_DIR / "manage.py"), "panel", "--port", str(port)],
+        environment={"COORDINATOR_PANEL_TOKEN": token},
+        port=port,
+    )
+
+
+def _traffic() -> foreground.Companion:
+    return foreground.Companion(
+        name="traffic",
+        command=[sys.executable, "-m", "ensemble.runtime.traffic"],
+        environment={"PYTHONPATH": children.python_path()},
+        vital=False,
+    )
