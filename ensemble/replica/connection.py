@@ -294,7 +294,8 @@ class Connection(Client):
         request = decode_connect(frame)
         self.received += 1
         self._service.counters.received += 1
-        self._read_only = request.read_only
+        # The byte says whether this server serves reads only, to whoever knows the byte (ZOOKEEPER-4814).
+        self._read_only = None if request.read_only is None else False
         self.timeout_ms = self._service.config.negotiate(request.timeout_ms)
         self.session_id = request.session_id
         verdict, why = self._handshakes.begin(self, request, self.timeout_ms)

@@ -6,7 +6,8 @@ A packet that goes to several learners is encoded once. Nothing here knows what 
 from __future__ import annotations
 
 from ensemble.ports import Link, Network
-from ensemble.wire import elections, packets
+from ensemble.wire import elections
+from ensemble.wire.packets import PacketDecoder, encode
 from ensemble.zab.messages import Notification, Packet
 from ensemble.zab.ports import PeerLink
 
@@ -18,13 +19,13 @@ class PacketLink:
 
     def __init__(self, link: Link, links: dict[Link, PacketLink]) -> None:
         self.link = link
-        self.decoder = packets.PacketDecoder()
+        self.decoder = PacketDecoder()
         self._links = links
         links[link] = self
 
     def send(self, packet: Packet) -> None:
         """Queue one packet."""
-        self.link.send(packets.encode(packet))
+        self.link.send(encode(packet))
 
     def close(self) -> None:
         """Break the link; harmless when it is broken already."""
@@ -51,11 +52,11 @@ class PacketNetwork:
         """Open a link to ``sid``'s quorum port."""
         self._network.dial(sid)
 
-    def broadcast(self, links: list[PeerLink], packet: Packet) -> None:
-        """Send one packet on many links."""
+    def broadcast(self, links: list[PeerLink], packets: list[Packet]) -> None:
+        """Send packets, in order, on many links."""
         if not links:
             return
-        data = packets.encode(packet)
+        data = b"".join([encode(packet) for packet in packets])
         for link in links:
             # The peer was given nothing but our own links.
             assert isinstance(link, PacketLink)

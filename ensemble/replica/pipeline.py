@@ -1,9 +1,10 @@
 """The requests of one session, in the order they were sent, until each is answered.
 
 Requests are answered strictly in order. A read is answered when nothing before it waits; a write goes on its
-way at once, whatever is before it; what comes behind an unanswered ``sync`` is not begun before the sync is
-answered. So a session's operations take effect in the order they were sent, and a read sees all of
-the session's writes before it and none behind it.
+way at once, though others before it wait; what comes behind an unanswered ``sync`` is not begun before the
+sync is answered. So a session's operations take effect in the order they were sent, and a read sees all of
+the session's writes before it and none behind it. The latter sets a bound: a write that is on its way forces
+out the answers to the reads before it, so it does not pass many of them, and none that a slow client keeps.
 
 It knows nothing of sockets: answers leave through its connection, which also says when it may go on.
 """
@@ -31,11 +32,16 @@ from ensemble.wire.requests import HEADER_BYTES, decode_header, decode_operation
 STEP_BYTES_MAX = 1024 * 1024
 """Replies given to one client in one step; what it asked beyond that is answered in the next."""
 
+READS_PASSED_MAX = 100
+"""A write waits when more reads than that are unanswered: each may bring an answer of a megabyte."""
+
 _PING = int(Op.PING)
 _SYNC = int(Op.SYNC)
 _AUTH = int(Op.AUTH)
+_GET_DATA = int(Op.GET_DATA)
 _CLOSE_SESSION = int(Op.CLOSE_SESSION)
 _SESSION_MOVED = int(Code.SESSION_MOVED)
+_READS = frozenset({*reads.HANDLERS, _PING})
 
 
 class Waiting:
@@ -73,9 +79,13 @@ class Pipeline:
 
     __slots__ = (
         "_client",
+        "_in_flight",
+        "_opened",
         "_outlet",
+        "_reads",
         "_service",
         "_sync",
+        "_unbegun",
         "_writes",
         "choked",
         "ended",
@@ -95,10 +105,18 @@ class Pipeline:
         self._service = service
         self._writes = writes
         self._sync: Waiting | None = None
+        self._unbegun: deque[Waiting] = deque()
+        """Requests other than reads that are not on their way yet."""
+        self._opened = False
+        """The session is open."""
+        self._in_flight = 0
+        """Writes on their way."""
+        self._reads = 0
+        """Reads that wait."""
         self.waiting: deque[Waiting] = deque()
         self.waiting_bytes = 0
         self.held = True
-        """Nothing new is begun: the session is not open yet, or a sync is unanswered."""
+        """Nothing is begun: the session is not open yet, or a sync is unanswered."""
         self.choked = False
         """The client is not given more answers in this step, or does not read those it has."""
         self.ended = False
@@ -109,7 +127,7 @@ class Pipeline:
         self.last_cxid = -1
         self.last_zxid = 0
         self.latency = Latency()
-        """Of requests that had to wait; a read that is answered in the step it came in is not measured."""
+        """Of writes and syncs; reads are answered in the step they come in, or behind one of those."""
 
     @property
     def full(self) -> bool:
@@ -138,36 +156,39 @@ class Pipeline:
             if self.ended:
                 return
             xid, op = decode_header(frame)
-            if not waiting and not self.choked and not self.held and self._answer_now(xid, op, frame):
+            is_read = op in _READS
+            if is_read and not waiting and not self.choked and not self.held:
+                self._reply(self._read(op, xid, frame))
                 continue
             request = Waiting(xid, op, frame, now_us)
             waiting.append(request)
             self.waiting_bytes += request.size
-            if not self.held:
-                self._begin(request)
-                if waiting[0] is request:
-                    self.drain()
+            if is_read:
+                self._reads += 1
+                continue
+            self._unbegun.append(request)
+            if self._opened:
+                self._advance()
 
-    def _answer_now(self, xid: int, op: int, frame: bytes) -> bool:
-        """Answer a request that needs nobody else; False when it is none of those."""
-        service = self._service
-        if op in reads.HANDLERS:
-            reply = reads.answer(service, self._client, xid, op, frame)
-            service.counters.reads += 1
-        elif op == _PING:
-            reply = replies.reply(xid, service.tree.zxid, 0)
-        else:
-            return False
-        self.last_op, self.last_cxid = op, xid
-        self._reply(reply)
-        return True
+    def _advance(self) -> None:
+        """Begin and answer, each in order, all that can be."""
+        unbegun, waiting = self._unbegun, self.waiting
+        while True:
+            while unbegun and not self.held and not self.ended and self._may_pass(unbegun[0]):
+                self._begin(unbegun.popleft())
+            if not waiting or not self._drain() or not unbegun:
+                return
+
+    def _may_pass(self, request: Waiting) -> bool:
+        """Tell whether a request may be begun though reads before it are unanswered."""
+        return self.waiting[0] is request or (not self.choked and self._reads <= READS_PASSED_MAX)
 
     def _begin(self, request: Waiting) -> None:
-        """Start what does not wait for answers before it: writes, syncs, auth packets, and refusals."""
+        """Send a write or a sync on its way; carry out an auth packet; refuse what is none of these."""
         op, frame, client = request.op, request.frame, self._client
-        if frame is None or op in reads.HANDLERS or op == _PING:
-            return
+        assert frame is not None
         if op in WRITE_OPS:
+            self._in_flight += 1
             if op == _CLOSE_SESSION:
                 request.last = self.ended = True
             self._writes.submit(client.session_id, request.xid, op, frame, HEADER_BYTES, client.identities)
@@ -175,9 +196,8 @@ class Pipeline:
             decode_operation(op, frame)
             self.held = True
             self._sync = request
-            # The answer repeats the record of the request: a path.
             self._writes.sync(client, request.xid, frame, HEADER_BYTES)
-            return
+            return  # keeps its frame: the answer repeats the record of the request, a path
         elif op == _AUTH:
             self._authenticate(request, frame)
         else:
@@ -212,6 +232,7 @@ class Pipeline:
             return
         body = b"" if outcome.error else body_of(head.op, outcome)
         head.reply = replies.reply(head.xid, txn.zxid, outcome.error, body)
+        self._in_flight -= 1
         self.last_zxid = txn.zxid
         service = self._service
         service.counters.writes += 1
@@ -219,7 +240,7 @@ class Pipeline:
         if trace.on and trace.wants(txn.zxid):
             session, error = session_text(txn.session_id), outcome.error
             trace.emit("replied", zxid=str(txn.zxid), session=session, cxid=head.xid, error=error)
-        self.drain()
+        self._advance()
 
     def synced(self) -> None:
         """The sync is complete: answer it, and begin what was held behind it."""
@@ -231,45 +252,56 @@ class Pipeline:
         self.release()
 
     def release(self) -> None:
-        """Begin what was held, in order, as far as the next sync; answer what can be answered."""
+        """Begin what was held, and answer what can be answered: the session is open, or the sync complete."""
+        self._opened = True
         self.held = False
-        for request in self.waiting:
-            if self.held or self.ended:
-                break
-            self._begin(request)
-        self.drain()
+        self._advance()
 
     def resume(self) -> None:
         """A new step: answers may leave again."""
         self.choked = False
         self.spent = 0
-        self.drain()
+        self._advance()
 
-    def drain(self) -> None:
-        """Answer from the front what can be answered."""
-        waiting, service = self.waiting, self._service
-        now_us = 0
-        while waiting and not self.choked:
+    def _drain(self) -> bool:
+        """Answer from the front what can be answered; tell whether anything was."""
+        waiting = self.waiting
+        any_answered = False
+        # A write on its way will change what the reads before it are to see: those cannot wait for the client.
+        while waiting and (not self.choked or self._in_flight):
             head = waiting[0]
             reply = head.reply
-            if reply is None:
-                if head.op in reads.HANDLERS and head.frame is not None:
-                    reply = reads.answer(service, self._client, head.xid, head.op, head.frame)
-                    service.counters.reads += 1
-                elif head.op == _PING:
-                    reply = replies.reply(head.xid, service.tree.zxid, 0)
-                else:
-                    return
+            if reply is not None:
+                self._measure(head)
+            elif head.op in _READS and head.frame is not None:
+                reply = self._read(head.op, head.xid, head.frame)
+                self._reads -= 1
+            else:
+                break
+            any_answered = True
             waiting.popleft()
             self.waiting_bytes -= head.size
-            self.last_op, self.last_cxid = head.op, head.xid
-            now_us = now_us or service.clock.monotonic_us()
-            self.latency.add(now_us - head.since_us)
-            service.counters.add_latency(now_us - head.since_us)
             self._reply(reply)
             if head.last:
                 self._outlet.close(f"after {op_name(head.op)}")
-                return
+                break
+        return any_answered
+
+    def _read(self, op: int, xid: int, frame: bytes) -> bytes:
+        """Answer a read or a ping from the state as it is."""
+        service = self._service
+        self.last_op, self.last_cxid = op, xid
+        if op == _PING:
+            return replies.reply(xid, service.tree.zxid, 0)
+        service.counters.reads += 1
+        reply = reads.get_data_frame(frame, service) if op == _GET_DATA else None
+        return reads.answer(service, self._client, xid, op, frame) if reply is None else reply
+
+    def _measure(self, request: Waiting) -> None:
+        self.last_op, self.last_cxid = request.op, request.xid
+        waited_us = self._service.clock.monotonic_us() - request.since_us
+        self.latency.add(waited_us)
+        self._service.counters.add_latency(waited_us)
 
     def _reply(self, reply: bytes) -> None:
         self._outlet.write(reply)
@@ -281,6 +313,7 @@ class Pipeline:
     def clear(self) -> None:
         """Forget everything: the connection is gone."""
         self.waiting.clear()
-        self.waiting_bytes = 0
+        self._unbegun.clear()
+        self._in_flight = self._reads = self.waiting_bytes = 0
         self._sync = None
         self.ended = True

@@ -90,8 +90,15 @@ class Replica:
         self.service.serving = self.service.leading = False
 
     def flush(self) -> None:
-        """End a step of the host."""
-        self.peer.flush()
+        """End a step of the host.
+
+        What the flush itself completes may let waiting requests begin: they belong to this step too, since
+        nothing else need happen to bring about the next one.
+        """
+        self._writes.fresh = True
+        while self._writes.fresh:
+            self._writes.fresh = False
+            self.peer.flush()
 
     # ------------------------------------------------------------------ other servers
 

@@ -49,6 +49,8 @@ class Writes:
         self._preparer = Preparer(service.tree)
         self._prepared: dict[int, Txn] = {}
         self._syncing: deque[Client] = deque()
+        self.fresh = False
+        """Something was asked of the peer since this was last set to False: it wants a flush."""
 
     def restart(self) -> None:
         """Forget all that is on its way: the role or the state has changed under it."""
@@ -100,6 +102,7 @@ class Writes:
     def sync(self, client: Client, cxid: int, frame: bytes, offset: int) -> None:
         """Tell ``client`` when all that is committed now, anywhere, is applied here."""
         service = self._service
+        self.fresh = True
         self._syncing.append(client)
         if service.leading:
             service.peer.sync()
@@ -158,6 +161,7 @@ class Writes:
     def _send(self, zxid: int, txn: Txn, op: int) -> None:
         payload = txns.encode(txn)
         service = self._service
+        self.fresh = True
         # Kept decoded: the leader does not read again what it has just written (3 us of a setData).
         self._prepared[zxid] = txn
         service.counters.count_proposal(len(payload))

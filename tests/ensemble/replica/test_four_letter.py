@@ -1,0 +1,154 @@
+"""Four-letter words: the texts scripts and exporters read."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from ensemble.tree.operations import CreateMode
+from ensemble.wire.four_letter import WORDS
+from tests.ensemble.replica.harness import Client, World, client
+
+
+def ask(world: World, word: str) -> str:
+    """Ask one word on a connection of its own, which is closed behind the answer."""
+    asking = Client(world)
+    answer = asking.ask_word(word.encode())
+    assert asking.closed
+    return answer
+
+
+def test_ruok() -> None:
+    assert ask(World(), "ruok") == "imok"
+
+
+def test_a_word_may_come_in_pieces() -> None:
+    world = World()
+    asking = Client(world)
+    asking.xid = -1
+    asking.send(b"ru")
+    assert asking.received == b""
+    asking.send(b"ok\n")
+    assert asking.received == b"imok"
+
+
+def test_srvr_and_stat() -> None:
+    world = World()
+    user = client(world)
+    user.create("/a")
+    text = ask(world, "srvr")
+    assert re.match(r"Zookeeper version: 3\.9\.\d+-\w+, built on .+\n", text)
+    lines = dict(line.split(": ", 1) for line in text.splitlines())
+    assert lines["Mode"] == "standalone"
+    assert lines["Zxid"] == hex(world.only.replica.tree.zxid)
+    assert lines["Node count"] == "5"
+    assert re.fullmatch(r"\d+/\d+\.\d+/\d+", lines["Latency min/avg/max"])
+    stat = ask(world, "stat")
+    assert re.search(r"\nClients:\n /127\.0\.0\.1:50000\[1\]\(queued=0,recved=2,sent=2\)\n", stat)
+    assert stat.endswith("Node count: 5\n")
+
+
+def test_mntr_is_a_table() -> None:
+    world = World()
+    user = client(world)
+    user.create("/e", mode=CreateMode.EPHEMERAL)
+    user.get("/e", watch=True)
+    rows = [line.split("\t") for line in ask(world, "mntr").splitlines()]
+    assert [row[0] for row in rows[:2]] == ["zk_version", "zk_server_state"]
+    table = dict(rows)
+    assert table["zk_znode_count"] == "5"
+    assert table["zk_watch_count"] == "1"
+    assert table["zk_ephemerals_count"] == "1"
+    assert table["zk_num_alive_connections"] == "2"
+    assert table["zk_global_sessions"] == "1"
+
+
+def test_cons_and_dump_name_sessions() -> None:
+    world = World()
+    user = client(world)
+    user.create("/e", mode=CreateMode.EPHEMERAL)
+    cons = ask(world, "cons")
+    session = hex(user.session_id)
+    assert f"sid={session},lop=create,est=" in cons
+    assert ",to=4000,lcxid=0x1,lzxid=0x" in cons
+    dump = ask(world, "dump")
+    assert "Session Sets (1)/(1):" in dump
+    assert f"{session}:\n\t/e\n" in dump
+
+
+def test_watches_by_session_and_by_path() -> None:
+    world = World(words_allowed=frozenset(WORDS))
+    user = client(world)
+    user.get("/", watch=True)
+    user.children("/", watch=True)
+    session = hex(user.session_id)
+    assert ask(world, "wchs") == "1 connections watching 1 paths\nTotal watches:2\n"
+    assert ask(world, "wchc") == f"{session}\n\t/\n\n"
+    assert ask(world, "wchp") == f"/\n\t{session}\n\n"
+
+
+def test_conf_names_the_settings() -> None:
+    world = World(data_dir="/data", client_port=2199)
+    lines = ask(world, "conf").splitlines()
+    assert lines[0] == "clientPort=2199"
+    assert "dataDir=/data" in lines
+    assert "tickTime=1000" in lines
+    assert "initLimit=10" not in lines
+    assert "initLimit=10" in ask(World(voters=3), "conf").splitlines()
+
+
+def test_resets() -> None:
+    world = World(words_allowed=frozenset(WORDS))
+    user = client(world)
+    user.create("/a")
+    assert ask(world, "srst") == "Server stats reset.\n"
+    assert ask(world, "crst") == "Connection stats reset.\n"
+    assert "\nReceived: 0\n" in ask(world, "srvr")
+    assert user.connection is not None
+    assert user.connection.received == 0
+
+
+def test_isro_and_envi() -> None:
+    world = World(words_allowed=frozenset(WORDS), environment={"host.name": "here"})
+    assert ask(world, "isro") == "rw"
+    assert ask(world, "envi").splitlines()[0] == "Environment:"
+    assert "host.name=here" in ask(world, "envi")
+
+
+@pytest.mark.parametrize("word", ["wchc", "wchp", "srst", "hash", "dirs"])
+def test_what_is_not_allowed_is_refused(word: str) -> None:
+    assert ask(World(), word) == f"{word} is not executed because it is not in the whitelist.\n"
+
+
+def test_a_server_that_does_not_serve_says_so() -> None:
+    world = World(voters=3)
+    world.cut.update({1, 2, 3})
+    world.advance(20_000, step_ms=500)
+    assert ask(world, "ruok") == "imok"
+    assert ask(world, "isro") == "null"
+    assert ask(world, "srvr") == "This ZooKeeper instance is not currently serving requests\n"
+
+
+def test_long_lists_are_cut_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ensemble.replica.four_letter.LINES_MAX", 20)
+    world = World()
+    user = client(world)
+    for number in range(50):
+        user.create(f"/e{number}", mode=CreateMode.EPHEMERAL)
+    lines = ask(world, "dump").splitlines()
+    assert len(lines) == 21
+    assert lines[-1].startswith("... and ")
+
+
+def test_leader_and_follower_name_their_modes() -> None:
+    world = World(voters=3)
+    modes = set()
+    for server in world.servers.values():
+        asking = Client(world, server)
+        text = asking.ask_word(b"srvr")
+        modes.add(re.search(r"Mode: (\w+)", text).group(1))  # type: ignore[union-attr]
+        assert ("Proposal sizes last/min/max: " in text) == server.replica.service.leading
+    assert modes == {"leader", "follower"}
+    asking = Client(world, world.leader)
+    assert "zk_synced_followers\t2\n" in asking.ask_word(b"mntr")
