@@ -33,6 +33,8 @@ from ensemble.zxid import COUNTER_MAX, counter_of, epoch_of, make, text
 
 _LEARNER_INFO = Struct(">qiq")
 _EPOCH = Struct(">i")
+_PROPOSAL = int(PacketType.PROPOSAL)
+_COMMIT = int(PacketType.COMMIT)
 _COUNTER_RESERVE = 1 << 20
 """A leader hands over this many zxids before its epoch runs out: more than one step can propose."""
 
@@ -50,7 +52,8 @@ class Leader(Term):
         self._proven = False
         self._zxid_proposed = self.history.zxid_logged
         self._own_acked = -1
-        self._unsynced = False
+        self._unsent: list[Packet] = []
+        self._acked = False
         self._outstanding: deque[tuple[int, bytes]] = deque()
         self._syncs = Syncs()
         self._tick: Timer | None = None
@@ -87,20 +90,26 @@ class Leader(Term):
         if follower is not None and self.serving and not self.quorum.contains(self._followers.loyal()):
             self.give_up("lost the quorum of followers")
 
-    def on_packet(self, link: PeerLink, packet: Packet) -> None:
-        """Handle one packet of a learner by the table below."""
+    def on_packets(self, link: PeerLink, packets: list[Packet]) -> None:
+        """Handle what a learner sent, in order, by the table below."""
         follower = self._followers.at(link)
         if follower is None:
             return
         follower.heard_us = self.clock.monotonic_us()
-        if self.trace.on and follower.sid is not None:
-            self.trace_packet("received", follower.sid, packet)
-        handler = _TABLE[follower.step].get(packet.type)
-        if handler is None:
-            raise PeerProtocolError(
-                f"packet type {packet.type} from server {follower.sid} while {follower.step.value}"
-            )
-        handler(self, follower, packet)
+        table = _TABLE[follower.step]
+        for packet in packets:
+            if self.trace.on and follower.sid is not None:
+                self.trace_packet("received", follower.sid, packet)
+            handler = table.get(packet.type)
+            if handler is None:
+                raise PeerProtocolError(
+                    f"packet type {packet.type} from server {follower.sid} while {follower.step.value}"
+                )
+            handler(self, follower, packet)
+            if not self.active:
+                return
+            if table is not _BROADCAST:
+                table = _TABLE[follower.step]
 
     def _on_tick(self) -> None:
         """Ping; drop the silent; step down without a quorum of live followers (ZAB's leader lease)."""
@@ -201,6 +210,7 @@ class Leader(Term):
         """
         if self._own_acked < 0 or follower.synchronizing or follower.history is None:
             return
+        self._send_proposals()  # to those who began before; this one gets them below, with all outstanding
         plan = choose(self.history, follower.history[1], self.zxid_committed)
         if self.trace.on:
             mode, count = plan.mode.name, len(plan.txns)
@@ -230,7 +240,7 @@ class Leader(Term):
         follower.synced = True
         if self.serving:
             self._send(follower, Packet(PacketType.UPTODATE, -1))
-            self._advance()
+            self._acked = True
         else:
             self._establish()
 
@@ -259,39 +269,47 @@ class Leader(Term):
         self._zxid_proposed = zxid
         self.history.append(zxid, payload)
         self._outstanding.append((zxid, payload))
-        self._unsynced = True
-        self._broadcast(Packet(PacketType.PROPOSAL, zxid, payload))
+        self._unsent.append(Packet(_PROPOSAL, zxid, payload))
 
     def flush(self) -> None:
-        """Make durable what was proposed in this step; ask for the proof that waiting syncs need."""
-        if self._unsynced:
-            self._unsynced = False
+        """End a step: send its proposals and make them durable, commit what its acks allow, and ask for the
+        proof that its syncs need."""
+        if self._unsent:
+            self._send_proposals()
             self.sync_history(self._on_durable)
+        if self._acked:
+            self._acked = False
+            self._advance()
         if self._syncs.begin_round():
             self._ping()
             self._answer_syncs()
         if counter_of(self._zxid_proposed) > COUNTER_MAX - _COUNTER_RESERVE:
             self.give_up("the epoch has no zxid left")  # ZOOKEEPER-1277
 
+    def _send_proposals(self) -> None:
+        unsent, self._unsent = self._unsent, []
+        self._broadcast(unsent)
+
     def _on_durable(self) -> None:
-        self._count_ack(self.sid, self.history.zxid_durable, self._own_acked)
+        if self.trace.on:
+            self._trace_acked(self.sid, self.history.zxid_durable, self._own_acked)
         self._own_acked = self.history.zxid_durable
-        self._advance()
+        self._acked = True
 
     def _on_ack(self, follower: Follower, packet: Packet) -> None:
         zxid = packet.zxid
-        if counter_of(zxid) == 0:
-            return  # the second ack of NEWLEADER, after UPTODATE
         if zxid > self._zxid_proposed:
             raise PeerProtocolError(f"ack {text(zxid)} beyond the last proposal {text(self._zxid_proposed)}")
-        self._count_ack(follower.sid, zxid, follower.zxid_acked)
-        follower.zxid_acked = max(zxid, follower.zxid_acked)
-        self._advance()
+        if zxid <= follower.zxid_acked or not zxid & COUNTER_MAX:
+            return  # the second ack of NEWLEADER, after UPTODATE
+        if self.trace.on:
+            self._trace_acked(follower.sid, zxid, follower.zxid_acked)
+        # What this allows is committed at the end of the step: acks come in runs, and cover all before them.
+        follower.zxid_acked = zxid
+        self._acked = True
 
-    def _count_ack(self, sid: int | None, zxid: int, before: int) -> None:
+    def _trace_acked(self, sid: int | None, zxid: int, before: int) -> None:
         """Emit what an ack, which covers all before it, has newly covered."""
-        if not self.trace.on:
-            return
         for outstanding, _ in self._outstanding:
             if outstanding > zxid:
                 break
@@ -299,19 +317,22 @@ class Leader(Term):
                 self.trace.emit("acked", zxid=str(outstanding), by=sid)
 
     def _advance(self) -> None:
-        """Commit, in order, what a quorum has acked."""
+        """Commit, in order, what a quorum has acked; the learners hear of it in one write."""
         if not self._outstanding or not self.serving:
             return
         reached = self.quorum.reached(self._followers.progress(self._own_acked))
         outstanding = self._outstanding
+        commits: list[Packet] = []
         while outstanding and outstanding[0][0] <= reached:
             zxid, payload = outstanding.popleft()
             self.zxid_committed = zxid
             if self.trace.on and self.trace.wants(zxid):
                 self.trace.emit("committed", zxid=str(zxid))
-            self._broadcast(Packet(PacketType.COMMIT, zxid))
+            commits.append(Packet(_COMMIT, zxid))
             self.app.deliver(zxid, payload)
-        self._answer_syncs()
+        if commits:
+            self._broadcast(commits)
+            self._answer_syncs()
 
     # ------------------------------------------------------------------ pings and syncs
 
@@ -394,26 +415,28 @@ class Leader(Term):
             self.trace_packet("sent", follower.sid, packet)
         follower.link.send(packet)
 
-    def _broadcast(self, packet: Packet) -> None:
+    def _broadcast(self, packets: list[Packet]) -> None:
         followers = self._followers.forwarding()
         if self.trace.on:
-            for follower in followers:
-                if follower.sid is not None:
-                    self.trace_packet("sent", follower.sid, packet)
-        self.network.broadcast([f.link for f in followers], packet)
+            for packet in packets:
+                for follower in followers:
+                    if follower.sid is not None:
+                        self.trace_packet("sent", follower.sid, packet)
+        self.network.broadcast([f.link for f in followers], packets)
 
 
 _Handler = Callable[[Leader, Follower, Packet], None]
 
+_BROADCAST: dict[int, _Handler] = {
+    PacketType.ACK: Leader._on_ack,
+    PacketType.PING: Leader._on_ping,
+    PacketType.REQUEST: Leader._on_request,
+    PacketType.REVALIDATE: Leader._on_revalidate,
+}
 _TABLE: dict[FollowerStep, dict[int, _Handler]] = {
     FollowerStep.CONNECTED: {PacketType.FOLLOWERINFO: Leader._on_follower_info},
     FollowerStep.DISCOVERY: {PacketType.ACKEPOCH: Leader._on_ack_epoch},
     FollowerStep.SYNCHRONIZATION: {PacketType.ACK: Leader._on_new_leader_ack},
-    FollowerStep.BROADCAST: {
-        PacketType.ACK: Leader._on_ack,
-        PacketType.PING: Leader._on_ping,
-        PacketType.REQUEST: Leader._on_request,
-        PacketType.REVALIDATE: Leader._on_revalidate,
-    },
+    FollowerStep.BROADCAST: _BROADCAST,
 }
 """What a learner may say in which step; every pair that is not here breaks its link (ZOOKEEPER-4394)."""

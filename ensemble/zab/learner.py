@@ -30,6 +30,7 @@ DIAL_DELAYS_MS = (25, 50, 100, 200, 400)
 
 _LEARNER_INFO = Struct(">qiq")
 _EPOCH = Struct(">i")
+_ACK = int(PacketType.ACK)
 _NOT_AGAIN = -1
 """ACKEPOCH's epoch when this server had already promised the epoch: it does not count for the quorum."""
 
@@ -112,19 +113,25 @@ class Learner(Term):
             self._link = None
             self.give_up(f"the link to leader {self.leader} broke")
 
-    def on_packet(self, link: PeerLink, packet: Packet) -> None:
-        """Handle one packet of the leader by the table below."""
+    def on_packets(self, link: PeerLink, packets: list[Packet]) -> None:
+        """Handle what the leader sent, in order, by the table below."""
         if link is not self._link:
             return
         self._heard_us = self.clock.monotonic_us()
-        if self.trace.on:
-            self.trace_packet("received", self.leader, packet)
-        handler = _TABLE[self.step].get(packet.type)
-        if handler is None:
-            raise PeerProtocolError(
-                f"packet type {packet.type} from leader {self.leader} while {self.step.value}"
-            )
-        handler(self, packet)
+        table = _TABLE[self.step]
+        for packet in packets:
+            if self.trace.on:
+                self.trace_packet("received", self.leader, packet)
+            handler = table.get(packet.type)
+            if handler is None:
+                raise PeerProtocolError(
+                    f"packet type {packet.type} from leader {self.leader} while {self.step.value}"
+                )
+            handler(self, packet)
+            if not self.active:
+                return
+            if table is not _BROADCAST:
+                table = _TABLE[self.step]
 
     def _watch(self) -> None:
         """Give up a leader that is silent for initLimit (until UPTODATE) or syncLimit (afterwards)."""
@@ -270,8 +277,14 @@ class Learner(Term):
             return  # no ack overtakes that of NEWLEADER (ZOOKEEPER-4685)
         durable = self.history.zxid_durable
         unacked = self._unacked
+        acks: list[Packet] = []
         while unacked and unacked[0] <= durable:
-            self._send(Packet(PacketType.ACK, unacked.popleft()))
+            acks.append(Packet(_ACK, unacked.popleft()))
+        if acks and self._link is not None:
+            if self.trace.on:
+                for ack in acks:
+                    self.trace_packet("sent", self.leader, ack)
+            self.network.broadcast([self._link], acks)
 
     # ------------------------------------------------------------------ for the application
 
@@ -311,6 +324,13 @@ class Learner(Term):
 
 _Handler = Callable[[Learner, Packet], None]
 
+_BROADCAST: dict[int, _Handler] = {
+    PacketType.PROPOSAL: Learner._append,
+    PacketType.COMMIT: Learner._on_commit,
+    PacketType.PING: Learner._on_ping,
+    PacketType.REVALIDATE: Learner._on_revalidate,
+    PacketType.SYNC: Learner._on_sync,
+}
 _TABLE: dict[Step, dict[int, _Handler]] = {
     Step.CONNECTING: {},
     Step.DISCOVERY: {PacketType.LEADERINFO: Learner._on_leader_info},
@@ -331,12 +351,6 @@ _TABLE: dict[Step, dict[int, _Handler]] = {
         PacketType.UPTODATE: Learner._on_up_to_date,
         PacketType.PING: Learner._ignore,
     },
-    Step.BROADCAST: {
-        PacketType.PROPOSAL: Learner._append,
-        PacketType.COMMIT: Learner._on_commit,
-        PacketType.PING: Learner._on_ping,
-        PacketType.REVALIDATE: Learner._on_revalidate,
-        PacketType.SYNC: Learner._on_sync,
-    },
+    Step.BROADCAST: _BROADCAST,
 }
 """What may be said in which step; every pair that is not here breaks the link (ZOOKEEPER-4394)."""

@@ -226,15 +226,13 @@ class Peer:
                 self._break(link)
                 raise PeerProtocolError("a learner that does not wait for its leader")
             return
-        term = self._term
-        for packet in packets:
-            if term is None or not term.active:
-                return
-            try:
-                term.on_packet(link, packet)
-            except PeerProtocolError:
-                self._break(link)
-                raise
+        if self._term is None:
+            return
+        try:
+            self._term.on_packets(link, packets)
+        except PeerProtocolError:
+            self._break(link)
+            raise
 
     def on_closed(self, link: PeerLink) -> None:
         """A link broke."""

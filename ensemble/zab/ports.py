@@ -47,8 +47,8 @@ class PeerNetwork(Protocol):
     def dial(self, sid: int) -> None:
         """Open a link to ``sid``'s quorum port; reported by ``Peer.on_dialed``."""
 
-    def broadcast(self, links: list[PeerLink], packet: Packet) -> None:
-        """Send one packet on many links, encoded once."""
+    def broadcast(self, links: list[PeerLink], packets: list[Packet]) -> None:
+        """Send packets, in order, on many links; encoded once, and one write for all of them."""
 
 
 class History(Protocol):

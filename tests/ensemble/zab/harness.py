@@ -211,9 +211,10 @@ class TableNetwork:
     def dial(self, sid: int) -> None:
         self.table.dials.append((self.sid, sid))
 
-    def broadcast(self, links: list[TableLink], packet: Packet) -> None:
+    def broadcast(self, links: list[TableLink], packets: list[Packet]) -> None:
         for link in links:
-            link.send(packet)
+            for packet in packets:
+                link.send(packet)
 
 
 class Table:
