@@ -8,7 +8,6 @@ went wrong through a pipe, whose end also tells that it is done.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import gc
 import os
 import signal
@@ -17,13 +16,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from ensemble.errors import StorageError
+from ensemble.runtime.children import die_with_parent
 from ensemble.runtime.files import write_replacing
 
 NICENESS = 10
 ERROR_BYTES_MAX = 4096
-_PR_SET_PDEATHSIG = 1
-
-_libc = ctypes.CDLL(None)
 
 
 class Aside:
@@ -43,7 +40,6 @@ class Aside:
         self._finished = finished
         self._said = b""
         self._pipe, theirs = os.pipe()
-        parent = os.getpid()
         try:
             self._pid = os.fork()
         except OSError:
@@ -51,7 +47,7 @@ class Aside:
             os.close(theirs)
             raise
         if self._pid == 0:
-            _be_child(parent, theirs, path, suffix, chunks)
+            _be_child(theirs, path, suffix, chunks)
         os.close(theirs)
         os.set_blocking(self._pipe, False)
         loop.add_reader(self._pipe, self._on_readable)
@@ -81,13 +77,11 @@ class Aside:
         return os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
 
 
-def _be_child(parent: int, pipe: int, path: Path, suffix: str, chunks: Iterable[bytes]) -> None:
+def _be_child(pipe: int, path: Path, suffix: str, chunks: Iterable[bytes]) -> None:
     """Write the file and end, without a trace of what the parent would do at its end."""
     status = 1
     try:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
+        die_with_parent()
         # A signal to the process group must not be written to the parent's wake-up pipe by this process.
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -214,6 +214,8 @@ class SimulatedDisk:
         file.resize(size)
         self._effect()
         file.sync()
+        self._effect()
+        self._directory.sync()
 
     def remove(self, name: str) -> None:
         """See ``ports.Disk``."""

@@ -154,9 +154,11 @@ class _Chain:
         if not entries:
             return
         self._link(entries[0][0], entries, name)
-        for entry in entries:
-            self._push(entry)
-        self._last = entries[-1][0]
+        if self._last is None and entries[0][0] <= self.snapshot_zxid:
+            # What comes before the first entry of the first file is not known: it serves as the base.
+            self.base = entries[0][0]
+            entries = entries[1:]
+        self._extend(entries)
 
     def finish(self, reach: int) -> None:
         """Settle where the history ends."""
@@ -193,23 +195,21 @@ class _Chain:
         self._bytes = 0
         self.base = self.snapshot_zxid
 
-    def _push(self, entry: Entry) -> None:
-        if (
-            not self.recent
-            and entry[0] <= self.snapshot_zxid
-            and self._last is None
-            and self.base >= entry[0]
+    def _extend(self, entries: list[Entry]) -> None:
+        recent = self.recent
+        self._last = entries[-1][0] if entries else self.base
+        if len(entries) > COMMITTED_LOG_TXNS_MAX:
+            # Only the newest are kept in memory; those before need not pass through.
+            recent.clear()
+            self._bytes = 0
+            self.base = entries[-COMMITTED_LOG_TXNS_MAX - 1][0]
+            entries = entries[-COMMITTED_LOG_TXNS_MAX:]
+        recent.extend(entries)
+        self._bytes += sum([len(payload) for _, payload in entries])
+        while len(recent) > COMMITTED_LOG_TXNS_MAX or (
+            self._bytes > COMMITTED_LOG_BYTES_MAX and len(recent) > 1
         ):
-            # What comes before the first entry of the first file is not known: it serves as the base.
-            self.base = entry[0]
-            self._last = entry[0]
-            return
-        self.recent.append(entry)
-        self._bytes += len(entry[1])
-        while len(self.recent) > COMMITTED_LOG_TXNS_MAX or (
-            self._bytes > COMMITTED_LOG_BYTES_MAX and len(self.recent) > 1
-        ):
-            self.base, payload = self.recent.popleft()
+            self.base, payload = recent.popleft()
             self._bytes -= len(payload)
 
 

@@ -35,15 +35,30 @@ PRISTINE_DIGEST = 1371985504
 """The digest of a tree in which nothing has happened yet (Apache's DigestCalculator, version 2)."""
 
 
+_STAT = Struct(">qqqqiiiqq")
+
+
 def _pristine_body() -> bytes:
-    """Return the body of that tree: no sessions, no ACLs, and the znodes that are there from the start."""
+    """Return the body of that tree, byte for byte as Apache writes it on a fresh start."""
 
-    def znode(path: bytes) -> bytes:
-        data, acl, stat = bytes(4), _LONG.pack(-1), bytes(60)
-        return len(path).to_bytes(4, "big") + path + data + acl + stat
+    def znode(path: bytes, acl: int = -1) -> bytes:
+        # The configuration is the one znode with an ACL of its own, and Apache sets it with version -1.
+        aversion = 0 if acl == -1 else -1
+        no_data = bytes(4)
+        return (
+            len(path).to_bytes(4, "big")
+            + path
+            + no_data
+            + _LONG.pack(acl)
+            + _STAT.pack(0, 0, 0, 0, 0, 0, aversion, 0, 0)
+        )
 
-    paths = (b"", b"/zookeeper", b"/zookeeper/config", b"/zookeeper/quota")
-    return bytes(8) + b"".join([znode(path) for path in paths]) + _SEAL_END
+    znodes = (
+        znode(b"") + znode(b"/zookeeper") + znode(b"/zookeeper/config", acl=1) + znode(b"/zookeeper/quota")
+    )
+    no_sessions = bytes(4)
+    acls = Struct(">iqiii5si6s").pack(1, 1, 1, 1, 5, b"world", 6, b"anyone")
+    return no_sessions + acls + znodes + _SEAL_END
 
 
 PRISTINE_BODY = _pristine_body()

@@ -108,13 +108,15 @@ class Store:
         """
         if self.last_not_after(zxid) != zxid:
             raise StorageError(f"cannot truncate to {text(zxid)}: this server does not hold that transaction")
-        if zxid == self.zxid_logged:
+        if zxid == self.zxid_logged == self.zxid_durable:
             return
         below = self._snapshot_leading_to(zxid)
         if self._aside is not None and self._aside > zxid:
             self._void_aside()
-        for newer in [found for found in reversed(numbered(self._data, SNAPSHOT)) if found > zxid]:
-            self._data.remove(numbered(self._data, SNAPSHOT)[newer])
+        # Snapshots first: should we crash on the way, the log still leads to where it led.
+        for found, name in reversed(numbered(self._data, SNAPSHOT).items()):
+            if found > zxid:
+                self._data.remove(name)
         self._log.truncate(zxid)
         self._snapshots = [found for found in self._snapshots if found <= below]
         self.snapshot_zxid = below
@@ -218,6 +220,7 @@ class Store:
         elif zxid not in self._snapshots:
             self._snapshots = sorted([*self._snapshots, zxid])
             self.snapshot_zxid = self._snapshots[-1]
+            self._opened = None
         done()
 
     def _void_aside(self) -> None:

@@ -236,7 +236,7 @@ class TxnLog:
             name = self.files[next(reversed(self.files))]
             entries, end = scan(self.disk.read(name))
             keep = end_of(entries, zxid)
-            if keep < end:
+            if keep < end or self.zxid_durable < zxid:
                 self._cut(name, keep)
         while self.recent and self.recent[-1][0] > zxid:
             self._recent_bytes -= len(self.recent.pop()[1])
