@@ -21,9 +21,6 @@ from ensemble.tree.operations import (
 from ensemble.wire.replies import OpResult
 
 _ANY_VERSION = -1
-_NOT_AT_FAULT = (0, -2)
-"""What positions before and behind the one at fault are answered with."""
-
 _SEQUENTIAL = (
     CreateMode.PERSISTENT_SEQUENTIAL,
     CreateMode.EPHEMERAL_SEQUENTIAL,
@@ -96,7 +93,8 @@ class Transaction:
         """
         results = await self._send(Multi(list(self._ops)))
         for index, result in enumerate(results):
-            if result.op == Op.ERROR and result.error not in _NOT_AT_FAULT:
+            # Before the one at fault stand zeros, so the first other code is its own.
+            if result.op == Op.ERROR and result.error:
                 path = self._paths[index] if index < len(self._paths) else None
                 raise MultiError(code_of(result.error), path, index)
         return results

@@ -36,6 +36,7 @@ class FakeServer:
         self.ops: list[int] = []
         self.accepts = True
         self.silent = False
+        self.babbles = False
         self.expires = False
         self.pings = asyncio.Semaphore(0)
         """Released at each ping."""
@@ -88,7 +89,9 @@ class FakeServer:
         self.ops.append(op)
         if op == Op.PING:
             self.pings.release()
-        if not self.silent:
+        if self.babbles:
+            writer.write(b"HTTP/1.1 400 Bad Request")
+        elif not self.silent:
             writer.write(replies.reply(xid, len(self.ops), 0, replies.path_body("/")))
 
 
@@ -155,6 +158,17 @@ async def test_a_silent_server_is_left_within_two_thirds_of_the_timeout() -> Non
             await zk.sync()
         waited = loop.time() - since
         assert timeout_ms / 1000 / 2 < waited < timeout_ms / 1000
+        await reached(State.CONNECTED)
+        assert _serving(zk, fakes) is not first
+
+
+async def test_a_server_that_talks_nonsense_is_left_at_once() -> None:
+    async with servers(2) as fakes, _client(fakes, 60_000) as zk, asyncio.timeout(10):
+        reached = _state_reached(zk)
+        first = _serving(zk, fakes)
+        first.babbles = True
+        with pytest.raises(ConnectionLoss):
+            await zk.sync()
         await reached(State.CONNECTED)
         assert _serving(zk, fakes) is not first
 

@@ -116,6 +116,13 @@ def test_an_answer_that_makes_no_sense_costs_the_connection(client: Client, answ
     assert client.outcomes == [ConnectionLoss]
 
 
+def test_nonsense_behind_an_answer_costs_the_connection_and_not_the_answer(client: Client) -> None:
+    client.request(Op.GET_DATA, Read("/a"))
+    with pytest.raises(WireError):
+        client.session.on_data(replies.reply(1, 5, 0, b"x") + b"\xff" * 4)
+    assert client.outcomes == [b"x"]
+
+
 def test_a_body_that_does_not_decode_costs_the_connection(client: Client) -> None:
     client.request(Op.EXISTS, Read("/a"))
     with pytest.raises(WireError):
@@ -299,6 +306,12 @@ def test_credentials_are_answered_out_of_turn_and_kept(client: Client) -> None:
     client.session.take()
     client.connect()
     assert client.sent() == [(-4, Op.AUTH, ann)]
+
+
+def test_credentials_without_an_answer_are_lost(client: Client) -> None:
+    client.request(Op.AUTH, Auth(0, "digest", b"ann:secret"))
+    client.session.on_connection_lost()
+    assert client.outcomes == [ConnectionLoss]
 
 
 def test_refused_credentials_are_not_kept(client: Client) -> None:
