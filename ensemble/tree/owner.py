@@ -3,12 +3,13 @@
 ===========================  =============================================================
 0                            nobody: a persistent znode
 -2**63                       a container
-top byte 0xFF                a TTL znode; the low 40 bits are its TTL in milliseconds
+0xFF0000 in the top bytes    a TTL znode; the low 40 bits are its TTL in milliseconds
 anything else                the session that owns an ephemeral
 ===========================  =============================================================
 
 Session ids are signed 64-bit integers as jute reads them. The top byte of an id is the server that made
-it, so a server's id must be at most 254.
+it, and the clock of that server comes next, so only a server 255 whose clock has just started could make
+an id that looks like a TTL. Apache refuses that server id when TTL znodes are enabled; we always do.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from __future__ import annotations
 CONTAINER = -(1 << 63)
 
 SERVER_ID_MAX = 254
-"""A session of server 255 could not be told from a TTL znode's owner."""
+"""A session of server 255 might not be told from a TTL znode's owner."""
 
 TTL_MS_MAX = (1 << 40) - 1
 
 _TTL_MIN = -(1 << 56)
+_TTL_MAX = _TTL_MIN | TTL_MS_MAX
 
 
 def ttl_owner(ttl_ms: int) -> int:
@@ -30,11 +32,11 @@ def ttl_owner(ttl_ms: int) -> int:
 
 def is_ttl(owner: int) -> bool:
     """Tell whether ``owner`` marks a TTL znode."""
-    return _TTL_MIN <= owner < 0
+    return _TTL_MIN <= owner <= _TTL_MAX
 
 
 def session_of(owner: int) -> int:
     """Return the session that owns an ephemeral; 0 for every other kind of znode."""
     if owner >= 0:
         return owner
-    return 0 if owner == CONTAINER or owner >= _TTL_MIN else owner
+    return 0 if owner == CONTAINER or is_ttl(owner) else owner

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ensemble.errors import Code, KeeperError
 from ensemble.tree import txns
 from ensemble.tree.operations import OPEN_ACL, Acl, Create, CreateSession, Identity, Op, Operation, Request
+from ensemble.tree.owner import session_of
 from ensemble.tree.prepare import Preparer
 from ensemble.tree.tree import Outcome, Tree
 from ensemble.tree.txns import Txn
@@ -79,8 +80,9 @@ def state_of(tree: Tree) -> dict[str, tuple[object, ...]]:
             node.ephemeral_owner,
             frozenset(node.children or ()),
         )
-        if node.ephemeral_owner > 0:
-            ephemerals.setdefault(node.ephemeral_owner, set()).add(path)
+        session = session_of(node.ephemeral_owner)
+        if session:
+            ephemerals.setdefault(session, set()).add(path)
         for name, child in (node.children or {}).items():
             assert tree.nodes[f"{path if path != '/' else ''}/{name}"] is child
     assert {session: set(paths) for session, paths in tree.ephemerals.items()} == ephemerals

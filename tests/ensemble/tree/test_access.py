@@ -116,6 +116,7 @@ def test_password_hashes_are_for_administrators() -> None:
     masked = (Acl(31, Identity("digest", "alice:x")), *READ_ACL, Acl(1, HOST))
     assert visible(acl, ()) == masked
     assert visible(acl, (ALICE,)) == acl
+    assert visible((Acl(Perm.ADMIN, ALICE),), (ALICE,)) == (Acl(Perm.ADMIN, ALICE),)
     with pytest.raises(KeeperError) as refusal:
         visible((Acl(31, ALICE),), ())
     assert refusal.value.code == Code.NO_AUTH

@@ -12,6 +12,7 @@ from ensemble.tree.operations import (
     READ_ACL,
     CloseSession,
     Create,
+    CreateMode,
     Delete,
     EventType,
     Multi,
@@ -114,6 +115,8 @@ def test_the_visible_count_wraps_as_javas_does() -> None:
         (ttl_owner(5), 0),
         (0x1000016FCA2D0000, 0x1000016FCA2D0000),
         (-(2**57) + 5, -(2**57) + 5),
+        (-7, -7),
+        (-(2**56) + 2**40 - 1, 0),
     ],
 )
 def test_only_a_session_is_shown_as_owner(owner: int, seen: int) -> None:
@@ -271,3 +274,17 @@ def test_closing_a_session_by_request_deletes_its_ephemerals() -> None:
     outcome = leader.do(Op.CLOSE_SESSION, CloseSession())
     assert outcome.events == [(DELETED, "/a"), (CHILDREN, "/")]
     assert leader.tree.sessions == {2: 10_000}
+
+
+def test_the_digest_of_a_lived_in_tree_is_apaches() -> None:
+    """The same transactions, applied by Apache's own DataTree, give this digest."""
+    leader = Leader((0x100000000000001,))
+    session = 0x100000000000001
+    leader.create("/a", b"data", session=session)
+    leader.create("/a/é", b"", CreateMode.EPHEMERAL, session=session)
+    leader.do(Op.CREATE_CONTAINER, Create("/a/c", None, READ_ACL, CreateMode.CONTAINER), session=session)
+    leader.do(Op.SET_DATA, SetData("/a", b"other", -1), session=session)
+    leader.do(Op.SET_ACL, SetAcl("/a", READ_ACL, -1), session=session)
+    leader.create("/b", session=session)
+    leader.do(Op.DELETE, Delete("/b", -1), session=session)
+    assert leader.tree.digest() == 10911129230
