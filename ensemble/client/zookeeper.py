@@ -9,8 +9,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from ensemble import limits
-from ensemble.client import addresses
-from ensemble.client.addresses import Address
+from ensemble.client.addresses import Address, parse
 from ensemble.client.connection import Connector
 from ensemble.client.errors import ClientError, ConnectionLoss, SessionExpired
 from ensemble.client.operations import Operations
@@ -46,7 +45,7 @@ class ZooKeeper(Operations):
     ) -> None:
         """``resume`` takes over the session of that id and password; ``read_only`` accepts a server that
         has lost its quorum. Raises ``ConfigError`` for servers that are none."""
-        self._addresses = addresses.parse(servers) if isinstance(servers, str) else list(servers)
+        self._addresses = parse(servers) if isinstance(servers, str) else list(servers)
         options = {} if resume is None else {"session_id": resume[0], "password": resume[1]}
         self._session = Session(
             session_timeout_ms,
