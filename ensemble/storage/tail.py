@@ -24,7 +24,6 @@ from ensemble.storage.records import (
     ENTRY_HEAD,
     HEADER,
     HEADER_BYTES,
-    MARK,
     MARK_BYTES,
     MARK_MAGIC,
     PAYLOAD_BYTES_MIN,
@@ -145,10 +144,9 @@ def _lost_sector(data: bytes, start: int, end: int, *, first_of_write: bool) -> 
     The four bytes at ``start`` are zero in any entry and prove nothing. The first entry of a write lies on
     the previous mark, which a lost sector may still show: a part of it, if the mark crosses sectors.
     """
-    head_end = start + ENTRY_HEAD.size
     first = start - start % SECTOR_BYTES
-    crosses = head_end > first + SECTOR_BYTES
-    if first_of_write and crosses and MARK.size:
+    mark_crosses = start + MARK_BYTES > first + SECTOR_BYTES
+    if first_of_write and mark_crosses:
         return True
     for sector in range(first, end, SECTOR_BYTES):
         shown = data[max(sector, start + 4) : sector + SECTOR_BYTES]
