@@ -48,17 +48,20 @@ class WatcherType(IntEnum):
 class _Table(Generic[W]):
     """Watches by path, and the paths of each watcher; a watch is a set of mode bits."""
 
-    __slots__ = ("by_path", "by_watcher", "recursive")
+    __slots__ = ("by_path", "by_watcher", "count", "recursive")
 
     def __init__(self) -> None:
         self.by_path: dict[str, dict[W, int]] = {}
         self.by_watcher: dict[W, dict[str, None]] = {}
         self.recursive = 0
+        self.count = 0
 
     def add(self, path: str, watcher: W, mode: int) -> None:
         watchers = self.by_path.setdefault(path, {})
         modes = watchers.get(watcher, 0)
         watchers[watcher] = modes | mode
+        if not modes:
+            self.count += 1
         self.by_watcher.setdefault(watcher, {})[path] = None
         if mode & RECURSIVE and not modes & RECURSIVE:
             self.recursive += 1
@@ -81,6 +84,7 @@ class _Table(Generic[W]):
             watchers[watcher] = after
             return
         del watchers[watcher]
+        self.count -= 1
         if not watchers:
             del self.by_path[path]
         paths = self.by_watcher[watcher]
@@ -109,9 +113,6 @@ class _Table(Generic[W]):
             for watcher, modes in self.by_path.get(path, {}).items():
                 if modes & RECURSIVE:
                     told[watcher] = None
-
-    def count(self) -> int:
-        return sum(map(len, self.by_path.values()))
 
 
 class Watches(Generic[W]):
@@ -214,7 +215,7 @@ class Watches(Generic[W]):
     @property
     def count(self) -> int:
         """How many watches there are: a watcher counts once for each path and table."""
-        return self._data.count() + self._child.count()
+        return self._data.count + self._child.count
 
     @property
     def paths_count(self) -> int:
