@@ -1,0 +1,125 @@
+"""What the commands say when they cannot start: one sentence on stderr, and exit code 1."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.processes.conftest import HOST, ROOT, four_letter, free_base_port, until
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture
+def used_port() -> Iterator[int]:
+    """A port somebody listens on."""
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+def manage(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        cwd=cwd,
+        check=False,
+    )
+
+
+def the_sentence(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    return line
+
+
+def node_config(directory: Path, port: int, *more: str) -> Path:
+    path = directory / "zoo.cfg"
+    data = directory / "data"
+    path.write_text("\n".join([f"dataDir={data}", f"clientPort={port}", f"clientPortAddress={HOST}", *more]))
+    return path
+
+
+def test_node_with_a_used_port(tmp_path: Path, used_port: int) -> None:
+    done = manage("node", "--config", str(node_config(tmp_path, used_port)), cwd=tmp_path)
+    assert f"port {used_port} (clientPort) is already in use; stop the process" in the_sentence(done)
+
+
+def test_node_with_a_data_directory_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("")
+    done = manage("node", "--config", str(node_config(tmp_path, free_base_port())), cwd=tmp_path)
+    assert str(tmp_path / "data") in the_sentence(done)
+
+
+def test_node_without_its_snapshots(tmp_path: Path) -> None:
+    version = tmp_path / "data" / "version-2"
+    version.mkdir(parents=True)
+    (version / "currentEpoch").write_text("1")
+    done = manage("node", "--config", str(node_config(tmp_path, free_base_port())), cwd=tmp_path)
+    assert "no snapshot" in the_sentence(done)
+
+
+def test_node_with_a_wrong_line(tmp_path: Path) -> None:
+    config = node_config(tmp_path, free_base_port(), "tickTime=soon")
+    assert "tickTime=soon is not a number" in the_sentence(
+        manage("node", "--config", str(config), cwd=tmp_path)
+    )
+
+
+def test_node_with_an_admin_port_but_no_token(tmp_path: Path) -> None:
+    port = free_base_port()
+    config = node_config(tmp_path, port, f"coordinator.adminPort={port + 1}")
+    assert "COORDINATOR_ADMIN_TOKEN" in the_sentence(manage("node", "--config", str(config), cwd=tmp_path))
+
+
+@pytest.mark.parametrize("command", ["ensemble", "demo"])
+def test_an_ensemble_with_a_used_port_names_the_flag(tmp_path: Path, used_port: int, command: str) -> None:
+    arguments = ["--servers", "1", "--port", str(used_port), "--data-dir", str(tmp_path / "data")]
+    if command == "demo":
+        arguments += ["--no-browser", "--web-port", str(free_base_port())]
+    sentence = the_sentence(manage(command, *arguments, cwd=tmp_path))
+    assert f"{used_port} is already in use; choose another with --port" in sentence
+
+
+def test_a_demo_with_a_used_web_port_names_the_flag(tmp_path: Path, used_port: int) -> None:
+    done = manage("demo", "--no-browser", "--web-port", str(used_port), cwd=tmp_path)
+    assert f"{used_port} is already in use; choose another with --web-port" in the_sentence(done)
+
+
+def test_an_ensemble_of_another_size_is_refused(tmp_path: Path) -> None:
+    seat = '{"sid": 1, "client_port": 1, "quorum_port": 2, "election_port": 3, "admin_port": 4}'
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "ensemble.json").write_text(f'{{"servers": [{seat}], "supervisor_port": 5}}')
+    done = manage(
+        "ensemble", "--port", str(free_base_port()), "--data-dir", str(tmp_path / "data"), cwd=tmp_path
+    )
+    assert "holds an ensemble of 1; say --servers 1 or --fresh" in the_sentence(done)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_node_warns_by_name_and_stops_clean(tmp_path: Path, number: signal.Signals) -> None:
+    port = free_base_port()
+    config = node_config(tmp_path, port, "4lw.commands.whitelist=*", "colour=blue")
+    node = subprocess.Popen(
+        [sys.executable, str(ROOT / "manage.py"), "node", "--config", str(config)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ,
+    )
+    until(lambda: four_letter(port, "ruok") == "imok")
+    node.send_signal(number)
+    _, said = node.communicate(timeout=10)
+    assert node.returncode == 0
+    assert "colour is not a key this server knows" in said
+    assert "Traceback" not in said
