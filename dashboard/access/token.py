@@ -61,7 +61,7 @@ class TokenMiddleware:
         if offered is not None and request.method == "GET" and token_matches(offered):
             request.session.flush()
             admit(request.session)
-            return HttpResponseRedirect(_without_token(request))
+            return HttpResponseRedirect(without_token(request))
         role = role_of(request.session)
         if role is None:
             return render(request, "access.html", {"offered": offered is not None}, status=403)
@@ -69,7 +69,8 @@ class TokenMiddleware:
         return await self.get_response(request)
 
 
-def _without_token(request: HttpRequest) -> str:
+def without_token(request: HttpRequest) -> str:
+    """Return the address asked for, less the token: always a path of this panel."""
     query = request.GET.copy()
     del query["token"]
     # "//host" would be another site's address to a browser.

@@ -29,6 +29,7 @@ from ensemble.admin.client import ServerAdmin, SupervisorAdmin
 logger = logging.getLogger(__name__)
 
 RATE_SAMPLE_S = 1.0
+SESSIONS_ASKED_S = 5.0
 PROPOSALS_PER_FRAME = 60
 
 
@@ -81,6 +82,7 @@ class Gateway:
             group.create_task(self.publisher.run(), name="publisher")
             group.create_task(CallServer(self._layer, self.call).run(), name="calls")
             group.create_task(self._sample_rates(), name="rates")
+            group.create_task(self._keep_sessions_known(), name="sessions")
             self._look_at(self.source.servers)
             if self.source.supervisor:
                 client = SupervisorAdmin(self.source.supervisor, self.source.token)
@@ -119,6 +121,15 @@ class Gateway:
             self.publisher.mark("summary")
             await asyncio.sleep(RATE_SAMPLE_S)
 
+    async def _keep_sessions_known(self) -> None:
+        """Ask for the sessions now and then: those opened before the panel listened are in no event."""
+        while True:
+            listing = await self.holders.sessions()
+            self.model.on_sessions(listing["sessions"])
+            if self.model.changed_servers:
+                self.publisher.mark("servers")
+            await asyncio.sleep(SESSIONS_ASKED_S)
+
     # What is published
 
     def _declare_topics(self) -> None:
@@ -135,7 +146,14 @@ class Gateway:
 
     def _servers_frame(self) -> dict[str, Any] | None:
         servers = self.model.take_servers()
-        return {"type": "servers", "servers": servers, "summary": self.model.summary()} if servers else None
+        if not servers:
+            return None
+        return {
+            "type": "servers",
+            "servers": servers,
+            "summary": self.model.summary(),
+            "sessions_by_server": self.model.sessions_shown(),
+        }
 
     def _events_frame(self) -> dict[str, Any] | None:
         events, dropped = self.model.take_stage_events()

@@ -87,8 +87,9 @@ class Holders:
             asked, listing = self._kept.get(what, (float("-inf"), {}))
             if time.monotonic() - asked > KEPT_S:
                 listing = await ask()
-                self._kept[what] = (time.monotonic(), listing)
-            return listing
+                if len(listing["missing"]) < len(self._model.servers):
+                    self._kept[what] = (time.monotonic(), listing)
+            return listing | {"named": self._model.named}
 
     async def _ask_sessions(self) -> Listing:
         listings, missing = await self._ask_all("sessions")

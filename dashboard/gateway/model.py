@@ -184,12 +184,25 @@ class Model:
             "servers": servers,
             "processes": [server["process"] for server in servers if server["process"]],
             "proposals": [proposal.to_json() for proposal in self.proposals.last(60)],
-            "sessions_by_server": {
-                str(sid): list(sessions)[:SESSIONS_SHOWN_MAX]
-                for sid, sessions in self.sessions_by_server.items()
-            },
+            "sessions_by_server": self.sessions_shown(),
             "summary": self.summary(),
         }
+
+    def sessions_shown(self) -> dict[str, list[str]]:
+        """Return the sessions whose client is connected to each server, up to what is drawn."""
+        return {
+            str(sid): list(sessions)[:SESSIONS_SHOWN_MAX] for sid, sessions in self.sessions_by_server.items()
+        }
+
+    def on_sessions(self, sessions: list[dict[str, Any]]) -> None:
+        """Take the servers' own list of sessions: what was opened before anyone listened is only there."""
+        before = self.sessions_by_server
+        self.sessions_by_server = {}
+        for session in sessions:
+            if session["owner"] in self.servers and session["client"]:
+                self.sessions_by_server.setdefault(session["owner"], {})[session["session"]] = None
+        if self.sessions_by_server != before:
+            self.changed_servers.update(set(before) | set(self.sessions_by_server))
 
     def take_servers(self) -> list[dict[str, Any]]:
         """Return the servers that changed since the last call."""

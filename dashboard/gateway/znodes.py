@@ -189,7 +189,7 @@ class Znodes:
         _check(path)
         if path == "/" or path == "/zookeeper" or path.startswith("/zookeeper/"):
             raise GatewayError(f"{path} is ZooKeeper's own and stays.", "refused")
-        job = {
+        job: dict[str, Any] = {
             "job": str(next(self._job_numbers)),
             "path": path,
             "done": 0,

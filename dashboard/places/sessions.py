@@ -51,7 +51,7 @@ async def table_context(asked: Mapping[str, Any]) -> dict[str, Any]:
     try:
         listing = await ask("sessions")
     except GatewayError as error:
-        return context | {"problem": error, "rows": [], "total": None}
+        return context | {"problem": error, "rows": [], "total": None, "named": True}
     matching = [s for s in listing["sessions"] if _matches(s, query)]
     matching.sort(key=SORTS[str(sort)])
     return context | {
@@ -60,7 +60,7 @@ async def table_context(asked: Mapping[str, Any]) -> dict[str, Any]:
         "listed": len(listing["sessions"]),
         "total": listing["total"],
         "missing": listing["missing"],
-        "leader_known": listing["leader_known"],
+        "named": listing["named"],
     }
 
 

@@ -44,6 +44,7 @@ async def list_context(asked: Mapping[str, Any]) -> dict[str, Any]:
         "total": listing["total"],
         "listed": len(listing["watches"]),
         "missing": listing["missing"],
+        "named": listing["named"],
         "burning": bool(fired),
         "recent": [_fired_row(event) for event in reversed(listing["fired"][-12:])],
     }

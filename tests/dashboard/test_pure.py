@@ -1,0 +1,237 @@
+"""Blast radius, joined listings, values, names: what needs no ensemble and no browser."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashboard import show, values
+from dashboard.gateway import blast
+from dashboard.gateway.actions import cuts_of
+from dashboard.gateway.holders import join_sessions, join_watches
+from dashboard.gateway.kinds import kind_of
+from dashboard.gateway.model import Model
+from dashboard.gateway.sources import ServerAddress, parse_servers
+from dashboard.places.rows import ancestors, parse_opened, row_id
+from tests.dashboard.recording import HOUR_US, Recording, process, status, zxid
+
+
+def test_killing_the_leader_says_what_the_others_hold() -> None:
+    model = Recording(Model("demo")).ensemble().model
+    model.on_status(2, status(2, "leading", counter=163, zxid_logged=zxid(5, 164)), HOUR_US)
+    model.on_status(1, status(1, zxid_durable=zxid(5, 160)), HOUR_US)
+    assert blast.of_server_action(model, 2, "kill") == [
+        "Killing the leader starts an election among s1 and s3; writes wait until it is over.",
+        "s3 holds everything committed up to 5:163; 5:164 is logged on s2 alone and may be lost.",
+        "2 clients of s2 will reconnect to another server; sessions live on if they make it within their time-out.",
+    ]
+
+
+def test_killing_a_follower_counts_what_is_left() -> None:
+    model = Recording(Model("demo")).ensemble().model
+    assert (
+        blast.of_server_action(model, 1, "kill")[0]
+        == "The quorum stays: s2 and s3 go on; one more failure stops writes."
+    )
+    model.on_lost(3, "gone")
+    assert "no quorum, so no writes" in blast.of_server_action(model, 1, "pause")[0]
+    assert blast.of_server_action(model, 3, "restart")[0].endswith("it is not part of it now.")
+
+
+@pytest.mark.parametrize(
+    ("state", "action", "refused"),
+    [
+        ("running", "kill", False),
+        ("running", "start", True),
+        ("killed", "start", False),
+        ("killed", "kill", True),
+        ("paused", "resume", False),
+        ("running", "resume", True),
+        ("paused", "pause", True),
+        ("failed", "restart", False),
+    ],
+)
+def test_actions_that_cannot_be_done_are_refused_with_the_reason(
+    state: str, action: str, refused: bool
+) -> None:
+    model = Recording(Model("demo")).ensemble().model
+    model.on_processes([process(1, state)])
+    why = blast.refusal(model, 1, action)
+    assert (why is not None) is refused
+    assert why is None or state in why
+
+
+def test_without_a_supervisor_nothing_can_be_done_to_processes() -> None:
+    model = Recording(Model("demo")).ensemble().model
+    model.on_supervisor_lost("it cannot be reached")
+    assert blast.refusal(model, 1, "kill") == "s1 cannot be reached as a process: it cannot be reached."
+
+
+def test_a_partition_says_who_keeps_the_quorum() -> None:
+    model = Recording(Model("demo")).ensemble().model
+    alone, others = blast.of_partition(model, [[2], [1, 3]])
+    assert alone.startswith("s2 has 1 of 3 voters, no quorum: no writes there. s2 stops leading")
+    assert others == "s1 and s3 keep a quorum and will elect a leader among themselves."
+    assert (
+        blast.of_partition(model, [[1], [2, 3]])[1]
+        == "s2 and s3 keep a quorum and the leader s2: writes go on."
+    )
+
+
+def test_both_ends_of_a_cut_link_are_told() -> None:
+    assert cuts_of([[2], [1, 3]]) == {2: [1, 3], 1: [2], 3: [2]}
+
+
+def session(name: str, **other: object) -> dict[str, object]:
+    """A session as a server lists it."""
+    return {
+        "session": name, "timeout_ms": 8000, "remaining_ms": None, "owner": None, "client": None, "connected_here": False,
+        "ephemerals": [], "ephemerals_total": 0, "watches": 0, "last_zxid": None, "last_op": None,
+        "outstanding": 0, "received": 0, "sent": 0,
+    } | other  # fmt: skip
+
+
+def test_expiry_fires_data_watches_of_its_znodes_and_child_watches_of_their_parents() -> None:
+    gone = session("0x1", ephemerals=["/w/a", "/w/b"], ephemerals_total=3, watches=1)
+    watches = [
+        {"path": "/w/a", "mode": "data", "session": "0x2", "sid": 1},
+        {"path": "/w", "mode": "child", "session": "0x3", "sid": 2},
+        {"path": "/w", "mode": "data", "session": "0x3", "sid": 2},
+        {"path": "/w/b", "mode": "exist", "session": "0x1", "sid": 2},
+        {"path": "/other", "mode": "child", "session": "0x2", "sid": 2},
+    ]
+    result = blast.of_expiry(gone, watches)
+    assert [(w["path"], w["mode"]) for w in result["fires"]] == [("/w/a", "data"), ("/w", "child")]
+    assert result["znodes_partial"] is True
+
+
+def test_sessions_are_the_leaders_with_the_client_of_the_server_that_has_it() -> None:
+    listings = {
+        1: {
+            "sessions": [
+                session("0x1", connected_here=True, client="127.0.0.1:5", watches=3),
+                session("0x9"),
+            ],
+            "total": 2,
+        },
+        2: {"sessions": [session("0x1", remaining_ms=7000)], "total": 1},
+    }
+    joined = join_sessions(listings, leader=2)
+    (only,) = joined["sessions"]
+    assert (only["remaining_ms"], only["client"], only["owner"], only["watches"]) == (
+        7000,
+        "127.0.0.1:5",
+        1,
+        3,
+    )
+    assert joined["total"] == 1
+    assert join_sessions({1: listings[1]}, leader=2)["leader_known"] is False
+
+
+def test_watches_are_all_servers() -> None:
+    watch = {"path": "/a", "mode": "data", "session": "0x1", "sid": 1}
+    joined = join_watches(
+        {1: {"watches": [watch], "total": 1500}, 2: {"watches": [watch | {"sid": 2}], "total": 1}}
+    )
+    assert (len(joined["watches"]), joined["total"]) == (2, 1501)
+
+
+def lines_of(value: values.Value) -> list[str]:
+    """Return a value's lines as plain text."""
+    return ["".join(text for _, text in line) for line in value.lines]
+
+
+def test_json_keeps_numbers_and_repeated_keys_as_written() -> None:
+    shown = values.look(b'{"id": 12345678901234567890, "x": 1.10, "x": [], "s": "\\u0000<b>"}', None)
+    assert shown.view == "json"
+    assert lines_of(shown) == [
+        "{", '  "id": 12345678901234567890,', '  "x": 1.10,', '  "x": [],', '  "s": "\\u0000<b>"', "}",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("data", "view"),
+    [
+        (b"", "text"),
+        (b"hello", "text"),
+        (b"\x00\x01", "hex"),
+        (b"\xff", "hex"),
+        (b"[1", "text"),
+        (b"[" * 100_000, "text"),
+        (b'"a"', "text"),
+    ],
+)
+def test_a_view_that_cannot_show_the_bytes_is_not_taken(data: bytes, view: str) -> None:
+    assert values.look(data, "json").view == view
+
+
+@given(st.binary(max_size=200))
+def test_hex_shows_every_byte(data: bytes) -> None:
+    assert bytes.fromhex("".join(line[10:58] for line in values.hex_lines(data))) == data
+
+
+@given(st.binary(max_size=300), st.sampled_from([None, "json", "text", "hex", "evil"]))
+def test_any_bytes_can_be_looked_at(data: bytes, view: str | None) -> None:
+    assert values.look(data, view).view in values.VIEWS
+
+
+def test_a_long_value_says_where_it_was_cut() -> None:
+    shown = values.look(b"x" * 200_000, "text")
+    assert (shown.cut, shown.shown, shown.total) == (True, 65_536, 200_000)
+
+
+def test_only_what_a_text_area_returns_unchanged_can_be_edited() -> None:
+    assert values.editable(b"a\nb") == "a\nb"
+    assert values.editable(b"a\r\nb") is None
+    assert values.editable(b"\xff") is None
+
+
+def test_kinds() -> None:
+    names = {("lock-0000000042", 7): "E#", ("worker", 7): "E", ("task-0000000001", 0): "#", ("app", 0): ""}
+    assert all(kind_of(name, owner) == kind for (name, owner), kind in names.items())
+    assert kind_of("c", -(2**63)) == "C"
+    assert kind_of("t", 0xFF00000000001388 - 2**64) == "T"
+
+
+def test_ids_times_and_sizes() -> None:
+    assert show.zxid_text(zxid(5, 163)) == "5:163"
+    assert show.zxid_text(-1) == "4294967295:4294967295"
+    assert show.zxid_hex(zxid(5, 163)) == "0x5000000a3"
+    assert show.session_short("0x2000000a3f7f05") == "0x…7f05"
+    assert [show.duration(ms) for ms in (0.4, 12, 1500, 61_000, 3_700_000)] == [
+        "0.4 ms",
+        "12 ms",
+        "1.5 s",
+        "01:01",
+        "1:01:40",
+    ]
+    assert [show.size(count) for count in (0, 1023, 2048, 5 << 20)] == ["0 B", "1023 B", "2.0 KiB", "5.0 MiB"]
+
+
+def test_names_that_pretend_are_shown_as_code_points() -> None:
+    assert show.safe_text("a\u202eb\u200b") == "a\\u202eb\\u200b"
+    assert show.safe_text("größe") == "größe"
+
+
+def test_servers_are_named_by_settings_only_in_one_form() -> None:
+    assert parse_servers("2=h:1=http://h:9, 1=h:2") == (
+        ServerAddress(1, "h:2", None),
+        ServerAddress(2, "h:1", "http://h:9"),
+    )
+    for wrong in ("x", "1", "1=host", "a=h:1"):
+        with pytest.raises(ImproperlyConfigured, match="is not SID="):
+            parse_servers(wrong)
+
+
+def test_rows_are_addressed_by_ids_that_hold_any_path() -> None:
+    assert ancestors("/a/b/c") == ["/", "/a", "/a/b"]
+    assert ancestors("/") == ["/"]
+    assert row_id("/<script>").isalnum()
+    assert row_id("/\ud800") != row_id("/a")
+
+
+def test_what_a_page_says_it_shows_is_bounded() -> None:
+    assert parse_opened(["100:/", "5:/a:b", "x:/c", "9999999:/d", "1:evil", ":/"]) == {"/": 100, "/a:b": 5}
+    assert len(parse_opened([f"1:/{index}" for index in range(1000)])) == 120
