@@ -10,6 +10,10 @@ from hypothesis import strategies as st
 
 from ensemble import limits
 from ensemble.errors import WireError
+from ensemble.tree import snapshot
+from ensemble.tree.operations import OPEN_ACL, Op
+from ensemble.tree.tree import Tree
+from ensemble.tree.txns import CreateTxn, Txn
 from ensemble.wire import packets, snapstream
 from ensemble.wire.packets import Forward, PacketDecoder
 from ensemble.zab.messages import LearnerInfo, Packet, PacketType
@@ -143,6 +147,14 @@ def test_the_scanner_finds_the_end_and_never_asks_for_more(body: bytes) -> None:
         assert len(held) < wanted <= len(stream)
         held += stream[len(held) : wanted]
     assert ends == [len(stream)]
+
+
+def test_the_snapshot_of_a_tree_is_one() -> None:
+    tree = Tree()
+    for number, path in enumerate(("/a", "/a/é", "/b"), 1):
+        tree.apply(Txn(7, 0, number, 0, Op.CREATE, CreateTxn(path, b"x" * number, OPEN_ACL, False, number)))
+    sent = Packet(PacketType.SNAP, tree.zxid, b"".join(snapshot.dump(tree)))
+    assert outcome(PacketDecoder(), each_byte(packets.encode(sent))) == ([sent], False)
 
 
 def test_a_large_packet_in_small_pieces_costs_its_size() -> None:
