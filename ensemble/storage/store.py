@@ -178,6 +178,10 @@ class Store:
             self._void_aside()
         self._log.settle()
         self._data.write_atomic(INSTALLING, recovery.intent(zxid))
+        if self._aside == zxid and self._void:
+            # It is wanted again: one zxid stands for one state.
+            self._data.remove(VOID)
+            self._void = False
         _write_snapshot(self._data, zxid, [body], digest)
         self._log.clear(zxid)
         for other, name in numbered(self._data, SNAPSHOT).items():

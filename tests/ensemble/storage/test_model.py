@@ -1,4 +1,7 @@
-"""A store against a list: any order of appends, syncs, cuts, snapshots, crashes and restarts."""
+"""A store against a list: any order of appends, syncs, cuts, snapshots, crashes and restarts.
+
+As in ZAB a zxid stands for one transaction and one history before it: each branch gets epochs of its own.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from ensemble.storage.store import Store
-from ensemble.zxid import counter_of, epoch_of, make
+from ensemble.zxid import make
 from tests.ensemble.storage.harness import Bench, Entry, body_of, entry, recovered
 
 
@@ -22,17 +25,23 @@ class StoreAgainstList(RuleBasedStateMachine):
         self.store: Store = self.bench.open()
         self.history: list[Entry] = []
         self.durable = 0
-        self.branch = 0
+        self.epoch = 0
         self.purged = False
 
-    @rule(sizes=st.lists(st.integers(0, 1500), min_size=1, max_size=12), epochs=st.integers(0, 2))
-    def append(self, sizes: list[int], epochs: int) -> None:
-        for size in sizes:
-            last = self.store.zxid_logged
-            epoch = epoch_of(last) + epochs
-            zxid = make(max(epoch, 1), counter_of(last) + 1 if epoch == epoch_of(last) and epoch else 1)
-            epochs = 0
-            added = entry(zxid, size, seed=self.branch)
+    def next_entry(self, history: list[Entry], new_epoch: bool) -> Entry:
+        """Return a transaction that may follow, the same for the same zxid."""
+        last = history[-1][0] if history else 0
+        if new_epoch or not last:
+            self.epoch += 1
+            zxid = make(self.epoch, 1)
+        else:
+            zxid = last + 1
+        return entry(zxid, Random(zxid).choice((0, 30, 600, 1500)))
+
+    @rule(count=st.integers(1, 12), new_epoch=st.booleans())
+    def append(self, count: int, new_epoch: bool) -> None:
+        for index in range(count):
+            added = self.next_entry(self.history, new_epoch and index == 0)
             self.store.append(*added)
             self.history.append(added)
 
@@ -73,16 +82,13 @@ class StoreAgainstList(RuleBasedStateMachine):
             self.store.truncate(zxid)
             self.history = [found for found in self.history if found[0] <= zxid]
             self.durable = len(self.history)
-            self.branch += 1
 
     @rule(data=st.data(), ahead=st.integers(0, 3))
     def install(self, data: st.DataObject, ahead: int) -> None:
         kept = data.draw(st.integers(0, len(self.history)))
-        self.branch += 1
         history = self.history[:kept]
         for _ in range(ahead):
-            epoch = epoch_of(history[-1][0]) + 1 if history else 1
-            history.append(entry(make(epoch, 1), 20, seed=self.branch))
+            history.append(self.next_entry(history, new_epoch=True))
         self.store.install_snapshot(history[-1][0] if history else 0, body_of(history), 3)
         self.history, self.durable = history, len(history)
         self.purged = True

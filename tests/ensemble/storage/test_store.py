@@ -486,6 +486,18 @@ def test_installing_over_a_snapshot_under_way(bench: Bench) -> None:
     assert history_in(store.read_snapshot()[1]) == entries(1, 1, 3, seed=2)  # type: ignore[index]
 
 
+def test_installing_what_was_under_way_and_then_unwanted(bench: Bench) -> None:
+    """Found by the model: the note that a snapshot must not count outlived the wish."""
+    store = bench.open()
+    history = entries(1, 1, 5)
+    bench.synced(store, history)
+    store.save_snapshot(make(1, 5), [body_of(history)], 0, lambda: None)
+    store.install_snapshot(make(1, 3), body_of(history[:3]), 0)
+    store.install_snapshot(make(1, 5), body_of(history), 0)
+    bench.crash()
+    assert recovered(bench.open()) == history
+
+
 # -- epochs --------------------------------------------------------------------------------------------------
 
 
