@@ -122,14 +122,17 @@ class Sessions:
     def claim(self, session_id: int, timeout_ms: int, server: int) -> bool:
         """Leader: give a session to the server its client has come to; False when it is no more.
 
-        Requests that its former server still sends for it are refused from now on.
+        Requests that its former server still sends for it are refused from now on. A session whose end is
+        proposed is still claimed: a leader that has been replaced may have proposed it, and then the session
+        lives on. Once the end is agreed on, the connection is closed.
         """
-        if not self.is_live(session_id):
-            return False
         service = self._service
+        if session_id not in service.tree.sessions:
+            return False
         before = self._owners.get(session_id)
         self._owners[session_id] = server
-        self._queue.touch(session_id, timeout_ms, service.now_ms())
+        if session_id not in self._closing:
+            self._queue.touch(session_id, timeout_ms, service.now_ms())
         if service.trace.on and before is not None and before != server:
             service.trace.emit(
                 "session", what="moved", session=session_text(session_id), timeout_ms=timeout_ms, client=None

@@ -143,6 +143,22 @@ def test_a_lost_leader_is_replaced_and_clients_come_back_with_their_sessions(wor
     agree(world)
 
 
+def test_what_a_leader_proposed_is_forgotten_with_its_term(world: World) -> None:
+    leader = world.leader
+    user = client(world, leader)
+    world.cut.update(server.replica.config.sid for server in followers(world))
+    user.send(user.request(Op.CREATE, Create("/a", b"", OPEN_ACL, 0)))
+    world.settle()
+    assert user.answers() == []
+    assert leader.replica._writes._prepared
+    world.advance(10_000, step_ms=250)
+    assert user.closed
+    assert not leader.replica._writes._prepared
+    world.cut.clear()
+    world.advance(10_000, step_ms=250)
+    agree(world)
+
+
 def test_a_follower_that_was_away_catches_up(world: World) -> None:
     away = followers(world)[0]
     user = client(world, world.leader, timeout_ms=20_000)

@@ -29,6 +29,7 @@ from ensemble.tree.operations import (
     Sync,
 )
 from ensemble.wire import replies
+from ensemble.wire.requests import ConnectRequest, encode_connect
 from tests.ensemble.replica.harness import Client, World, client
 
 
@@ -401,8 +402,19 @@ def test_an_old_connections_answer_is_not_given_to_its_successor() -> None:
     user = client(world)
     user.send(user.request(Op.CREATE, Create("/a", b"", OPEN_ACL, 0), xid=41))
     back = Client(world)
-    assert back.connect(session_id=user.session_id, password=user.password) is not None
+    connect = ConnectRequest(0, 0, 4000, user.session_id, user.password, False)
+    back.send(encode_connect(connect) + back.request(Op.DELETE, Delete("/a", -1), xid=7))
     world.settle()
-    assert back.answers() == []
     assert user.closed
-    assert back.get("/a") == b""
+    assert user.answers() == []
+    opened, answer = back.answers()
+    assert replies.decode_connect_reply(opened).session_id == user.session_id
+    assert replies.decode_header(answer)[::2] == (7, 0)
+
+
+def test_syncs_in_a_row_need_nothing_else_to_happen() -> None:
+    world = World()
+    user = client(world)
+    user.send(b"".join([user.request(Op.SYNC, Sync("/")) for _ in range(3)]))
+    world.settle()
+    assert [xid for xid, _, _ in user.headers()] == [1, 2, 3]

@@ -105,6 +105,27 @@ def test_the_session_after_a_restart_has_all_its_time_again() -> None:
     assert server.replica.tree.sessions == {}
 
 
+def test_a_restarted_server_gives_out_no_id_that_is_in_use() -> None:
+    world = World()
+    user = client(world)
+    server = world.restart(1)
+    other = client(world, server)
+    assert other.session_id != user.session_id
+    assert len(server.replica.tree.sessions) == 2
+
+
+def test_nothing_is_remembered_of_a_session_that_is_over() -> None:
+    world = World()
+    user = client(world)
+    sessions = world.only.replica._writes.sessions
+    assert sessions.owner(user.session_id) == 1
+    assert sessions.remaining_ms(user.session_id) == 5000
+    user.ask(Op.CLOSE_SESSION, CloseSession())
+    assert sessions.owner(user.session_id) is None
+    assert sessions.remaining_ms(user.session_id) is None
+    assert sessions.heard == {}
+
+
 def test_resuming_with_another_timeout_counts() -> None:
     world = World()
     user = client(world, timeout_ms=2000)
