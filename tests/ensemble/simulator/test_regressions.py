@@ -1,0 +1,20 @@
+"""What the simulator found, one test each: the smallest story that shows it (see the commits for the seeds)."""
+
+from __future__ import annotations
+
+from ensemble.wire.replies import decode_connect_reply
+from ensemble.wire.requests import ConnectRequest, encode_connect
+from tests.ensemble.replica.harness import Client, World, client
+
+
+def test_a_session_whose_end_is_only_proposed_is_not_called_expired() -> None:
+    """C5: a leader that had been replaced proposed the end, told the client, and the session lived on."""
+    world = World()
+    before, after = client(world), Client(world)
+    assert world.only.replica.expire_session(before.session_id)
+    after.send(encode_connect(ConnectRequest(0, 0, 4000, before.session_id, before.password, read_only=False)))
+    assert decode_connect_reply(after.received[4:]).session_id == before.session_id
+    assert not after.closed
+    world.settle()
+    assert before.session_id not in world.only.replica.tree.sessions
+    assert after.closed
