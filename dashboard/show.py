@@ -60,6 +60,13 @@ def clock_time(wall_s: float) -> str:
     return datetime.fromtimestamp(wall_s, UTC).strftime("%H:%M:%S")
 
 
+def event_name(name: str | None) -> str:
+    """Write a watch event as clients know it: ``NODE_DATA_CHANGED`` is ``NodeDataChanged``."""
+    if not name or not name.isupper():
+        return name or ""
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
 def safe_text(text: str) -> str:
     """Make invisible and direction-changing characters of a name visible as code points."""
     if text.isprintable() and text.isascii():

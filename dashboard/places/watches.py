@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 
 from dashboard.gateway.errors import GatewayError
 from dashboard.places.pages import ask, page
+from dashboard.show import event_name
 
 SHOWN_MAX = 600
 FIRED_SHOWN_S = 8.0
@@ -74,7 +75,7 @@ def _fired_row(event: dict[str, Any]) -> dict[str, Any]:
         "session": str(event["session"]),
         "sid": int(event["sid"]),
         "fired": event["wall"],
-        "event": event.get("event"),
+        "event": event_name(event.get("event")),
         "zxid": event.get("zxid"),
         "n": event["n"],
     }

@@ -210,6 +210,12 @@ def test_ids_times_and_sizes() -> None:
     assert [show.size(count) for count in (0, 1023, 2048, 5 << 20)] == ["0 B", "1023 B", "2.0 KiB", "5.0 MiB"]
 
 
+def test_events_are_named_as_clients_know_them() -> None:
+    assert show.event_name("NODE_CHILDREN_CHANGED") == "NodeChildrenChanged"
+    assert show.event_name("NodeDeleted") == "NodeDeleted"
+    assert show.event_name(None) == ""
+
+
 def test_names_that_pretend_are_shown_as_code_points() -> None:
     assert show.safe_text("a\u202eb\u200b") == "a\\u202eb\\u200b"
     assert show.safe_text("größe") == "größe"

@@ -1,0 +1,326 @@
+"""The panel on a real ensemble of three server processes, with real clients beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+from channels.layers import get_channel_layer
+from channels.testing import WebsocketCommunicator
+from django.conf import settings
+from django.test import AsyncClient
+
+from coordinator.asgi import application
+from dashboard.gateway import access
+from dashboard.gateway.gateway import Gateway
+from dashboard.gateway.sources import ServerAddress, Source
+from dashboard.models import AuditEntry
+from dashboard.places.rows import row_id
+from ensemble.client import ZooKeeper
+from ensemble.tree.operations import CreateMode
+from tests.dashboard.conftest import socket_headers, text_of
+from tests.processes.conftest import RunningEnsemble
+
+pytestmark = [pytest.mark.process, pytest.mark.django_db(transaction=True)]
+
+SOON_S = 15.0
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEnsemble]:
+    ensemble = RunningEnsemble(tmp_path_factory.mktemp("panel") / "data")
+    yield ensemble
+    ensemble.close()
+
+
+@pytest.fixture
+async def live(running: RunningEnsemble) -> AsyncIterator[Gateway]:
+    servers = tuple(
+        ServerAddress(sid, f"127.0.0.1:{running.port(sid)}", running.server_admin(sid).url)
+        for sid in running.sids
+    )
+    source = Source("demo", servers, running.supervisor_admin().url, running.token)
+    gateway = Gateway(source, get_channel_layer())
+    access.install(gateway)
+    await gateway.start()
+    await _until(lambda: gateway.model.summary()["quorum"] == "3 of 3" and gateway.model.supervised)
+    yield gateway
+    await access.dismiss()
+
+
+@pytest.fixture
+async def browser(live: Gateway) -> AsyncClient:
+    client = AsyncClient()
+    await client.get("/", {"token": settings.COORDINATOR_PANEL_TOKEN})
+    return client
+
+
+@pytest.fixture
+async def other(running: RunningEnsemble) -> AsyncIterator[ZooKeeper]:
+    """A client that is not the panel."""
+    async with ZooKeeper(running.addresses, session_timeout_ms=8000) as client:
+        yield client
+
+
+async def _until(condition: Callable[[], Any]) -> None:
+    async with asyncio.timeout(SOON_S):
+        while not condition():  # noqa: ASYNC110 (other processes set no events here)
+            await asyncio.sleep(0.02)
+
+
+async def _eventually(look: Callable[[], Awaitable[str]], wanted: str) -> str:
+    async with asyncio.timeout(SOON_S):
+        while wanted not in (text := await look()):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        return text
+
+
+async def _page(browser: AsyncClient, address: str, /, **query: str) -> str:
+    response = await browser.get(address, query)
+    assert response.status_code == 200
+    return text_of(response)
+
+
+async def _open(browser: AsyncClient, place: str, **shown: Any) -> WebsocketCommunicator:
+    socket = WebsocketCommunicator(application, f"/ws/place/{place}/", headers=socket_headers(browser))
+    assert (await socket.connect())[0]
+    await socket.send_to(text_data=json.dumps(shown))
+    return socket
+
+
+async def _push(socket: WebsocketCommunicator, *wanted: str) -> str:
+    async with asyncio.timeout(SOON_S):
+        while True:
+            html: str = await socket.receive_from(timeout=SOON_S)
+            if all(text in html for text in wanted):
+                return html
+
+
+MODES = {
+    "persistent": ("plain", r"/m/plain", "persistent"),
+    "ephemeral": ("mine", r"/m/mine", "ephemeral"),
+    "persistent_sequential": ("task-", r"/m/task-\d{10}", "persistent, looks sequential"),
+    "ephemeral_sequential": ("lock-", r"/m/lock-\d{10}", "ephemeral, looks sequential"),
+}
+
+
+async def test_all_four_modes_can_be_created(browser: AsyncClient, other: ZooKeeper) -> None:
+    await other.create("/m")
+    for mode, (name, pattern, words) in MODES.items():
+        form = {"parent": "/m", "name": name, "mode": mode, "value": "a\r\nb", "reason": "a lesson"}
+        response = await browser.post("/actions/znode/create", form)
+        assert response.status_code == 200
+        made = re.search(pattern, text_of(response))
+        assert made is not None
+        data, stat = await other.get(made[0])
+        assert data == b"a\nb"
+        detail = await _page(browser, "/tree/node/", path=made[0])
+        assert f'">{words}</span>' in detail
+        assert ("this panel" in detail) is (stat.ephemeral_owner != 0)
+    entry = await AuditEntry.objects.alatest("id")
+    assert (entry.action, entry.target, entry.reason, entry.user) == (
+        "create",
+        "/m/lock-",
+        "a lesson",
+        "operator",
+    )
+    assert int(entry.zxid) == stat.czxid
+    again = await browser.post(
+        "/actions/znode/create", {"parent": "/m", "name": "plain", "mode": "persistent"}
+    )
+    assert (again.status_code, "/m/plain exists already" in text_of(again)) == (409, True)
+
+
+async def test_a_deep_link_opens_the_tree_down_to_it(browser: AsyncClient, other: ZooKeeper) -> None:
+    await other.create("/deep")
+    for index in range(230):
+        await other.create(f"/deep/n{index:03}")
+    await other.create("/deep/n215/below", b"x")
+    html = await _page(browser, "/tree/", path="/deep/n215/below")
+    assert f'id="row-{row_id("/deep/n215/below")}"' in html
+    assert 'value="300:/deep"' in html
+    first_page = await _page(browser, "/tree/item/", path="/deep", open="1")
+    assert "… 130 more, show the next 100" in first_page
+    found = await _page(browser, "/tree/find/", find="/deep/n21")
+    assert "10 matches below" in found
+    by_name = await _page(browser, "/tree/find/", find="BELOW")
+    assert "1 match; all" in by_name
+    assert "/deep/n215/below" in by_name
+
+
+async def test_an_edit_that_came_second_shows_both_values(browser: AsyncClient, other: ZooKeeper) -> None:
+    await other.create("/edited", b'{"n": 1}')
+    dialog = await _page(browser, "/dialogs/znode/edit", path="/edited")
+    assert 'name="version" value="0"' in dialog
+    await other.set("/edited", b'{"n": "theirs"}')
+    form = {"path": "/edited", "version": "0", "value": '{"n": "mine"}'}
+    conflict = await browser.post("/actions/znode/set", form)
+    assert conflict.status_code == 409
+    html = text_of(conflict)
+    assert "Someone else was first" in html
+    assert "&quot;theirs&quot;" in html
+    assert "&quot;mine&quot;" in html
+    assert 'name="version" value="1"' in html
+    assert (await other.get("/edited"))[0] == b'{"n": "theirs"}'
+    assert (await browser.post("/actions/znode/set", form | {"version": "1"})).status_code == 200
+    assert (await other.get("/edited"))[0] == b'{"n": "mine"}'
+
+
+async def test_a_deletion_shows_what_goes_with_it_and_says_how_far_it_is(
+    browser: AsyncClient, other: ZooKeeper
+) -> None:
+    await other.create("/gone")
+    await asyncio.gather(*(other.create(f"/gone/{index}") for index in range(250)))
+    await other.create("/gone/7/below")
+    await other.exists("/gone", watch=lambda event: None)
+
+    async def dialog() -> str:
+        return await _page(browser, "/dialogs/znode/delete", path="/gone")
+
+    html = await _eventually(dialog, "1 watch fires")
+    assert "250 children; <b>251 znodes are</b> below it" in html
+    assert "Delete all 252 znodes" in html
+    refused = await browser.post("/actions/znode/delete", {"path": "/gone", "version": "0"})
+    assert refused.status_code == 409
+    assert "/gone has children" in text_of(refused)
+    socket = await _open(browser, "tree", open="100:/", selected="/gone")
+    started = await browser.post("/actions/znode/delete", {"path": "/gone", "recursive": "1"})
+    assert 'id="job-1"' in text_of(started)
+    done = await _push(socket, 'id="job-1"', "are gone: 252 znodes")
+    assert done
+    assert await other.exists("/gone") is None
+    kept = await browser.post("/actions/znode/delete", {"path": "/zookeeper/quota", "recursive": "1"})
+    assert kept.status_code == 409
+    await socket.disconnect()
+
+
+async def test_open_rows_follow_what_others_do(browser: AsyncClient, other: ZooKeeper) -> None:
+    await other.create("/live")
+    await other.create("/live/a", b"1")
+    socket = await _open(browser, "tree", open=["100:/", "100:/live"], selected="/live/a")
+    await _push(socket, f'id="kids-{row_id("/")}"', f'id="kids-{row_id("/live")}"')
+    await other.create("/live/b")
+    html = await _push(socket, f'id="kids-{row_id("/live")}"', "/live/b")
+    assert re.search(rf'class="row new[^"]*" id="row-{row_id("/live/b")}"', html)
+    await other.set("/live/b", b"2")
+    html = await _push(socket, f'id="row-{row_id("/live/b")}"', "flash")
+    await other.set("/live/a", b"changed")
+    html = await _push(socket, 'id="tree-detail"', "changed")
+    assert not re.search(
+        rf'flash[^"]*" id="row-{row_id("/live/a")}"', html
+    )  # the selected row does not flash
+    await other.delete("/live/b")
+    html = await _push(socket, f'id="kids-{row_id("/live")}"')
+    assert "/live/b" not in html
+    await socket.disconnect()
+
+
+async def test_names_and_values_of_others_stay_text(browser: AsyncClient, other: ZooKeeper) -> None:
+    name = '<script>alert(1)</script>"\u202e'.replace("/", "")
+    await other.create(f"/{name}", b'<img src=x onerror="alert(1)">')
+    html = await _page(browser, "/tree/", path=f"/{name}")
+    assert "<script>alert" not in html
+    assert "<img src=x" not in html
+    assert "\u202e" not in html.replace("data-path", "").split("<title>")[0]
+    assert "&lt;script&gt;alert(1)" in html
+    download = await browser.get("/tree/value/", {"path": f"/{name}"})
+    assert download.headers["Content-Type"] == "application/octet-stream"
+    assert download.headers["Content-Disposition"] == 'attachment; filename="znode.bin"'
+    await other.delete(f"/{name}")
+
+
+async def test_expiring_a_session_does_what_was_announced(
+    browser: AsyncClient, other: ZooKeeper, running: RunningEnsemble
+) -> None:
+    fired: list[Any] = []
+    await other.create("/workers")
+    holder = ZooKeeper(running.addresses, session_timeout_ms=8000)
+    await holder.start()
+    await holder.create("/workers/w1", mode=CreateMode.EPHEMERAL)
+    await other.children("/workers", watch=fired.append)
+    name = f"0x{holder.session_id & (2**64 - 1):x}"
+
+    async def dialog() -> str:
+        return text_of(await browser.get(f"/dialogs/expire/{name}"))
+
+    html = await _eventually(dialog, "1 watch of others fires")
+    assert "1 znode vanishes" in html
+    assert "/workers/w1" in html
+    table = await _page(browser, "/sessions/", session=name)
+    assert f'id="session-{name}" class="on"' in table
+    assert re.search(r"127\.0\.0\.1:\d+", table)
+    assert '<progress max="100"' in table
+    socket = await _open(browser, "watches", by="path")
+    response = await browser.post(f"/actions/expire/{name}", {"reason": "test"})
+    assert response.status_code == 200
+    await _push(socket, "fired", "NodeChildrenChanged", "/workers")
+    await _until(lambda: fired)
+    assert await other.exists("/workers/w1") is None
+    unknown = await browser.post("/actions/expire/0x7")
+    assert unknown.status_code == 404
+    await holder.close()
+    await socket.disconnect()
+
+
+async def test_the_stage_draws_a_real_write_whole(
+    live: Gateway, browser: AsyncClient, other: ZooKeeper
+) -> None:
+    await other.create("/written", b"x")
+    stat = await other.exists("/written")
+    assert stat is not None
+
+    def whole() -> bool:
+        found = [p for p in live.model.proposals.last(60) if p.zxid == stat.czxid]
+        return bool(found) and len(found[0].applied) == 3 and found[0].replied is not None
+
+    await _until(whole)
+    (told,) = [p.to_json() for p in live.model.proposals.last(60) if p.zxid == stat.czxid]
+    assert (told["op"], told["path"], told["error"], told["quorum"], told["voters"]) == (
+        "create",
+        "/written",
+        0,
+        2,
+        3,
+    )
+    assert told["submitted"] <= 0 <= told["committed"] <= told["replied"]
+    assert len(told["acked"]) >= 2
+    assert min(told["logged"].values()) > 0
+    assert sorted(told["acked"].values())[1] <= told["committed"]
+    assert live.model.stage_snapshot()["clock"] == {"1": "shared", "2": "shared", "3": "shared"}
+
+
+async def test_cut_links_are_seen_and_mended(live: Gateway, browser: AsyncClient) -> None:
+    leader = live.model.summary()["leader"]
+    followers = [sid for sid in (1, 2, 3) if sid != leader]
+    dialog = await _page(browser, "/dialogs/partition")
+    assert f"s{followers[0]} and s{followers[1]} keep a quorum" in dialog
+    sides = {f"side-{sid}": "b" if sid == followers[0] else "a" for sid in (1, 2, 3)}
+    response = await browser.post("/actions/partition", sides)
+    assert (response.status_code, "Not everywhere" in text_of(response)) == (200, False)
+    alone = live.model.servers[followers[0]]
+    await _until(lambda: alone.status["faults"] and alone.status["phase"] == "election")
+    assert live.model.summary()["leader"] == leader
+    assert live.model.summary()["quorum"] == "2 of 3"
+    assert (await browser.post("/actions/heal")).status_code == 200
+    await _until(lambda: live.model.summary()["quorum"] == "3 of 3" and not alone.status["faults"])
+
+
+async def test_a_killed_server_is_seen_dead_and_can_be_started(live: Gateway, browser: AsyncClient) -> None:
+    leader = live.model.summary()["leader"]
+    dialog = await _page(browser, f"/dialogs/server/{leader}/kill")
+    assert "Killing the leader starts an election" in dialog
+    assert "everything committed up to" in dialog
+    assert (await browser.post(f"/actions/server/{leader}/kill", {"reason": "drill"})).status_code == 200
+    dead = live.model.servers[leader]
+    await _until(lambda: not dead.reachable and dead.process["state"] == "killed")
+    again = await browser.post(f"/actions/server/{leader}/kill")
+    assert again.status_code == 409
+    assert f"s{leader} is killed" in text_of(again)
+    await _until(lambda: live.model.summary()["leader"] not in (None, leader))
+    assert "Broadcast" in await _page(browser, "/sessions/")
+    assert (await browser.post(f"/actions/server/{leader}/start")).status_code == 200
+    await _until(lambda: live.model.summary()["quorum"] == "3 of 3")
