@@ -8,7 +8,8 @@ being slower than a file server does not matter. It runs outside the middleware,
 from __future__ import annotations
 
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
-from django.http import FileResponse, HttpRequest, HttpResponse
+from django.core.exceptions import SuspiciousFileOperation
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 
 
 class PanelStaticFiles(ASGIStaticFilesHandler):
@@ -16,7 +17,10 @@ class PanelStaticFiles(ASGIStaticFilesHandler):
 
     def serve(self, request: HttpRequest) -> HttpResponse | FileResponse:
         """Serve one file: never sniffed, checked again on every page (a 304 costs nothing here)."""
-        response = super().serve(request)
+        try:
+            response = super().serve(request)
+        except SuspiciousFileOperation as error:
+            raise Http404("outside of the static files") from error
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Cache-Control"] = "no-cache"
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
