@@ -9,7 +9,7 @@ from ensemble import limits
 VERSION = "3.9.5-coordinator, built on 2026-01-01 00:00 UTC"
 """What ``srvr`` says: monitoring tools take the number before the dash and what follows "built on"."""
 
-WORDS_DEFAULT = frozenset({"ruok", "srvr", "stat", "mntr", "cons", "conf", "isro", "wchs", "dump"})
+WORDS_DEFAULT = frozenset({"ruok", "srvr", "stat", "mntr", "cons", "conf", "envi", "isro", "wchs", "dump"})
 """Four-letter words that are cheap enough for anyone who can reach the port."""
 
 

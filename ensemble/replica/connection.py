@@ -144,10 +144,10 @@ class Connection(Client):
 
     def _on_requests(self, data: bytes) -> None:
         service, pipeline = self._service, self.pipeline
-        self._writes.sessions.heard[self.session_id] = self.timeout_ms
         if not pipeline.waiting and not pipeline.choked and not self._frames.held:
             offset, count = reads.get_data_run(data, service, self._out, STEP_BYTES_MAX)
             if count:
+                self._writes.sessions.heard[self.session_id] = self.timeout_ms
                 self.received += count
                 self.sent += count
                 counters = service.counters
@@ -160,6 +160,9 @@ class Connection(Client):
                 data = data[offset:]
         pipeline.spent = 0
         frames = self._frames.feed(data)
+        if frames:
+            # Only a whole request is a sign of life: dribbled bytes keep nobody's session.
+            self._writes.sessions.heard[self.session_id] = self.timeout_ms
         self.received += len(frames)
         service.counters.received += len(frames)
         pipeline.take(frames, service.clock.monotonic_us())

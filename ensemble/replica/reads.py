@@ -59,6 +59,9 @@ def get_data_run(data: bytes, service: Service, out: list[bytes], budget: int) -
     Stops at the first frame that is not whole or not the plain case (another operation, a watch, a znode
     that is missing or not open to all, null data), or when ``budget`` bytes of replies are exceeded.
     Returns the offset of what is left, and the number of requests answered.
+
+    0.8 us a request, socket buffer to reply, against 1.8 us by way of frames and :func:`answer` (CPython
+    3.11, 100 bytes of data, runs of 50).
     """
     nodes, zxid = service.tree.nodes, service.tree.zxid
     start = count = 0
@@ -90,7 +93,7 @@ def get_data_run(data: bytes, service: Service, out: list[bytes], budget: int) -
 def get_data_frame(frame: bytes, service: Service) -> bytes | None:
     """Answer one getData request that had to wait; None when it is not the plain case of above.
 
-    1.0 us against 2.1 us by :func:`answer` (CPython 3.11): under mixed load most reads wait for a write.
+    0.7 us against 1.4 us by :func:`answer` (CPython 3.11): under mixed load most reads wait for a write.
     """
     if len(frame) <= _REQUEST_BYTES:
         return None

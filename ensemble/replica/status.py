@@ -16,6 +16,8 @@ from ensemble.replica.writes import op_name
 from ensemble.trace import session_text
 from ensemble.zxid import epoch_of
 
+DIGEST_EVERY_US = 1_000_000
+"""The digest hashes every znode changed since it was last asked for: under load not with every status."""
 EPHEMERALS_LISTED_MAX = 100
 """Paths named in a session's status; ``ephemerals_total`` says how many there are."""
 
@@ -31,12 +33,25 @@ class Status:
         self._clients = clients
         self._store = store
         self._application = application
+        self._digest = (0, -1)
+        self._digest_us = 0
+
+    def _digest_at(self, now_us: int) -> tuple[int, int]:
+        """Return a digest of the tree and the zxid it is of: at most a second old."""
+        tree = self._service.tree
+        if self._digest[1] != tree.zxid and (
+            self._digest[1] < 0 or now_us - self._digest_us >= DIGEST_EVERY_US
+        ):
+            self._digest = (tree.digest(), tree.zxid)
+            self._digest_us = now_us
+        return self._digest
 
     def server(self) -> ServerStatus:
         """Describe the server."""
         service, store = self._service, self._store
         config, counters, tree, peer = service.config, service.counters, service.tree, service.peer
         now_us = service.clock.monotonic_us()
+        digest, digest_zxid = self._digest_at(now_us)
         fsync_p50, fsync_p99 = counters.fsyncs.quantiles(0.5, 0.99)
         latency_p50, latency_p99 = counters.latencies.quantiles(0.5, 0.99)
         return ServerStatus(
@@ -57,8 +72,8 @@ class Status:
             log_file=store.log_file or "",
             log_bytes=store.log_bytes,
             snapshot=str(store.snapshot_zxid),
-            digest=f"{tree.digest():x}",
-            digest_zxid=str(tree.zxid),
+            digest=f"{digest:x}",
+            digest_zxid=str(digest_zxid),
             uptime_ms=service.uptime_ms(),
             phase_ms=(now_us - peer.phase_since_us) // 1000,
             peers=cast("list[PeerStatus]", peer.peers()),

@@ -162,7 +162,7 @@ class Writes:
         payload = txns.encode(txn)
         service = self._service
         self.fresh = True
-        # Kept decoded: the leader does not read again what it has just written (3 us of a setData).
+        # Kept decoded: the leader does not read again what it has just written.
         self._prepared[zxid] = txn
         service.counters.count_proposal(len(payload))
         trace = service.trace

@@ -237,6 +237,18 @@ def test_touches_and_requests_that_cannot_be_read_break_the_learners_link(world:
     agree(world)
 
 
+def test_the_digest_in_the_status_names_its_zxid_and_is_not_computed_all_the_time(world: World) -> None:
+    user = client(world, world.leader)
+    first = world.leader.replica.status()
+    user.create("/a")
+    at_once = world.leader.replica.status()
+    assert (at_once["digest"], at_once["digest_zxid"]) == (first["digest"], first["digest_zxid"])
+    world.advance(1000)
+    later = world.leader.replica.status()
+    assert later["digest_zxid"] == later["zxid_applied"]
+    assert later["digest"] == f"{world.leader.replica.tree.digest():x}"
+
+
 def test_status_of_three(world: World) -> None:
     client(world, followers(world)[0]).create("/a")
     statuses = [server.replica.status() for server in world.servers.values()]

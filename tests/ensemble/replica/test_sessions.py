@@ -48,6 +48,18 @@ def test_reads_on_the_fast_path_keep_it_alive_too() -> None:
     assert alive(world, user)
 
 
+def test_dribbled_bytes_keep_no_session_alive() -> None:
+    world = World()
+    user = client(world, timeout_ms=2000)
+    user.send(b"\x00\x0f\x00\x00")
+    for _ in range(40):
+        world.advance(100)
+        if not user.closed:
+            user.send(b"x")
+    assert not alive(world, user)
+    assert user.closed
+
+
 def test_a_stall_of_our_own_is_given_back() -> None:
     world = World()
     user, leaving = client(world, timeout_ms=4000), client(world, timeout_ms=4000)
