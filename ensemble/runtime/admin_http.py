@@ -90,10 +90,10 @@ def guarded(token: str) -> Middleware:
 
 async def listen_on_loopback(application: web.Application, port: int, *, key: str) -> web.AppRunner:
     """Serve ``application``; :class:`ConfigError` when the port cannot be had. The caller cleans up."""
-    runner = web.AppRunner(application, access_log=None, handle_signals=False)
+    runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        await web.TCPSite(runner, LOOPBACK, port, reuse_address=True, shutdown_timeout=1.0).start()
+        await web.TCPSite(runner, LOOPBACK, port, reuse_address=True).start()
     except OSError as error:
         await runner.cleanup()
         raise ConfigError(failure_sentence(error, LOOPBACK, port, key)) from None

@@ -189,8 +189,10 @@ class ElectionLinks:
             if peer.link is None:
                 # Not at once, even after a loss: a peer that cuts us off hangs up as often as we call.
                 peer.changed.clear()
+                # Not wait_for: in Python 3.11 it can swallow a cancellation (cpython issue 86296).
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(peer.changed.wait(), wait_s)
+                    async with asyncio.timeout(wait_s):
+                        await peer.changed.wait()
                 wait_s = min(wait_s * 2, RETRY_S_MAX)
 
     async def _dial(self, peer: _Peer) -> None:

@@ -1,0 +1,196 @@
+"""The quorum port and the fault port over real loopback sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from ensemble.ports import Link
+from ensemble.runtime.addresses import ServerAddress
+from ensemble.runtime.network import LoopNetwork
+from ensemble.runtime.steps import Steps
+from ensemble.wire import packets
+from ensemble.zab.messages import PROTOCOL_VERSION, LearnerInfo, Packet, PacketType
+from tests.ensemble.runtime.test_election_links import HOST, addresses, until
+
+
+def introduction(sid: int) -> bytes:
+    """The first packet of a learner, as wire encodes it."""
+    info = packets.encode_learner_info(LearnerInfo(sid, PROTOCOL_VERSION, 0))
+    return packets.encode(Packet(PacketType.FOLLOWERINFO, 0, info))
+
+
+class Server:
+    """A replica's place: records what the network reports."""
+
+    def __init__(self, me: ServerAddress, servers: list[ServerAddress]) -> None:
+        self.me, self.servers = me, servers
+        self.accepted: list[Link] = []
+        self.dialed: list[tuple[int, Link | None]] = []
+        self.data: dict[Link, bytes] = {}
+        self.closed: list[Link] = []
+        self.up: dict[int, bool] = {}
+        self.messages: list[tuple[int, bytes]] = []
+        self.said: list[str] = []
+        self.steps = Steps(asyncio.get_running_loop())
+        self.flushes = 0
+        self.steps.begin(self.flush)
+        self.network = LoopNetwork(self.steps, log=self.said.append, connect_timeout_s=1.0)
+
+    def flush(self) -> None:
+        self.flushes += 1
+
+    def on_link_accepted(self, link: Link) -> None:
+        self.accepted.append(link)
+
+    def on_link_dialed(self, sid: int, link: Link | None) -> None:
+        self.dialed.append((sid, link))
+
+    def on_link_data(self, link: Link, data: bytes) -> None:
+        self.data[link] = self.data.get(link, b"") + data
+
+    def on_link_closed(self, link: Link) -> None:
+        self.closed.append(link)
+
+    def on_election_message(self, sid: int, payload: bytes) -> None:
+        self.messages.append((sid, payload))
+
+    def on_election_link(self, sid: int, up: bool) -> None:
+        self.up[sid] = up
+
+    def send(self, link: Link, *pieces: bytes) -> None:
+        """Send as a replica does: within a step."""
+        self.steps.wake()
+        for piece in pieces:
+            link.send(piece)
+
+
+@asynccontextmanager
+async def two_servers() -> AsyncIterator[tuple[Server, Server]]:
+    servers = addresses(1, 2)
+    pair = Server(servers[0], servers), Server(servers[1], servers)
+    for server in pair:
+        await server.network.open(server.me, server.servers, server, everywhere=False)
+    try:
+        yield pair
+    finally:
+        for server in pair:
+            await server.network.close()
+
+
+async def linked(follower: Server, leader: Server) -> tuple[Link, Link]:
+    """Dial, introduce the follower, and return both ends."""
+    follower.network.dial(leader.me.sid)
+    await until(lambda: follower.dialed and leader.accepted)
+    sid, link = follower.dialed.pop()
+    assert sid == leader.me.sid
+    assert link is not None
+    follower.send(link, introduction(follower.me.sid))
+    accepted = leader.accepted.pop()
+    await until(lambda: leader.data.get(accepted) == introduction(follower.me.sid))
+    return link, accepted
+
+
+async def test_bytes_pass_both_ways_and_leave_once_per_step() -> None:
+    async with two_servers() as (one, two):
+        dialed, accepted = await linked(one, two)
+        two.data.clear()
+        flushes = one.flushes
+        one.send(dialed, b"a", b"b", b"c")
+        assert one.flushes == flushes
+        await until(lambda: two.data.get(accepted) == b"abc")
+        assert one.flushes == flushes + 1
+        two.send(accepted, b"back")
+        await until(lambda: one.data.get(dialed) == b"back")
+
+
+async def test_the_other_end_hears_of_a_close_and_this_one_does_not() -> None:
+    async with two_servers() as (one, two):
+        dialed, accepted = await linked(one, two)
+        one.send(dialed, b"last words")
+        dialed.close()
+        await until(lambda: two.closed == [accepted])
+        assert two.data[accepted].endswith(b"last words")
+        assert one.closed == []
+        one.send(dialed, b"into the void")
+        await asyncio.sleep(0.05)
+        assert one.closed == []
+
+
+async def test_a_dial_that_finds_nobody_is_reported_later() -> None:
+    servers = addresses(1, 2)
+    one = Server(servers[0], servers)
+    await one.network.open(one.me, servers, one, everywhere=False)
+    try:
+        one.network.dial(2)
+        assert one.dialed == []
+        await until(lambda: one.dialed == [(2, None)])
+        assert "server 2 cannot be reached" in one.said[0]
+        one.network.dial(9)
+        await until(lambda: one.dialed == [(2, None), (9, None)])
+    finally:
+        await one.network.close()
+
+
+async def test_first_bytes_wait_until_the_caller_is_known() -> None:
+    async with two_servers() as (one, two):
+        reader, writer = await asyncio.open_connection(HOST, two.me.quorum_port)
+        hello = introduction(1)
+        for byte in hello[:20]:
+            writer.write(bytes([byte]))
+            await writer.drain()
+        await until(lambda: two.accepted)
+        await asyncio.sleep(0.05)
+        assert two.data == {}
+        writer.write(hello[20:])
+        await until(lambda: two.data.get(two.accepted[0]) == hello)
+        two.network.cut([1])
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        assert one.closed == []
+        writer.close()
+
+
+async def test_a_cut_breaks_both_directions_and_heals() -> None:
+    async with two_servers() as (one, two):
+        dialed, accepted = await linked(one, two)
+        await until(lambda: one.up == {2: True} and two.up == {1: True})
+
+        two.network.cut([1, 2, 99])
+        assert two.network.faults() == [{"what": "cut", "peers": [1]}]
+        await until(lambda: one.closed == [dialed] and two.closed == [accepted])
+        await until(lambda: one.up == {2: False} and two.up == {1: False})
+        # outwards
+        two.network.dial(1)
+        await until(lambda: two.dialed == [(1, None)])
+        # inwards: accepted, and dropped as soon as it says who it is
+        one.network.dial(2)
+        await until(lambda: one.dialed)
+        _, link = one.dialed.pop()
+        assert link is not None
+        one.send(link, introduction(1))
+        await until(lambda: link in one.closed)
+        assert introduction(1) not in [two.data.get(each) for each in two.accepted]
+        one.network.send_election(2, b"unheard")
+        await asyncio.sleep(0.2)
+        assert two.messages == []
+
+        two.network.heal()
+        assert two.network.faults() == []
+        await until(lambda: two.messages == [(1, b"unheard")])
+        two.accepted.clear()
+        await linked(one, two)
+
+
+async def test_healing_one_peer_leaves_the_others_cut() -> None:
+    servers = addresses(1, 2, 3)
+    one = Server(servers[0], servers)
+    await one.network.open(one.me, servers, one, everywhere=False)
+    try:
+        one.network.cut([2])
+        one.network.cut([3])
+        assert one.network.faults() == [{"what": "cut", "peers": [2, 3]}]
+        one.network.heal([2])
+        assert one.network.faults() == [{"what": "cut", "peers": [3]}]
+    finally:
+        await one.network.close()
