@@ -1,8 +1,10 @@
 """The real disk: files under one directory, a thread for what must not hold up the loop.
 
-Writes and syncs are queued to the thread, which carries them out in order and reports through the loop.
-Everything else waits for the queue and then runs in the caller. Whatever fails ends the server: a failed
-fsync leaves pages that no later fsync writes (ATC'20), so nothing is retried.
+The thread does nothing but sync, and reports through the loop. A write only fills the page cache, which is
+quicker than handing it over: each hand-over costs the thread a wait for the interpreter lock, up to the switch
+interval of a busy loop, and a commit waited for four of them (measured: setData 50 outstanding, p50 79 ms to
+40 ms). Everything else waits for the thread and then runs in the caller. Whatever fails ends the server: a
+failed fsync leaves pages that no later fsync writes (ATC'20), so nothing is retried.
 
 New files become durable with their directory's entry: after a creation, a rename or a removal the directory
 is synced too.
@@ -15,8 +17,8 @@ import errno
 import fcntl
 import os
 from collections import deque
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -64,7 +66,7 @@ class FileDisk:
         self._error: StorageError | None = None
         self._closed = False
         self._asides: set[Aside] = set()
-        # The thread's own; the caller may touch them only after ``_drain``, when the thread is idle.
+        # The caller's own; a sync takes over what is unsynced when it is asked for.
         self._files: dict[str, int] = {}
         self._unsynced_files: dict[str, int] = {}
         self._unsynced_directories: set[Path] = set()
@@ -126,16 +128,26 @@ class FileDisk:
     # -- ports.Disk, queued ------------------------------------------------------------------------------
 
     def write(self, name: str, offset: int, data: bytes) -> None:
-        """See ``ports.Disk``."""
-        self._queue.put(lambda: self._write(name, offset, data))
+        """See ``ports.Disk``; reaches the page cache at once, the disk with the next sync."""
+        with self._filling(name):
+            write_all(self._open(name), data, offset)
 
     def allocate(self, name: str, size: int) -> None:
         """See ``ports.Disk``."""
-        self._queue.put(lambda: self._allocate(name, size))
+        with self._filling(name):
+            file = self._open(name)
+            present = os.fstat(file).st_size
+            if present < size:
+                _extend(file, present, size)
 
     def sync(self, done: Callable[[], None]) -> None:
         """See ``ports.Disk``."""
-        self._queue.put(lambda: self._sync(done))
+        files, self._unsynced_files = self._unsynced_files, {}
+        directories, self._unsynced_directories = self._unsynced_directories, set()
+        self._queue.put(lambda: self._sync(files, directories, done))
+        while len(self._files) > FILES_OPEN_MAX:
+            oldest = self._files.pop(next(iter(self._files)))
+            self._queue.put(partial(os.close, oldest))  # behind the sync that may still need it
 
     def write_aside(self, name: str, chunks: Iterable[bytes], done: Callable[[], None]) -> None:
         """See ``ports.Disk``; a forked child writes the file while this process goes on."""
@@ -186,46 +198,17 @@ class FileDisk:
                 self._error = error
                 self._from_thread(partial(self._report, error))
 
-    def _write(self, name: str, offset: int, data: bytes) -> None:
-        path = self.directory / name
-        with storage_errors(path):
-            write_all(self._open(name), data, offset)
-
-    def _allocate(self, name: str, size: int) -> None:
-        path = self.directory / name
-        with storage_errors(path):
-            file = self._open(name)
-            present = os.fstat(file).st_size
-            if present < size:
-                _extend(file, present, size)
-
-    def _sync(self, done: Callable[[], None]) -> None:
+    def _sync(self, files: dict[str, int], directories: set[Path], done: Callable[[], None]) -> None:
         began = perf_counter_ns()
-        for name, file in self._unsynced_files.items():
+        for name, file in files.items():
             with storage_errors(self.directory / name):
                 os.fdatasync(file)
-        for path in self._unsynced_directories:
+        for path in directories:
             with storage_errors(path):
                 sync_directory(path)
-        if self._unsynced_files:
+        if files:
             self.sync_durations_us.append((perf_counter_ns() - began) // 1000)
-        self._unsynced_files.clear()
-        self._unsynced_directories.clear()
-        while len(self._files) > FILES_OPEN_MAX:
-            os.close(self._files.pop(next(iter(self._files))))
         self._from_thread(lambda: self._call(done))
-
-    def _open(self, name: str) -> int:
-        """Return the descriptor of a file that is about to change."""
-        file = self._files.get(name)
-        if file is None:
-            path = self.directory / name
-            self._make_directory(path.parent)
-            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            self._files[name] = file
-            self._unsynced_directories.add(path.parent)
-        self._unsynced_files[name] = file
-        return file
 
     def _from_thread(self, call: Callable[[], None]) -> None:
         # The loop may be closed while the last sync of a server that stops is under way.
@@ -244,13 +227,39 @@ class FileDisk:
         if not self._closed:
             self._fail(error)
 
+    def _open(self, name: str) -> int:
+        """Return the descriptor of a file that is about to change."""
+        file = self._files.get(name)
+        if file is None:
+            path = self.directory / name
+            self._make_directory(path.parent)
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._files[name] = file
+            self._unsynced_directories.add(path.parent)
+        self._unsynced_files[name] = file
+        return file
+
+    @contextmanager
+    def _filling(self, name: str) -> Iterator[None]:
+        """Fail-stop: after one failure nothing more reaches the files, and no sync is reported."""
+        self._refuse_after_failure()
+        try:
+            with storage_errors(self.directory / name):
+                yield
+        except StorageError as error:
+            self._error = error
+            raise
+
+    def _refuse_after_failure(self) -> None:
+        if self._error is not None:
+            raise self._error
+
     def _drain(self) -> None:
         """Wait until the thread has nothing to do; raise what it failed with."""
         barrier = _Barrier()
         self._queue.put(barrier)
         barrier.passed.wait()
-        if self._error is not None:
-            raise self._error
+        self._refuse_after_failure()
 
     def _forget(self, name: str) -> None:
         """Close a file that is about to be replaced or removed."""

@@ -154,32 +154,52 @@ async def test_allocating_where_the_file_system_cannot(host: Host, monkeypatch: 
     assert host.failures == []
 
 
-@pytest.mark.parametrize(("call", "code"), [("pwrite", errno.ENOSPC), ("fdatasync", errno.EIO)])
-async def test_a_failure_in_the_queue_ends_the_server_and_nothing_follows(
-    host: Host, monkeypatch: pytest.MonkeyPatch, call: str, code: int
-) -> None:
-    host.disk.write("version-2/log.1", 0, b"good")
-    await host.synced()
-
+def refusing(code: int) -> Callable[..., None]:
     def refuse(*_: object) -> None:
         raise OSError(code, os.strerror(code))
 
+    return refuse
+
+
+async def test_a_failed_sync_ends_the_server_and_nothing_follows(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.disk.write("version-2/log.1", 0, b"good")
+    await host.synced()
     told_at: list[str] = []
-    monkeypatch.setattr(os, call, refuse)
+    monkeypatch.setattr(os, "fdatasync", refusing(errno.EIO))
     host.disk.write("version-2/log.1", 0, b"evil")
     host.disk.sync(lambda: told_at.append("durable"))
     await asyncio.wait_for(host.failed.wait(), 10)
     monkeypatch.undo()
-    host.disk.write("version-2/log.1", 0, b"late")
+    with pytest.raises(StorageError, match=r"log\.1"):
+        host.disk.write("version-2/log.1", 0, b"late")
     host.disk.sync(lambda: told_at.append("late"))
     with pytest.raises(StorageError, match=r"log\.1"):
         host.disk.read("version-2/log.1")
     await asyncio.sleep(0)
-    assert [str(error) for error in host.failures] == [
-        f"{host.disk.directory}/version-2/log.1: {os.strerror(code)}"
-    ]
+    reason = os.strerror(errno.EIO)
+    assert [str(error) for error in host.failures] == [f"{host.disk.directory}/version-2/log.1: {reason}"]
     assert told_at == []
     assert b"late" not in (host.disk.directory / "version-2/log.1").read_bytes()
+
+
+async def test_a_failed_write_raises_and_no_sync_is_reported_after_it(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told_at: list[str] = []
+    host.disk.write("version-2/log.1", 0, b"good")
+    host.disk.sync(lambda: told_at.append("under way"))
+    monkeypatch.setattr(os, "pwrite", refusing(errno.ENOSPC))
+    with pytest.raises(StorageError, match="No space left"):
+        host.disk.write("version-2/log.1", 4, b"evil")
+    monkeypatch.undo()
+    with pytest.raises(StorageError, match="No space left"):
+        host.disk.write("version-2/log.1", 4, b"late")
+    with pytest.raises(StorageError, match="No space left"):
+        host.disk.read("version-2/log.1")  # waits for the thread: the sync is done by now
+    await asyncio.sleep(0)
+    assert told_at == []
 
 
 async def test_a_blocking_call_names_the_file_and_the_reason(host: Host) -> None:
