@@ -29,7 +29,6 @@ urlpatterns = [
     path("pipeline/", ensemble.pipeline, name="pipeline"),
     path("tree/", tree.tree, name="tree"),
     path("tree/item/", tree.tree_item, name="tree-item"),
-    path("tree/node/", tree.tree_node, name="tree-node"),
     path("tree/find/", tree.tree_find, name="tree-find"),
     path("tree/value/", tree.tree_value, name="tree-value"),
     path("sessions/", sessions.sessions, name="sessions"),

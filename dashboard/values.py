@@ -15,7 +15,7 @@ SHOWN_BYTES_MAX = 64 * 1024
 JSON_BYTES_MAX = 256 * 1024
 
 Line = list[tuple[str, str]]
-"""The pieces of a line: class (``key``, ``value`` or empty) and text."""
+"""The pieces of a line: class (``key``, ``str``, ``num``, ``lit`` or empty) and text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def _write(value: Any, depth: int, lines: list[Line]) -> None:
                 lines[-1].append(("", ","))
         if value:
             lines.append([("", "  " * depth + closing)])
+    elif isinstance(value, _Number):
+        lines[-1].append(("num", str(value)))
     else:
-        lines[-1].append(
-            ("value", str(value) if isinstance(value, _Number) else json.dumps(value, ensure_ascii=False))
-        )
+        lines[-1].append(("str" if isinstance(value, str) else "lit", json.dumps(value, ensure_ascii=False)))

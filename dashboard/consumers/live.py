@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, ClassVar
 
 from django.template.loader import render_to_string
@@ -9,10 +10,14 @@ from django.template.loader import render_to_string
 from dashboard import audit
 from dashboard.gateway.errors import GatewayError
 from dashboard.places import sessions, tree, watches
-from dashboard.places.rows import Shown, group, item, parse_opened, row_id
+from dashboard.places.pages import ask
+from dashboard.places.rows import Shown, decorate, group, parse_opened, row_id
 from ensemble import paths
 
 Fragments = dict[str, str]
+
+ROWS_MAX = 8
+"""Rows of one open znode sent one by one; beyond it all its shown children are."""
 
 
 class Live:
@@ -117,6 +122,7 @@ class TreeLive(Live):
         self._groups: set[str] = set()
         self._rows: set[str] = set()
         self._marks: dict[str, str] = {}
+        self._visible: dict[str, frozenset[str]] = {}
         self._detail = False
         self._told = False
 
@@ -126,9 +132,12 @@ class TreeLive(Live):
         entries = [str(entry) for entry in (opened if isinstance(opened, list) else [opened])]
         self._shown = Shown(str(values.get("selected", "")), parse_opened(entries))
         self._view = str(values.get("view", "")) or None
-        if not self._told:
-            self._told = True
-            self.missed()  # what changed between the page and its socket must not stay unseen
+        # What changed between a page or a fragment and this word of it must not stay unseen.
+        self._groups.update(path for path in self._shown.opened if path not in self._visible)
+        self._visible = {path: rows for path, rows in self._visible.items() if path in self._shown.opened}
+        self._rows.add("/")
+        self._detail = True
+        self._told = True
 
     def missed(self) -> None:
         """Render every open znode anew."""
@@ -153,13 +162,16 @@ class TreeLive(Live):
         groups, rows, marks, detail = self._groups, self._rows, self._marks, self._detail
         self._groups, self._rows, self._marks, self._detail = set(), set(), {}, False
         shown = Shown(self._shown.selected, self._shown.opened, marks)
+        groups |= _crowded(rows, set(shown.opened))
+        groups &= set(shown.opened)
+        drawn = {
+            path for path in groups if not any(path != other and _within(path, other) for other in groups)
+        }
         fragments: Fragments = {}
-        inside = _covered(groups, set(shown.opened))
-        for path in sorted(inside):
-            fragments |= await self._item(path, shown, with_group=True)
-        for path in sorted(rows - inside):
-            if paths.parent_of(path) not in groups or path == "/":
-                fragments |= await self._item(path, shown, with_group=False)
+        for path in sorted(drawn):
+            fragments |= await self._draw_group(path, shown)
+        inside = {path for path in rows if paths.parent_of(path) in groups and path != "/"}
+        fragments |= await self._draw_rows((rows | drawn) - inside, shown)
         if detail and shown.selected:
             context = await tree.detail_context(shown.selected, self._view) | {
                 "oob": True,
@@ -178,7 +190,7 @@ class TreeLive(Live):
         if path == self._shown.selected or parent == self._shown.selected:
             self._detail = True
         if what == "changed":
-            if parent in self._shown.opened or path == "/":
+            if self._is_visible(path):
                 self._rows.add(path)
                 self._marks[path] = "flash"
             return
@@ -186,35 +198,45 @@ class TreeLive(Live):
             self._groups.add(parent)
             if what == "created":
                 self._marks[path] = "new"
-        if parent == "/" or paths.parent_of(parent) in self._shown.opened:
+        if self._is_visible(parent):
             self._rows.add(parent)
 
-    async def _item(self, path: str, shown: Shown, *, with_group: bool) -> Fragments:
+    def _is_visible(self, path: str) -> bool:
+        return path == "/" or path in self._visible.get(paths.parent_of(path), ())
+
+    async def _draw_group(self, path: str, shown: Shown) -> Fragments:
         try:
-            found = await item(path, Shown(shown.selected, {}, shown.marks))
-            inner = await group(path, shown) if with_group else None
+            found = await group(path, shown)
         except GatewayError as error:
             if error.kind == "not_found":
+                self._visible.pop(path, None)
                 return {}  # its parent's children are drawn anew without it
             raise
-        name = row_id(path)
-        expanded = path in shown.opened
-        fragments: Fragments = {
-            f"row-{name}": render_to_string(
-                "fragments/tree_row.html", {"item": found, "expanded": expanded, "oob": True}
-            )
-        }
-        if inner is not None:
-            fragments[f"kids-{name}"] = render_to_string(
-                "fragments/tree_group.html", {"group": inner, "shown": shown, "oob": True}
-            )
+        self._remember(found)
+        context = {"group": found, "shown": shown, "oob": True}
+        return {f"kids-{row_id(path)}": render_to_string("fragments/tree_group.html", context)}
+
+    async def _draw_rows(self, wanted: set[str], shown: Shown) -> Fragments:
+        if not wanted:
+            return {}
+        fragments: Fragments = {}
+        for row in await ask("rows", wanted=sorted(wanted)):
+            context = {"item": decorate(row, shown), "expanded": row["path"] in shown.opened, "oob": True}
+            fragments[f"row-{row_id(row['path'])}"] = render_to_string("fragments/tree_row.html", context)
         return fragments
 
+    def _remember(self, drawn: dict[str, Any]) -> None:
+        """Note which rows this viewer has: changes of others need not be sent."""
+        self._visible[drawn["path"]] = frozenset(item["path"] for item in drawn["items"])
+        for item in drawn["items"]:
+            if item["group"] is not None:
+                self._remember(item["group"])
 
-def _covered(groups: set[str], opened: set[str]) -> set[str]:
-    """Return the touched open znodes that are not drawn already as part of another touched one."""
-    touched = groups & opened
-    return {path for path in touched if not any(path != other and _within(path, other) for other in touched)}
+
+def _crowded(rows: set[str], opened: set[str]) -> set[str]:
+    """Return the open znodes of which so many rows changed that drawing all their children is cheaper."""
+    counts = Counter(paths.parent_of(path) for path in rows if path != "/")
+    return {parent for parent, count in counts.items() if count > ROWS_MAX and parent in opened}
 
 
 def _within(path: str, ancestor: str) -> bool:

@@ -17,13 +17,13 @@ from dashboard.gateway.summary import summarize
 Status = dict[str, Any]
 Event = dict[str, Any]
 
-STAGE_EVENTS_MAX = 250
+STAGE_EVENTS_MAX = 120
 """Events in one frame to the stage; beyond it messages are thinned out, and counted."""
 STAGE_BACKLOG_MAX = 5000
 FIRED_MAX = 200
 ZNODES_CHANGED_MAX = 1000
 """Changed paths told in one notice; beyond it the notice says that there were more."""
-STAGE_KINDS = frozenset({"phase", "vote", "message", "sync", "session", "watch", "znode", "fault"})
+STAGE_KINDS = frozenset({"phase", "vote", "message", "sync", "session", "watch", "fault"})
 SESSIONS_SHOWN_MAX = 40
 """Session dots drawn on one server; their exact number is in its status."""
 
@@ -142,13 +142,14 @@ class Model:
             if kind in Proposals.KINDS:
                 self.proposals.on_event(event, at_us)
                 continue
+            if kind == "znode":
+                self._on_znode(event)
+                continue
             seen = {**event, "t": round(at_us / 1000, 3), "wall": wall_s - (arrived_us - at_us) / 1e6}
             if kind == "session":
                 self._on_session(seen)
             elif kind == "watch":
                 self._on_watch(seen)
-            elif kind == "znode":
-                self._on_znode(seen)
             if kind in STAGE_KINDS:
                 self._stage.append(seen)
         while len(self._stage) > STAGE_BACKLOG_MAX:
@@ -261,8 +262,8 @@ class Model:
     def _on_znode(self, event: Event) -> None:
         path = str(event["path"])
         before = self.changed_znodes.get(path)
-        if before is not None and int(before["zxid"]) > int(event["zxid"]):
-            return
+        if before is not None and int(before["zxid"]) >= int(event["zxid"]):
+            return  # told already: every server applies every change
         if before is not None and event["what"] == "changed" and before["what"] == "created":
             event = {**event, "what": "created"}  # both since the last look: to a viewer it is new
         if before is None and len(self.changed_znodes) >= ZNODES_CHANGED_MAX:

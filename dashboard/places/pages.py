@@ -32,6 +32,12 @@ def fragment(request: HttpRequest, template: str, context: dict[str, Any], statu
     return render(request, template, context, status=status)
 
 
+def wants_part(request: HttpRequest, element: str) -> bool:
+    """Tell whether htmx asks for one element of a page, and not for the page (going back asks for the page)."""
+    headers = request.headers
+    return headers.get("HX-Target") == element and headers.get("HX-History-Restore-Request") != "true"
+
+
 def tells_place(response: HttpResponse) -> HttpResponse:
     """Let the page tell its socket what it shows now (see ``place-state`` in the templates)."""
     response.headers["HX-Trigger-After-Settle"] = "place-state"

@@ -52,7 +52,7 @@ def level(path: str) -> int:
     return 1 if path == "/" else path.count("/") + 1
 
 
-def decorate(row: dict[str, Any], shown: Shown, *, position: int = 1, of: int = 1) -> Item:
+def decorate(row: dict[str, Any], shown: Shown) -> Item:
     """Add to a row what the template needs."""
     path = row["path"]
     mark = shown.marks.get(path, "")
@@ -64,8 +64,6 @@ def decorate(row: dict[str, Any], shown: Shown, *, position: int = 1, of: int = 
         **row,
         "id": row_id(path),
         "level": level(path),
-        "position": position,
-        "of": of,
         "selected": path == shown.selected,
         "mark": mark,
         "group": None,
@@ -81,15 +79,10 @@ async def open_tree(shown: Shown, reveal: str | None = None) -> Item:
 
 async def item(path: str, shown: Shown) -> Item:
     """Return one znode's item, opened as ``shown`` says."""
-    if path == "/":
-        node = await ask("node", path="/")
-        row = {key: node[key] for key in ("path", "name", "kind", "children", "owner", "mzxid")}
-    else:
-        rows = await ask("rows", wanted=[path])
-        if not rows:
-            raise GatewayError(f"{path} does not exist (any more).", "not_found")
-        row = rows[0]
-    found = decorate(row, shown)
+    rows = await ask("rows", wanted=[path])
+    if not rows:
+        raise GatewayError(f"{path} does not exist (any more).", "not_found")
+    found = decorate(rows[0], shown)
     if path in shown.opened:
         found["group"] = await group(path, shown)
     return found
@@ -106,7 +99,7 @@ async def group(path: str, shown: Shown) -> dict[str, Any]:
     )
     total = pages[0]["total"]
     rows = [row for page in pages for row in page["rows"]]
-    items = [decorate(row, shown, position=index + 1, of=total) for index, row in enumerate(rows)]
+    items = [decorate(row, shown) for row in rows]
     for child, inner in zip(items, await _groups([item["path"] for item in items], shown), strict=True):
         child["group"] = inner
     return {

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 
 from dashboard import values
 from dashboard.gateway.errors import GatewayError
-from dashboard.places.pages import ask, fragment, page, says_why, tells_place, whole
+from dashboard.places.pages import ask, fragment, page, says_why, tells_place, wants_part, whole
 from dashboard.places.rows import PAGE, SHOWN_MAX, Shown, ancestors, item, open_tree
 from ensemble import paths
 
@@ -18,8 +18,11 @@ VIEWS = (("json", "JSON"), ("text", "Text"), ("hex", "Hex"))
 
 @require_safe
 async def tree(request: HttpRequest) -> HttpResponse:
-    """The page: the tree opened down to ``path``, and ``path`` in detail."""
+    """The tree opened down to ``path``, and ``path`` in detail; only the detail when only that is asked for."""
     selected = request.GET.get("path") or "/"
+    if wants_part(request, "tree-detail"):
+        context = await detail_context(selected, request.GET.get("view"))
+        return tells_place(fragment(request, "fragments/tree_node.html", context | {"selected": selected}))
     query = request.GET.get("find", "").strip()
     shown = Shown(selected, dict.fromkeys(ancestors(selected), PAGE))
     context: dict[str, Any] = {
@@ -48,14 +51,6 @@ async def tree_item(request: HttpRequest) -> HttpResponse:
     shown = Shown(request.GET.get("selected", ""), opened)
     node = await item(path, shown)
     return tells_place(fragment(request, "fragments/tree_item.html", {"item": node, "shown": shown}))
-
-
-@require_safe
-async def tree_node(request: HttpRequest) -> HttpResponse:
-    """One znode in detail, and that it is the selected one now."""
-    path = request.GET.get("path", "/")
-    context = await detail_context(path, request.GET.get("view"))
-    return tells_place(fragment(request, "fragments/tree_node.html", context | {"selected": path}))
 
 
 @require_safe

@@ -118,7 +118,7 @@ async def test_all_four_modes_can_be_created(browser: AsyncClient, other: ZooKee
         assert made is not None
         data, stat = await other.get(made[0])
         assert data == b"a\nb"
-        detail = await _page(browser, "/tree/node/", path=made[0])
+        detail = await _page(browser, "/tree/", path=made[0])
         assert f'">{words}</span>' in detail
         assert ("this panel" in detail) is (stat.ephemeral_owner != 0)
     entry = await AuditEntry.objects.alatest("id")

@@ -54,7 +54,7 @@ async def test_a_partition_is_checked_before_anything_is_cut(
 
 async def test_names_that_are_no_paths_are_said_to_be_none(gateway: Gateway, viewer: AsyncClient) -> None:
     for path in ("a", "/a/", "/../etc", "/a\x00", "//evil.example"):
-        response = await viewer.get("/tree/node/", {"path": path})
+        response = await viewer.get("/tree/", {"path": path})
         assert "is not a path a znode can have" in text_of(response)
 
 

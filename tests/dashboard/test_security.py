@@ -22,7 +22,7 @@ PAGES = [
     "/",
     "/ensemble/",
     "/tree/",
-    "/tree/node/",
+    "/tree/item/",
     "/tree/value/",
     "/sessions/",
     "/watches/",

@@ -14,8 +14,9 @@ from django.core.management.base import BaseCommand, CommandError
 
 from dashboard.gateway.sources import is_loopback
 
-WEBSOCKET_BYTES_MAX = 64 * 1024
-"""A viewer only ever says what it is looking at."""
+WEBSOCKET_BYTES_MAX = 16 * 1024 * 1024
+"""Daphne bounds both directions by one figure, and an opened znode with its rows is large. What a viewer may say
+is bounded by :data:`dashboard.consumers.guard.MESSAGE_BYTES_MAX`."""
 
 
 class Command(BaseCommand):
