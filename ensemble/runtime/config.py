@@ -12,13 +12,15 @@ from pathlib import Path
 
 from ensemble.errors import ConfigError
 from ensemble.limits import CONNECTIONS_PER_ADDRESS_MAX, FRAME_BYTES_MAX, SNAP_COUNT_TXNS
+from ensemble.replica.config import WORDS_DEFAULT
 from ensemble.runtime import config_keys, properties
 from ensemble.runtime.addresses import ServerAddress, parse_server
 
 TICK_MS = 3000
 """``tickTime`` when the file does not say (ZooKeeperServer.DEFAULT_TICK_TIME)."""
-WORDS_ALLOWED = "srvr"
-"""``4lw.commands.whitelist`` when the file does not say."""
+WORDS_ALLOWED = " ".join(sorted(WORDS_DEFAULT))
+"""``4lw.commands.whitelist`` when the file does not say: the cheap words, where Apache allows ``srvr`` alone and
+monitoring stays blind until somebody finds out why."""
 SNAPSHOTS_KEPT_MIN = 3
 STANDALONE_SID = 1
 """The server id of a file without server lines (ZooKeeperServerMain's session tracker says 1, too)."""
