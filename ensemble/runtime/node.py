@@ -110,7 +110,6 @@ def tune_collector() -> None:
     """
     gc.collect()
     gc.freeze()
-    if "SWI" in os.environ: sys.setswitchinterval(float(os.environ["SWI"]))
     gc.set_threshold(50_000, 20, 100)
 
 
