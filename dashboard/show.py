@@ -18,9 +18,9 @@ def zxid_hex(zxid: int | str | None) -> str:
 
 
 def session_short(session: str) -> str:
-    """Shorten a session id to what tells it apart at a glance: ``0x…7f05``."""
-    digits = session.removeprefix("0x")
-    return session if len(digits) <= 6 else f"0x…{digits[-4:]}"
+    """Shorten a session id to what tells it apart: its top byte, which names the server, and its end: ``0x2…7f05``."""
+    digits = session.removeprefix("0x").rjust(16, "0")
+    return session if len(session) <= 8 else f"0x{digits[:2].lstrip('0')}…{digits[-4:]}"
 
 
 def duration(ms: float | None) -> str:

@@ -21,8 +21,8 @@ async def tree(request: HttpRequest) -> HttpResponse:
     """The tree opened down to ``path``, and ``path`` in detail; only the detail when only that is asked for."""
     selected = request.GET.get("path") or "/"
     if wants_part(request, "tree-detail"):
-        context = await detail_context(selected, request.GET.get("view"))
-        return tells_place(fragment(request, "fragments/tree_node.html", context | {"selected": selected}))
+        detail = await detail_context(selected, request.GET.get("view")) | {"selected": selected}
+        return tells_place(fragment(request, "fragments/tree_node.html", detail))
     query = request.GET.get("find", "").strip()
     shown = Shown(selected, dict.fromkeys(ancestors(selected), PAGE))
     context: dict[str, Any] = {

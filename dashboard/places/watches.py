@@ -33,38 +33,47 @@ async def list_context(asked: Mapping[str, Any]) -> dict[str, Any]:
     try:
         listing = await ask("watches")
     except GatewayError as error:
-        return context | {"problem": error, "groups": [], "total": None, "burning": False}
-    now = time.time()
-    fired = [_fired_row(event) for event in listing["fired"] if now - event["wall"] < FIRED_SHOWN_S]
-    standing = [watch | {"fired": None} for watch in listing["watches"]]
-    matching = [watch for watch in [*standing, *fired] if _matches(watch, query)]
+        return context | {"problem": error, "groups": [], "total": None}
+    since = time.time() - FIRED_SHOWN_S
+    rows = merge(listing["watches"], [event for event in listing["fired"] if event["wall"] > since])
+    matching = [row for row in rows if _matches(row, query)]
+    # Those that burn are kept when not all can be shown.
+    shown = sorted(matching, key=lambda row: row["fired"] is None)[:SHOWN_MAX]
     return context | {
-        "groups": _groups(matching[:SHOWN_MAX] if not fired else _fired_first(matching)[:SHOWN_MAX], by),
+        "groups": _groups(shown, by),
         "shown": min(len(matching), SHOWN_MAX),
         "matching": len(matching),
         "total": listing["total"],
         "listed": len(listing["watches"]),
         "missing": listing["missing"],
         "named": listing["named"],
-        "burning": bool(fired),
         "recent": [_fired_row(event) for event in reversed(listing["fired"][-12:])],
     }
 
 
-def _fired_first(watches: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Keep those that burn when not all can be shown."""
-    return sorted(watches, key=lambda watch: watch["fired"] is None)
+def merge(standing: list[dict[str, Any]], fired: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Join watches that wait with those that fired: one row each, whether it burnt out or was set again."""
+    rows = {_key(watch): watch | {"waiting": True, "fired": None, "times": 0} for watch in standing}
+    for event in fired:
+        told = _fired_row(event)
+        row = rows.setdefault(_key(told), told | {"waiting": False, "times": 0})
+        row |= {"fired": told["fired"], "event": told["event"], "n": told["n"], "times": row["times"] + 1}
+    return list(rows.values())
+
+
+def _key(watch: dict[str, Any]) -> tuple[str, str, str, int]:
+    # A fired watch is told as data or child; which of the two kinds of data watch it was is over by then.
+    mode = "data" if watch["mode"] == "exist" else watch["mode"]
+    return watch["path"], mode, watch["session"], watch["sid"]
 
 
 def _groups(watches: list[dict[str, Any]], by: str) -> list[dict[str, Any]]:
     other = "session" if by == "path" else "path"
-    ordered = sorted(watches, key=lambda w: (w[by], w[other], w["mode"], w["sid"], w["fired"] or 0))
+    ordered = sorted(watches, key=lambda w: (w[by], w[other], w["mode"], w["sid"]))
     groups = []
     for key, members in groupby(ordered, key=lambda watch: watch[by]):
         rows = list(members)
-        groups.append(
-            {"key": key, "watches": rows, "standing": sum(1 for row in rows if row["fired"] is None)}
-        )
+        groups.append({"key": key, "watches": rows, "standing": sum(1 for row in rows if row["waiting"])})
     return groups
 
 

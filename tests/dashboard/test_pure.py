@@ -15,6 +15,7 @@ from dashboard.gateway.kinds import kind_of
 from dashboard.gateway.model import Model
 from dashboard.gateway.sources import ServerAddress, parse_servers
 from dashboard.places.rows import ancestors, parse_opened, row_id
+from dashboard.places.watches import merge
 from tests.dashboard.recording import HOUR_US, Recording, process, status, zxid
 
 
@@ -199,7 +200,8 @@ def test_ids_times_and_sizes() -> None:
     assert show.zxid_text(zxid(5, 163)) == "5:163"
     assert show.zxid_text(-1) == "4294967295:4294967295"
     assert show.zxid_hex(zxid(5, 163)) == "0x5000000a3"
-    assert show.session_short("0x2000000a3f7f05") == "0x…7f05"
+    assert show.session_short("0x20000000a3f7f05") == "0x2…7f05"
+    assert show.session_short("0x7f") == "0x7f"
     assert [show.duration(ms) for ms in (0.4, 12, 1500, 61_000, 3_700_000)] == [
         "0.4 ms",
         "12 ms",
@@ -241,3 +243,22 @@ def test_rows_are_addressed_by_ids_that_hold_any_path() -> None:
 def test_what_a_page_says_it_shows_is_bounded() -> None:
     assert parse_opened(["100:/", "5:/a:b", "x:/c", "9999999:/d", "1:evil", ":/"]) == {"/": 100, "/a:b": 5}
     assert len(parse_opened([f"1:/{index}" for index in range(1000)])) == 120
+
+
+def test_a_watch_that_fires_and_is_set_again_is_one_row() -> None:
+    waiting = {"path": "/a", "mode": "exist", "session": "0x1", "sid": 1}
+    fired = {
+        "path": "/a",
+        "mode": "data",
+        "session": "0x1",
+        "sid": 1,
+        "event": "NODE_CREATED",
+        "n": 5,
+        "wall": 9.0,
+    }
+    other = fired | {"session": "0x2", "n": 6}
+    rows = merge([waiting], [fired, fired | {"n": 7, "wall": 10.0}, other])
+    assert [(row["session"], row["waiting"], row["fired"], row["times"]) for row in rows] == [
+        ("0x1", True, 10.0, 2),
+        ("0x2", False, 9.0, 1),
+    ]
