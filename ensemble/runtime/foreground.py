@@ -143,6 +143,7 @@ async def _begin(
     child = await asyncio.create_subprocess_exec(
         *companion.command,
         stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,  # what there is to say, the foreground process says
         env=os.environ | environment | companion.environment,
         start_new_session=True,
         preexec_fn=die_with_parent,
