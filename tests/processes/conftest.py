@@ -184,10 +184,10 @@ class RawSession:
         self.session_id = struct.unpack_from(">q", reply, 8)[0]
         self._xid = 0
 
-    def create(self, path: str, data: bytes = b"x") -> int:
-        """Create a persistent znode and return the error code."""
+    def create(self, path: str, data: bytes = b"x", flags: int = 0) -> int:
+        """Create a znode (persistent unless ``flags`` say otherwise) and return the error code."""
         acl = struct.pack(">ii", 1, 31) + _text("world") + _text("anyone")
-        return self._call(1, _text(path) + _text(data.decode()) + acl + bytes(4))[0]
+        return self._call(1, _text(path) + _text(data.decode()) + acl + struct.pack(">i", flags))[0]
 
     def data(self, path: str) -> bytes | None:
         """Return a znode's data, None when there is no such znode."""
