@@ -13,6 +13,7 @@ from enum import Enum
 
 from ensemble import limits
 from ensemble.errors import WireError
+from ensemble.jute import pack_string
 from ensemble.ports import ClientTransport, Timer
 from ensemble.replica import reads
 from ensemble.replica.handshake import Handshakes, Verdict
@@ -31,6 +32,8 @@ from ensemble.wire.requests import decode_connect
 
 _CREATE_SESSION = int(Op.CREATE_SESSION)
 _CLOSE_SESSION = int(Op.CLOSE_SESSION)
+_ROOT = pack_string("/")
+"""The record of the sync that confirms the end of a session."""
 
 
 class State(Enum):
@@ -182,7 +185,10 @@ class Connection(Client):
 
     def on_synced(self) -> None:
         """The oldest unanswered sync of this client is complete."""
-        self._guarded(self.pipeline.synced)
+        if self.state is State.OPENING:
+            self._on_confirmed()
+        else:
+            self._guarded(self.pipeline.synced)
 
     def _on_resume(self) -> None:
         self._resume = None
@@ -304,6 +310,8 @@ class Connection(Client):
         verdict, why = self._handshakes.begin(self, request, self.timeout_ms)
         if verdict is Verdict.OPEN:
             self._open("resumed")
+        elif verdict is Verdict.GONE:
+            self._confirm()
         elif verdict is Verdict.EXPIRED:
             self._expired(why)
         elif verdict is Verdict.REFUSED:
@@ -316,6 +324,17 @@ class Connection(Client):
             return
         if valid:
             self._open("resumed")
+        else:
+            self._confirm()
+
+    def _confirm(self) -> None:
+        """Make sure that the session is no more: whoever says so may have been replaced as leader."""
+        self._writes.sync(self, 0, _ROOT, 0)
+
+    def _on_confirmed(self) -> None:
+        """What this server applied includes all that was agreed on when the client came."""
+        if self.session_id in self._service.tree.sessions:
+            self.close("its session was only just created")
         else:
             self._expired("the session is no more")
 

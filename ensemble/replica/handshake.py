@@ -23,6 +23,8 @@ class Verdict(Enum):
     OPEN = "open"
     WAIT = "wait"
     """The session is being created, or the leader is being asked; the client hears later."""
+    GONE = "gone"
+    """This leader does not know the session; that it still leads is to be confirmed before saying so."""
     EXPIRED = "expired"
     REFUSED = "refused"
 
@@ -62,7 +64,7 @@ class Handshakes:
             service.peer.revalidate(packets.encode_revalidate(session_id, timeout_ms))
             return Verdict.WAIT, ""
         if not self._writes.sessions.claim(session_id, timeout_ms, service.config.sid):
-            return Verdict.EXPIRED, "the session is no more"
+            return Verdict.GONE, "the session is no more"
         return Verdict.OPEN, ""
 
     def attach(self, client: Client, session_id: int) -> None:
