@@ -1,1 +1,17 @@
-""""""
+"""Host 2: a whole ensemble in virtual time, from one seed.
+
+    clock, streams      virtual time; ordered byte streams that stall, tear and break
+    elections, network  the one-message election boxes; links, dials, clients, power
+    disk                a disk that forgets what was not synced
+    machine             disks, a clock, and the process of one server: every port call may be its last
+    faults              what goes wrong, drawn from the seed
+    clients, workload   clients that speak bytes and write down what they see
+    invariants, durable I1-I13 after every step, against real peers, trees and durable disks
+    model, history, checkers, watching
+                        the clients' history against an independent model at the zxids of the replies
+    world               one run: trouble, heal, restart of everything, judgement
+    report, runner      what came of a run; many runs on several processes
+
+The servers in it are the real ones: ``replica`` and all below it, behind simulated ports. A run depends on
+its seed and on nothing else, so a failure is a number.
+"""

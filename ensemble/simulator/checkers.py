@@ -116,6 +116,8 @@ def _apply(replay: Replay, entry: Entry, calls: dict[tuple[int, int], Call]) -> 
         raise HistoryViolation("C1", f"{text(entry.zxid)} was asked for by nobody, or a second time: {entry}")
     elif entry.error == Code.SESSION_MOVED:
         expected = Answer(Code.SESSION_MOVED)
+    elif entry.error == Code.SESSION_EXPIRED and entry.session not in model.sessions:
+        expected = Answer(Code.SESSION_EXPIRED)  # a multi, too, may be refused as a whole
     else:
         live = entry.session in model.sessions
         expected = model.write(entry.session, call.op, call.operation, entry.zxid, entry.time_ms)
@@ -224,3 +226,14 @@ def check_expiry(history: History, entries: list[Entry], replay: Replay) -> None
     for path, node in replay.model.nodes.items():
         if node.owner and node.owner not in replay.model.sessions:
             raise HistoryViolation("C5", f"ephemeral {path} outlives its session {node.owner:#x}")
+
+
+def check_nobody_expired(history: History) -> None:
+    """C5, for a run without faults: no session of a client that keeps it alive expires."""
+    for place, stream in history.streams.items():
+        for seen in stream:
+            if isinstance(seen, Expired):
+                raise HistoryViolation(
+                    "C5",
+                    f"client {place}: {seen.session:#x} expired {seen.idle_us} us after it was last heard",
+                )

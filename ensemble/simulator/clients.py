@@ -41,7 +41,9 @@ _EVENT_XID = -1
 
 
 class ClientViolation(Exception):
-    """A server did to a client what it must never do."""
+    """A server did to a client what it must never do (C2: order within a session)."""
+
+    checker = "C2"
 
 
 @dataclass(slots=True)
@@ -277,7 +279,7 @@ class SimulatedClient:
             self._watched.fire(event.type, event.path)
             return
         if zxid < self._last_zxid:
-            raise ClientViolation(f"client {self.place}: zxid {zxid:#x} after {self._last_zxid:#x} (C2)")
+            raise ClientViolation(f"client {self.place}: zxid {zxid:#x} after {self._last_zxid:#x}")
         self._last_zxid = zxid
         if xid == requests.PING_XID:
             self._pings -= 1
@@ -292,7 +294,7 @@ class SimulatedClient:
     def _on_reply(self, frame: bytes, xid: int, zxid: int, error: int) -> None:
         if not self._pending or self._pending[0].cxid != xid:
             expected = self._pending[0].cxid if self._pending else None
-            raise ClientViolation(f"client {self.place}: reply to {xid}, {expected} is due (C2)")
+            raise ClientViolation(f"client {self.place}: reply to {xid}, {expected} is due")
         call = self._pending.popleft()
         call.returned_us, call.zxid = self._timeline.now_us, zxid
         call.answer = decode_answer(call.op, frame, error)

@@ -79,6 +79,12 @@ class ElectionMail:
             self._lose(b, a)
             self._meet(a, b)
 
+    def lose_at(self, here: int, there: int) -> None:
+        """Break a connection at one end; the other believes in it until the new one replaces it."""
+        if here in self._boxes and there in self._boxes:
+            self._lose(here, there)
+            self._meet(here, there)
+
     def _post(self, way: Way) -> None:
         if way not in self._posted:
             self._posted[way] = True

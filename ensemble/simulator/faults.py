@@ -6,7 +6,7 @@ and on the network only, never inside a server. Names of faults are those of the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from random import Random
@@ -79,10 +79,10 @@ class Faults:
         """The names of all faults."""
         return list(self._kinds)
 
-    def schedule(self, count: int, span_us: int) -> None:
-        """Draw ``count`` faults of a few favoured kinds over ``span_us`` from now."""
+    def schedule(self, count: int, span_us: int, favoured: Sequence[str] = ()) -> None:
+        """Draw ``count`` faults over ``span_us`` from now: of the ``favoured`` kinds, or of a few drawn ones."""
         stage = self._stage
-        favoured = stage.rng.sample(self.kinds, stage.rng.randint(2, len(self.kinds)))
+        favoured = favoured or stage.rng.sample(self.kinds, stage.rng.randint(2, len(self.kinds)))
         for number in range(count):
             kind = stage.rng.choice(favoured)
             begins = stage.rng.randrange(span_us)
@@ -187,14 +187,18 @@ class Faults:
     # -- partitions ------------------------------------------------------------------------------------------
 
     def _cut(self, ways: list[Way]) -> Undo:
-        """Block some ways; sometimes what was connected breaks at once instead of falling silent."""
+        """Block some ways: silently, or what was connected breaks at once, at both ends or at one."""
         stage = self._stage
         for way in ways:
             stage.network.conditions.block(way)
-        if self._chance(0.3):
-            for a, b in ways:
-                stage.network.break_between(a, b)
         stage.note("cut " + " ".join(f"{a}>{b}" for a, b in ways))
+        how = stage.rng.choice(("silent", "silent", "both", "one end", "other end"))
+        pairs = {(min(way), max(way)): way for way in ways}
+        for a, b in pairs.values():
+            if how == "both":
+                stage.network.break_between(a, b)
+            elif how != "silent":
+                stage.network.lose_at(*((a, b) if how == "one end" else (b, a)))
 
         def undo() -> None:
             for way in ways:
@@ -291,7 +295,7 @@ class Faults:
 
     def _slow_disk(self) -> Undo:
         machine = self._stage.machines[self._someone()]
-        factor = self._stage.rng.choice((5, 20, 100))
+        factor = self._stage.rng.choice((5, 20, 100, 1000))
         for disk in machine.disks:
             disk.slowness *= factor
 

@@ -6,7 +6,7 @@
     I4   what is committed is durable on a quorum of disks
     I5   a leader that is established holds everything committed before
     I6   what a follower holds beyond that after NEWLEADER, its leader holds too
-    I7   truncation never removes a committed transaction
+    I7   truncation never takes a committed transaction from a quorum
     I8   epochs on disk: current <= accepted, both only grow, never ahead of the durable history
     I9   equal digests at equal zxids, on every server that serves
     I10  acks leave only for what is durable
@@ -32,6 +32,7 @@ from ensemble.zab.messages import PacketType, ServerState
 from ensemble.zab.phase import Phase
 from ensemble.zxid import counter_of, epoch_of, follows, text
 
+_BLAMES_A_PEER = ("a link to another server is closed", "an election message", "a request through server")
 OUTSTANDING_MAX = OUTSTANDING_PER_CONNECTION_MAX
 INVARIANTS = __doc__ or ""
 
@@ -114,7 +115,7 @@ class Monitor:
     def crashed(self, machine: Machine, effect: str) -> None:
         """A process is gone; what its disks hold may have changed."""
         self._disks[machine.sid].forget()
-        self._count(f"crash at {effect}" if effect else "crash between steps")
+        self._count(f"crash {_without_number(effect)}" if effect else "crash between steps")
         self._note(f"server {machine.sid} died" + (f" before {effect}" if effect else ""))
 
     def before_effect(self, process: Process, effect: str, name: str) -> None:
@@ -128,7 +129,7 @@ class Monitor:
 
     def after_effect(self, process: Process, effect: str, name: str) -> None:
         """Check epochs (I8) and truncations (I7)."""
-        self._count(effect)
+        self._count(f"{effect} {_kind_of(name)}{'' if process.machine.listening else ' in boot'}")
         sid, disk = process.sid, self._disks[process.sid]
         if name.endswith("Epoch"):
             self._check_epochs(process, name.rpartition("/")[2])
@@ -136,11 +137,9 @@ class Monitor:
             before = disk.entries
             disk.forget()
             self._refresh(sid)
-            for zxid in before:
+            for zxid, checksum in before.items():
                 if zxid not in disk.entries and zxid in self._positions and zxid > disk.snapshot:
-                    raise Violation(
-                        "I7", f"server {sid} removed {text(zxid)}, which is committed ({effect} {name})"
-                    )
+                    self._check_kept(sid, zxid, checksum, f"{effect} {name}")
         elif effect == "write_atomic":
             disk.forget()
 
@@ -158,6 +157,8 @@ class Monitor:
         """A server logged a line."""
         self.lines.append(f"server {process.sid}: {line}")
         self._note(f"server {process.sid} says: {line}")
+        if line.startswith(_BLAMES_A_PEER):
+            raise Violation("I11", f"server {process.sid} says: {line}")
 
     # -- checks ---------------------------------------------------------------------------------------------
 
@@ -221,17 +222,14 @@ class Monitor:
     def delivered(self, process: Process, zxid: int, payload: bytes) -> None:
         """A server applies one transaction while it serves."""
         position = self._positions.get(zxid)
+        if position is not None and self.committed[position][1] != payload:
+            raise Violation("I2", f"server {process.sid} applies another {text(zxid)} than was committed")
+        place = len(self.committed) if position is None else position
+        before, applied = self.committed[place - 1][0] if place else 0, process.replica.tree.zxid
+        if applied != before:
+            raise Violation("I2", f"server {process.sid} applies {text(zxid)} behind {text(applied)}")
         if position is None:
             self._commit(process, zxid, payload)
-        elif self.committed[position][1] != payload:
-            raise Violation("I2", f"server {process.sid} applies another {text(zxid)} than was committed")
-        else:
-            before = self.committed[position - 1][0] if position else 0
-            if process.replica.tree.zxid != before:
-                raise Violation(
-                    "I2",
-                    f"server {process.sid} applies {text(zxid)} behind {text(process.replica.tree.zxid)}",
-                )
 
     def _commit(self, process: Process, zxid: int, payload: bytes) -> None:
         if self.committed and not follows(zxid, self.zxid):
@@ -264,6 +262,15 @@ class Monitor:
                 )
         elif zxid not in disk.entries and zxid > disk.snapshot:
             raise Violation("I10", f"server {sid} acks {text(zxid)}, durable is {text(disk.last)}")
+
+    def _check_kept(self, sid: int, zxid: int, checksum: int, how: str) -> None:
+        """I7: a copy that no quorum counted may go (it was proposed when TRUNC was sent), the quorum's may not."""
+        self._count("truncated a spare copy of a committed transaction")
+        holders = [other for other in self._machines if self._holds(other, zxid, checksum)]
+        if len(holders) < self.quorum:
+            raise Violation(
+                "I7", f"server {sid} removed {text(zxid)}, committed and now only on {holders} ({how})"
+            )
 
     def _check_epochs(self, process: Process, name: str) -> None:
         sid, disk = process.sid, self._disks[process.sid]
@@ -317,3 +324,12 @@ class Monitor:
 
     def _count(self, what: str) -> None:
         self.coverage[what] = self.coverage.get(what, 0) + 1
+
+
+def _kind_of(name: str) -> str:
+    """Return what a file is for: its name without zxid."""
+    return name.rpartition("/")[2].partition(".")[0]
+
+
+def _without_number(effect: str) -> str:
+    return effect.rstrip("0123456789 ")

@@ -89,6 +89,8 @@ class SimulatedNetwork:
         near, far = connect(self.conditions, src, dst, (f"10.0.1.{src}", 30_000 + src))
         self._keep(src, near)
         self._keep(dst, far)
+        near.pause_reading()  # until its owner knows of it, the kernel keeps what arrives
+        far.pause_reading()
         if self._rng.random() < 0.5:  # either end may be told first
             self._timeline.after(back_us, lambda: self._accepted(dst, listener, far))
             self._dialed(src, dst, dialer, near)
@@ -99,10 +101,13 @@ class SimulatedNetwork:
     def _accepted(self, sid: int, door: Door, end: End) -> None:
         if self._doors.get(sid) is door:
             door.on_link_accepted(end)
+            end.resume_reading()
 
     def _dialed(self, sid: int, target: int, door: Door, end: End | None) -> None:
         if self._doors.get(sid) is door:
             door.on_link_dialed(target, end)
+            if end is not None:
+                end.resume_reading()
 
     # -- clients -------------------------------------------------------------------------------------------
 
@@ -133,6 +138,17 @@ class SimulatedNetwork:
             if end.way in ((a, b), (b, a)):
                 end.break_now()
         self.mail.break_between(a, b)
+
+    def lose_at(self, here: int, there: int) -> None:
+        """Break every stream between two places at one end only; the other end hears nothing of it.
+
+        A stateful middlebox or a crash of the kernel's peer does this: a leader may go on believing in
+        followers that have long elected another.
+        """
+        for end in list(self._ends.get(here, [])):
+            if end.way == (here, there):
+                end.lose()
+        self.mail.lose_at(here, there)
 
     def _is_open(self, a: int, b: int) -> bool:
         return self.conditions.is_open((a, b)) and self.conditions.is_open((b, a))

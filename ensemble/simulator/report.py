@@ -59,10 +59,7 @@ def replay_seed(seed: int) -> tuple[Result, list[str]]:
 
 def lines_of(world: World) -> list[str]:
     """Return the transcript of a traced world."""
-    if world.transcript is None:
-        return []
-    world.transcript.collect()
-    return world.transcript.lines
+    return [] if world.transcript is None else world.transcript.lines
 
 
 def _run(world: World) -> Result:

@@ -191,6 +191,14 @@ class End:
                 closed, end.on_data, end.on_closed = end.on_closed, _ignore, _ignore_close
                 closed()
 
+    def lose(self) -> None:
+        """Break this end; the other one is not told, and what it sends goes nowhere."""
+        if self.open:
+            self.open = False
+            self._flight.clear()
+            closed, self.on_data, self.on_closed = self.on_closed, _ignore, _ignore_close
+            closed()
+
     def silence(self) -> None:
         """Lose this end without a word (power gone): the other end hears nothing."""
         self.open = False

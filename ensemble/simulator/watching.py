@@ -131,6 +131,8 @@ class _Stream:
             child for child in (False, True) if fired.event in (_CHILD_EVENTS if child else _DATA_EVENTS)
         ]
         used = [child for child in kinds if (fired.path, child) in self._pending]
+        if not used and self._told_twice(fired):
+            return
         if not used:
             self._fail(f"event {fired.event} on {fired.path}, which it did not watch")
         if fired.zxid == _FOUND:
@@ -148,6 +150,10 @@ class _Stream:
                 self._fail(
                     f"{fired.path} watched from {text(since)} fired for {text(fired.zxid)}, not {text(due)}"
                 )
+
+    def _told_twice(self, fired: Fired) -> bool:
+        """setWatches tells of a deletion once for the data watch and once for the child watch (as Apache)."""
+        return self._settling and fired.event == DELETED and fired in self._found
 
     def _rewatched(self, zxid: int) -> None:
         """Judge what setWatches found at ``zxid``, and what it registered again."""

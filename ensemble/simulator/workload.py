@@ -44,6 +44,10 @@ class Mix:
         return Mix(weights, rng.randint(1, 6), rng.choice((0.0, 0.2, 0.6)), rng.choice((0.0, 0.3)))
 
 
+SYNC_HEAVY = Mix([2, 6, 0, 0, 0, 0, 1, 0, 0, 12], 2, 0.0, 0.0)
+"""Writes that return, and syncs that must have seen them."""
+
+
 @dataclass(slots=True)
 class Workload:
     """The requests of one client."""

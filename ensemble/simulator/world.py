@@ -10,6 +10,7 @@ All randomness comes from one ``Random(seed)``, drawn in the order of virtual ti
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
@@ -25,12 +26,13 @@ from ensemble.simulator.invariants import Monitor, Violation
 from ensemble.simulator.machine import Machine, Quartz
 from ensemble.simulator.network import CLIENT_PLACE, SimulatedNetwork
 from ensemble.simulator.streams import Conditions, Weather
-from ensemble.simulator.workload import Mix, Workload
-from ensemble.trace import Listener
+from ensemble.simulator.workload import SYNC_HEAVY, Mix, Workload
+from ensemble.trace import Event, Listener
 from ensemble.tree.operations import OPEN_ACL, Create, CreateMode, Op
 from ensemble.zab.messages import ServerState
 from ensemble.zxid import text
 
+_COMMON_FIELDS = ("n", "at", "sid", "kind")
 CONVERGE_TICKS = 120
 """C9: after the heal everything agrees within so many ticks, an election's worst backoff included."""
 
@@ -48,10 +50,48 @@ class Plan:
     snap_count: int
     weather: Weather
     habits: Habits
+    kinds: tuple[str, ...] = ()
+    """The kinds of faults; none named: a few drawn ones."""
+    mix: Mix | None = None
 
     @staticmethod
     def draw(rng: Random) -> Plan:
-        """Draw a plan."""
+        """Draw a plan; some runs have a theme, a hard situation that chance alone would rarely make."""
+        plan = Plan._draw(rng)
+        theme = rng.random()
+        if theme < 0.1:
+            plan.stale_leaders()
+        elif theme < 0.2:
+            plan.unfinished_proposals()
+        return plan
+
+    def stale_leaders(self) -> None:
+        """Leaders that are replaced and do not notice, asked by clients who can still reach them."""
+        self.kinds = ("isolate leader", "halves")
+        self.faults, self.clients, self.mix = 8, 3, SYNC_HEAVY
+        self._hurry(requests=50)
+
+    def unfinished_proposals(self) -> None:
+        """Leaders that die with proposals only they have, snapshots taken all the time."""
+        self.kinds = (
+            "leader crash",
+            "crash at effect",
+            "isolate leader",
+            "one-way out",
+            "slow ways",
+            "power",
+        )
+        self.faults, self.snap_count = 10, 2
+        self.habits.pipeline = 16
+        self._hurry(requests=100)
+
+    def _hurry(self, *, requests: int) -> None:
+        self.habits.requests = requests
+        self.habits.closes = False
+        self.habits.think_us = self.trouble_ticks * self.tick_ms * 500 // requests
+
+    @staticmethod
+    def _draw(rng: Random) -> Plan:
         tick_ms = 200
         servers = rng.choice((3, 3, 3, 3, 5))
         clients = rng.choice((1, 2, 2, 3))
@@ -75,9 +115,9 @@ class Plan:
             tick_ms=tick_ms,
             clients=clients,
             requests=requests,
-            faults=rng.randint(3, 10),
+            faults=rng.choice((0, *range(3, 11))),
             trouble_ticks=trouble_ticks,
-            snap_count=rng.choice((10, 30, 1000)),
+            snap_count=rng.choice((3, 10, 30, 30, 1000, 1000)),
             weather=weather,
             habits=habits,
         )
@@ -98,29 +138,27 @@ class Outcome:
     virtual_us: int
 
 
-class Transcript:
-    """What happened, as lines of text; kept only when somebody wants it."""
+class Transcript(deque[Event]):
+    """What happened, as lines of text; kept only when somebody wants it.
 
-    def __init__(self, timeline: Timeline, limit: int | None = None) -> None:
-        self.listener = Listener(1 << 62)
+    It takes the place of a trace listener's queue, so each event is written when it happens, in true time.
+    """
+
+    def __init__(self, timeline: Timeline) -> None:
+        super().__init__()
+        self.listener = Listener()
+        self.listener.events = self
         self.lines: list[str] = []
         self._timeline = timeline
-        self._limit = limit
 
     def note(self, line: str) -> None:
         """Write a line of the world's own."""
-        self.collect()
         self.lines.append(f"{self._timeline.now_us:>10} {line}")
 
-    def collect(self) -> None:
-        """Write what the servers' traces said since last time."""
-        for event in self.listener.take()[0]:
-            fields = " ".join(
-                f"{key}={value}" for key, value in event.items() if key not in ("n", "at", "sid", "kind")
-            )
-            self.lines.append(f"{self._timeline.now_us:>10} server {event['sid']} {event['kind']} {fields}")
-        if self._limit is not None and len(self.lines) > 2 * self._limit:
-            del self.lines[: -self._limit]
+    def append(self, event: Event) -> None:
+        """Write an event of a server's trace."""
+        fields = " ".join([f"{key}={value}" for key, value in event.items() if key not in _COMMON_FIELDS])
+        self.note(f"server {event['sid']} {event['kind']} {fields}")
 
 
 @dataclass(slots=True)
@@ -198,7 +236,7 @@ class World:
             self.cast.machines[sid] = machine
 
     def _build_clients(self) -> None:
-        mix = Mix.draw(self.rng)
+        mix = self.plan.mix or Mix.draw(self.rng)
         for number in range(self.plan.clients):
             self.cast.clients.append(self._client(CLIENT_PLACE + 1 + number, self.plan.habits, mix))
 
@@ -234,7 +272,7 @@ class World:
             self.timeline.after(self.rng.randrange(self.plan.tick_ms * 1000), machine.start)
         for client in self.cast.clients:
             self.timeline.after(self.rng.randrange(self.plan.tick_ms * 2000), client.start)
-        self.faults.schedule(self.plan.faults, span_us)
+        self.faults.schedule(self.plan.faults, span_us, self.plan.kinds)
         self.timeline.run_until(span_us)
 
     def heal(self) -> None:
@@ -322,6 +360,8 @@ class World:
     def judge(self) -> None:
         """Check the clients' history, and that every server's tree is what the model says."""
         replay = checkers.check(self.history, self.monitor.committed)
+        if not self.stage.counts:
+            checkers.check_nobody_expired(self.history)
         watching.check_watches(self.history, replay)
         expected = replay.model.digest()
         for sid, machine in self.cast.machines.items():

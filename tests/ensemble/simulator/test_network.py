@@ -96,6 +96,38 @@ def test_a_blocked_way_holds_bytes_back_and_delivers_them_when_opened() -> None:
     assert got == [b"held"]
 
 
+def test_what_arrives_before_an_end_is_known_waits_for_it() -> None:
+    """Each end may be told of the link first, and speak at once."""
+
+    class Eager(Door):
+        def __init__(self, greeting: bytes) -> None:
+            super().__init__()
+            self.greeting = greeting
+            self.got: list[bytes] = []
+
+        def greet(self, end: End) -> None:
+            end.on_data = self.got.append
+            end.send(self.greeting)
+
+        def on_link_accepted(self, end: End) -> None:
+            self.greet(end)
+
+        def on_link_dialed(self, sid: int, end: End | None) -> None:
+            assert end is not None
+            self.greet(end)
+
+    for seed in range(20):
+        net = Net(seed, delay_us_max=50_000)
+        for sid, greeting in ((1, b"hello"), (2, b"welcome")):
+            net.network.shut_door(sid, silently=False)
+            net.doors[sid] = Eager(greeting)
+            net.network.open_door(sid, net.doors[sid])
+        net.network.dial(1, 2)
+        net.run(1_000_000)
+        assert b"".join(net.doors[1].got) == b"welcome"  # type: ignore[attr-defined]
+        assert b"".join(net.doors[2].got) == b"hello"  # type: ignore[attr-defined]
+
+
 def test_two_cuts_of_one_way_need_two_heals() -> None:
     net = Net()
     net.conditions.block((1, 2))

@@ -1,0 +1,258 @@
+"""Known ways to get ZAB, storage and replica wrong, as patches of the real code.
+
+The numbers are those of the reliability reference (B7). A simulator that does not catch these proves
+nothing by its silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ensemble.replica.application import Application
+from ensemble.replica.handshake import Handshakes, Verdict
+from ensemble.replica.sessions import Sessions
+from ensemble.simulator.disk import Directory
+from ensemble.storage.epochs import Epochs
+from ensemble.storage.txnlog import TxnLog
+from ensemble.tree.operations import Op
+from ensemble.tree.prepare import Preparer
+from ensemble.tree.tree import Tree
+from ensemble.tree.txns import CloseSessionTxn
+from ensemble.tree.watches import Watches
+from ensemble.zab import leader as leader_module
+from ensemble.zab import learner as learner_module
+from ensemble.zab.election import Election
+from ensemble.zab.followers import Followers, FollowerStep
+from ensemble.zab.leader import Leader
+from ensemble.zab.learner import Learner, Step
+from ensemble.zab.messages import Packet, PacketType
+from ensemble.zab.quorum import Majority
+from ensemble.zab.syncs import Syncs
+from ensemble.zxid import make
+
+Patch = pytest.MonkeyPatch
+
+
+def _on_learner(patch: Patch, step: Step, packet_type: PacketType, handler: Callable[..., None]) -> None:
+    patch.setitem(learner_module._TABLE[step], packet_type, handler)
+
+
+def ack_new_leader_before_sync(patch: Patch) -> None:
+    """M1 (ZOOKEEPER-3911): the history is acked while it is still in memory."""
+
+    def on_new_leader(self: Learner, packet: Packet) -> None:
+        Learner._on_new_leader(self, packet)
+        self._send(Packet(PacketType.ACK, make(self.epoch, 0)))
+
+    _on_learner(patch, Step.SYNCING, PacketType.NEWLEADER, on_new_leader)
+
+
+def epoch_before_history(patch: Patch) -> None:
+    """M2 (ZOOKEEPER-4643): currentEpoch is durable before the history it names."""
+
+    def on_new_leader(self: Learner, packet: Packet) -> None:
+        store: Any = self.history
+        store._epochs.save_current(self.epoch)
+        Learner._on_new_leader(self, packet)
+
+    _on_learner(patch, Step.SYNCING, PacketType.NEWLEADER, on_new_leader)
+
+
+def trust_a_shorter_history(patch: Patch) -> None:
+    """M3 (ZOOKEEPER-2845): servers vote with less than they have logged, and discovery does not look again."""
+
+    def on_ack_epoch(self: Leader, follower: Any, packet: Packet) -> None:
+        follower.history = (int.from_bytes(packet.data or b"", "big", signed=True), packet.zxid)
+        if self._proven:
+            self._synchronize(follower)
+        else:
+            self._prove()
+
+    patch.setitem(leader_module._TABLE[FollowerStep.DISCOVERY], PacketType.ACKEPOCH, on_ack_epoch)
+    start = Election.start
+    patch.setattr(Election, "start", lambda self, zxid, epoch: start(self, 0, 0))
+
+
+def half_is_a_quorum(patch: Patch) -> None:
+    """M5: n // 2 servers decide."""
+    init = Majority.__init__
+
+    def short(self: Majority, voters: Any) -> None:
+        init(self, voters)
+        self.size = len(self.voters) // 2
+        self._index = self.size - 1
+
+    patch.setattr(Majority, "__init__", short)
+
+
+def no_proposals_while_synchronizing(patch: Patch) -> None:
+    """M6 (protocol-spec issue 1): a joining learner misses what is proposed meanwhile."""
+    forwarding = Followers.forwarding
+    patch.setattr(Followers, "forwarding", lambda self: [f for f in forwarding(self) if f.synced])
+
+
+def promise_not_durable(patch: Patch) -> None:
+    """M8: acceptedEpoch stays in memory."""
+    patch.setattr(Epochs, "save_accepted", lambda self, epoch: setattr(self, "accepted", epoch))
+
+
+def commit_out_of_order(patch: Patch) -> None:
+    """M9: a learner applies the second pending transaction first."""
+
+    def on_commit(self: Learner, packet: Packet) -> None:
+        if len(self._pending) > 1:
+            self._pending[0], self._pending[1] = self._pending[1], self._pending[0]
+        self.zxid_committed = packet.zxid
+        self.app.deliver(*self._pending.popleft())
+
+    _on_learner(patch, Step.BROADCAST, PacketType.COMMIT, on_commit)
+
+
+def no_directory_sync(patch: Patch) -> None:
+    """M15: files are synced, their names are not."""
+    patch.setattr(Directory, "sync", lambda self: None)
+
+
+def leader_without_followers(patch: Patch) -> None:
+    """M19: a leader does not notice that it lost its quorum."""
+
+    def on_tick(self: Leader) -> None:
+        self._ping()
+        self._tick = self.clock.call_later(self.timing.tick_ms / 2, self._if_active(self._on_tick))
+
+    patch.setattr(Leader, "_on_tick", on_tick)
+    patch.setattr(Leader, "on_closed", lambda self, link: self._followers.remove(link))
+
+
+def ack_before_fsync(patch: Patch) -> None:
+    """A proposal is acked when it was written, not when it is durable."""
+
+    def flush(self: Learner) -> None:
+        if self._unsynced:
+            self._unsynced = False
+            self.sync_history(lambda: None)
+        while self._acked_new_leader and self._unacked:
+            self._send(Packet(PacketType.ACK, self._unacked.popleft()))
+
+    patch.setattr(Learner, "flush", flush)
+
+
+def log_says_durable_too_early(patch: Patch) -> None:
+    """The log believes that what it handed to the disk is durable."""
+    write_batch = TxnLog._write_batch
+
+    def write_and_believe(self: TxnLog) -> None:
+        write_batch(self)
+        self.zxid_durable = self.zxid_logged
+
+    patch.setattr(TxnLog, "_write_batch", write_and_believe)
+    sync = TxnLog.sync
+
+    def sync_and_answer(self: TxnLog, done: Callable[[], None]) -> None:
+        sync(self, lambda: None)
+        done()
+
+    patch.setattr(TxnLog, "sync", sync_and_answer)
+
+
+def session_ends_locally(patch: Patch) -> None:
+    """M20: a server tells a client that its session is over, and no transaction says so."""
+    begin = Handshakes.begin
+
+    def begin_short(self: Handshakes, client: Any, request: Any, timeout_ms: int) -> tuple[Verdict, str]:
+        if request.session_id:
+            return Verdict.EXPIRED, "not heard of here"
+        return begin(self, client, request, timeout_ms)
+
+    patch.setattr(Handshakes, "begin", begin_short)
+
+
+def half_a_multi(patch: Patch) -> None:
+    """M22: what comes after a refused multi sees the first part of it."""
+    patch.setattr(Preparer, "_roll_back", lambda self, undo: None)
+
+
+def watch_after_reply(patch: Patch) -> None:
+    """M23: watches fire when the client has been answered already."""
+    fire, deliver = Application._fire, Application.deliver
+    late: list[tuple[int, Any]] = []
+
+    def deliver_then_fire(self: Application, zxid: int, payload: bytes) -> None:
+        deliver(self, zxid, payload)
+        while late:
+            fire(self, *late.pop(0))
+
+    patch.setattr(Application, "_fire", lambda self, zxid, outcome: late.append((zxid, outcome)))
+    patch.setattr(Application, "deliver", deliver_then_fire)
+
+
+def deaf_watches(patch: Patch) -> None:
+    """Nobody is told of deletions."""
+    fire = Watches.fire
+    patch.setattr(Watches, "fire", lambda self, event, path: [] if event == 2 else fire(self, event, path))
+
+
+def reconnect_into_the_past(patch: Patch) -> None:
+    """M24: a server takes a client that has seen more than it has."""
+    begin = Handshakes.begin
+
+    def forgetful(self: Handshakes, client: Any, request: Any, timeout_ms: int) -> tuple[Verdict, str]:
+        return begin(self, client, replace(request, last_zxid_seen=0), timeout_ms)
+
+    patch.setattr(Handshakes, "begin", forgetful)
+
+
+def sync_without_a_quorum(patch: Patch) -> None:
+    """M26 (ZOOKEEPER-1675): a leader answers sync without asking whether it still leads."""
+    complete = Syncs.complete
+    patch.setattr(Syncs, "complete", lambda self, committed, _confirmed: complete(self, committed, 1 << 62))
+
+
+def forget_an_ephemeral(patch: Patch) -> None:
+    """A server does not remove the last ephemeral of a closed session (ZOOKEEPER-2355), at one zxid in two."""
+    apply = Tree.apply
+
+    def forgetful(self: Tree, txn: Any) -> Any:
+        mine = (
+            self.ephemerals.pop(txn.session_id, None)
+            if txn.zxid & 1 and txn.type == Op.CLOSE_SESSION
+            else None
+        )
+        if mine:
+            txn = replace(txn, record=CloseSessionTxn([]))
+        return apply(self, txn)
+
+    patch.setattr(Tree, "apply", forgetful)
+
+
+def expire_early(patch: Patch) -> None:
+    """The leader forgets that sessions were heard of."""
+    patch.setattr(Sessions, "touch_all", lambda self, touches: None)
+
+
+MUTANTS: dict[Callable[[Patch], None], tuple[str, ...]] = {
+    ack_new_leader_before_sync: ("I10",),
+    epoch_before_history: ("I8",),
+    trust_a_shorter_history: ("I5", "I7", "I2", "I3", "I4"),
+    half_is_a_quorum: ("I1", "I4"),
+    no_proposals_while_synchronizing: ("C9", "I11"),
+    promise_not_durable: ("I8",),
+    commit_out_of_order: ("I2",),
+    no_directory_sync: ("I10", "I4"),
+    leader_without_followers: ("C9",),
+    ack_before_fsync: ("I10",),
+    log_says_durable_too_early: ("I10", "I4"),
+    session_ends_locally: ("C5",),
+    half_a_multi: ("C1", "C6", "I9"),
+    watch_after_reply: ("C4",),
+    deaf_watches: ("C4",),
+    sync_without_a_quorum: ("C3",),
+    reconnect_into_the_past: ("C2",),
+    forget_an_ephemeral: ("I9", "C1"),
+    expire_early: ("C5",),
+}
+"""Each mutant, with what may catch it."""
