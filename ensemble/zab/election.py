@@ -128,12 +128,13 @@ class Election:
         """Join an ensemble that has a leader: a quorum must name it, and it must say so itself."""
         if heard.round == self.round:
             self._heard[heard.sender] = heard.vote
-            if self._agree(heard.vote, self._heard.items()) and self._leads(heard):
+            votes = [*self._heard.items(), (self.sid, self.vote)]
+            if self._agree(heard.vote, votes) and self._leads(heard):
                 self._finish(heard.vote)
                 return
         self._settled[heard.sender] = heard
-        votes = ((sid, notification.vote) for sid, notification in self._settled.items())
-        if self._agree(heard.vote, votes) and self._leads(heard):
+        settled = [(sid, notification.vote) for sid, notification in self._settled.items()]
+        if self._agree(heard.vote, settled) and self._leads(heard):
             self.round = heard.round
             self._finish(heard.vote)
 

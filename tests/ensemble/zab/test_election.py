@@ -139,6 +139,15 @@ def test_it_joins_a_leader_that_a_quorum_follows_and_that_says_so_itself():
     assert booth.election.round == 8
 
 
+def test_one_that_missed_the_vote_of_its_only_supporter_learns_it_from_how_that_one_settled():
+    # Its supporter finished first, and the vote that would have told it so was lost on the way: without
+    # counting its own vote it would go on looking while the other waits for it to lead.
+    booth = Booth()
+    booth.election.start(7, 1)
+    booth.hear(1, Vote(2, 7, 1), state=ServerState.FOLLOWING)
+    assert booth.elected == [Vote(2, 7, 1)]
+
+
 def test_followers_of_a_leader_that_does_not_say_so_prove_nothing():
     booth = Booth(voters=5)
     booth.election.start(7, 1)
