@@ -233,6 +233,7 @@ class Application:
     def on_looking(self, why: str) -> None:
         """Serve nobody any more."""
         service = self._service
+        service.log(f"looking for a leader: {why}")
         service.serving = service.leading = False
         self._close_clients(f"this server is looking for a leader: {why}")
         self._writes.restart()
@@ -244,6 +245,9 @@ class Application:
         service.leading = service.peer.role is ServerState.LEADING
         service.serving = True
         self.serving_since_us = service.clock.monotonic_us()
+        peer = service.peer
+        part = "leading" if service.leading else f"following server {peer.leader}"
+        service.log(f"serving, {part} in epoch {peer.epoch} from {text(service.tree.zxid)} on")
         if service.leading:
             self._writes.sessions.lead()
 

@@ -315,7 +315,9 @@ class Connection(Client):
         elif verdict is Verdict.EXPIRED:
             self._expired(why)
         elif verdict is Verdict.REFUSED:
-            self._service.log(f"client {self.client_text} is sent away: {why}")
+            # One line a client would be thousands while a leader is sought; the role's own lines tell of that.
+            if self._service.serving:
+                self._service.log(f"client {self.client_text} is sent away: {why}")
             self.close(why)
 
     def on_revalidated(self, valid: bool) -> None:
