@@ -21,6 +21,7 @@ from ensemble.runtime.clients import ClientSocket
 from ensemble.runtime.clock import LoopClock
 from ensemble.runtime.config import ServerConfig
 from ensemble.runtime.disk import FileDisk
+from ensemble.runtime.kernel_sync import KernelSync
 from ensemble.runtime.lag import LoopLag
 from ensemble.runtime.listening import listen
 from ensemble.runtime.network import LoopNetwork
@@ -145,7 +146,14 @@ class Server:
         if self.config.log_dir != self.config.data_dir:
             directories.append(self.config.log_dir)
         return [
-            FileDisk(directory, loop=loop, fail=self.fail, wake=self._steps.wake) for directory in directories
+            FileDisk(
+                directory,
+                loop=loop,
+                fail=self.fail,
+                wake=self._steps.wake,
+                kernel=KernelSync.opened(loop),
+            )
+            for directory in directories
         ]
 
 
