@@ -144,7 +144,13 @@ class Leader(Term):
         follower.accepted_epoch = epoch_of(packet.zxid)
         if self.trace.on:
             self.trace_packet("received", sid, packet)
-        if self._decided:
+        if self._decided and follower.accepted_epoch > self.epoch:
+            # It promised more to a leader that was never established, so it can join none of a smaller epoch.
+            # Only a quorum makes such a promise, so servers cut off for a while cannot unseat a leader. We take
+            # the promise over, or the next epoch could be too small again.
+            self.history.save_accepted_epoch(follower.accepted_epoch)
+            self.give_up(f"server {sid} has promised epoch {follower.accepted_epoch}, ours is {self.epoch}")
+        elif self._decided:
             self._offer_epoch(follower)
         else:
             self._decide_epoch()

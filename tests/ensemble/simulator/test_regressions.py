@@ -6,6 +6,7 @@ from ensemble.tree.sessions import password_of
 from ensemble.wire.replies import decode_connect_reply
 from ensemble.wire.requests import ConnectRequest, encode_connect
 from tests.ensemble.replica.harness import Client, World, client
+from tests.ensemble.zab.harness import MemoryHistory, Table
 
 
 def test_a_session_whose_end_is_only_proposed_is_not_called_expired() -> None:
@@ -34,3 +35,15 @@ def test_a_session_that_is_not_known_is_called_expired_only_by_who_still_leads()
     world.settle()
     assert decode_connect_reply(user.received[4:]).timeout_ms == 0
     assert user.closed
+
+
+def test_a_server_that_promised_a_greater_epoch_is_not_shut_out_for_ever() -> None:
+    """C9: it refused the leader's epoch, looked again, found the same leader, and so on."""
+    table = Table({sid: MemoryHistory() for sid in (1, 2, 3)})
+    table.histories[1].accepted_epoch = 5
+    table.start(2, 3)
+    assert table.leader.epoch == 1
+    table.start(1)
+    table.advance(3_000)
+    assert table.leader.epoch == 6
+    assert all(peer.serving for peer in table.peers.values())
