@@ -1,0 +1,217 @@
+/** The Ensemble place: joins the stream with the stage, the inspector, the invariants, the feed and the pipeline strip. */
+
+import { PipelineTable } from "../pipeline/table.js";
+import { Proposals } from "../pipeline/proposals.js";
+import { Stream } from "../stream.js";
+import { atMostEvery, html, keep, say, set, setText } from "./dom.js";
+import { Feed } from "./feed.js";
+import { count, msText, plural } from "./format.js";
+import { Inspector } from "./inspector.js";
+import { Invariants } from "./invariants.js";
+import { Model, look, word } from "./model.js";
+import { Pairing } from "./pairing.js";
+import { Stage } from "./stage.js";
+import { drawTwin } from "./twin.js";
+
+const STRIP_ROWS = 6;
+const STRIP_EVERY_MS = 700;
+/** A message held back at the source makes every missing receipt of the next while inconclusive. */
+const UNSURE_MS = 2000;
+const TOLD_MS = 4000;
+
+/** @param {string} id @returns {any} */
+const byId = (id) => document.getElementById(id);
+
+class Place {
+  constructor() {
+    this.model = new Model();
+    this.stage = new Stage(byId("stage"), this.model);
+    this.inspector = new Inspector(byId("inspector"));
+    this.invariants = new Invariants();
+    this.feed = new Feed(byId("feed"));
+    this.pairing = new Pairing();
+    this.proposals = new Proposals();
+    this.strip = new PipelineTable(byId("strip"), this.proposals, {
+      limit: STRIP_ROWS,
+      everyMs: STRIP_EVERY_MS,
+      onPick: (zxid) => location.assign(`/pipeline/?zxid=${zxid}`),
+    });
+    /** @type {number | null} */
+    this.selected = null;
+    this.linked = true;
+    this.unsureUntil = 0;
+    this.notDrawn = 0;
+    this.notDrawnSince = 0;
+    /** @type {Map<number, string>} */
+    this.words = new Map();
+    this.drawSlow = atMostEvery(1000, () => drawTwin(byId("twin"), this.model));
+  }
+
+  start() {
+    const stage = this.stage.root;
+    stage.addEventListener("click", (event) => this.pickFrom(event.target));
+    stage.addEventListener("keydown", (event) => this.onKey(event));
+    document.addEventListener("panel:pause", (event) => this.stage.setPaused(/** @type {CustomEvent} */ (event).detail.paused));
+    document.addEventListener("visibilitychange", () => document.hidden && this.clearFlights());
+    new Stream()
+      .on("snapshot", (frame) => this.onSnapshot(frame))
+      .on("servers", (frame) => this.onServers(frame))
+      .on("events", (frame) => this.onEvents(frame))
+      .on("missed", (frame) => this.onMissed(frame))
+      .on("proposals", (frame) => this.onProposals(frame))
+      .on("link", (frame) => this.onLink(frame))
+      .start();
+  }
+
+  /** @param {any} frame */
+  onSnapshot(frame) {
+    this.clearFlights();
+    this.proposals.replace(frame.proposals);
+    this.onServers(frame);
+    this.strip.draw();
+  }
+
+  /** @param {any} frame */
+  onServers(frame) {
+    this.model.take(frame);
+    const sids = this.model.all().map((server) => server.sid);
+    if (this.selected === null || !sids.includes(this.selected)) this.selected = this.model.leader()?.sid ?? sids[0] ?? null;
+    this.stage.update();
+    this.stage.select(this.selected);
+    this.strip.setServers(this.model.all());
+    this.showAside();
+    this.showStates();
+    this.tellChanges();
+    this.drawSlow();
+  }
+
+  /** @param {any} frame */
+  onEvents(frame) {
+    const now = performance.now();
+    if (frame.dropped) this.unsureUntil = now + UNSURE_MS;
+    const left = this.stage.fly(this.pairing.take(frame.events), now > this.unsureUntil) + frame.dropped;
+    if (left) {
+      this.notDrawn = now - this.notDrawnSince > TOLD_MS ? left : this.notDrawn + left;
+      this.notDrawnSince = now;
+    }
+    for (const event of frame.events) {
+      if (event.kind === "session" || (event.kind === "watch" && event.what === "fired")) this.stage.cards.get(event.sid)?.flash(event.session);
+    }
+    if (this.model.takeVotes(frame.events)) this.stage.update();
+    this.feed.add(frame.events);
+    this.showSubtitle();
+  }
+
+  /** What happened while paused is told in words, not flown. @param {any} frame */
+  onMissed(frame) {
+    this.clearFlights();
+    this.feed.add(frame.events);
+  }
+
+  /** @param {any} frame */
+  onProposals(frame) {
+    this.proposals.take(frame);
+    this.strip.draw();
+    setText(byId("strip-times"), `p50 ${msText(frame.commit_ms_p50)} · p99 ${msText(frame.commit_ms_p99)}`);
+  }
+
+  /** @param {any} frame */
+  onLink(frame) {
+    if (frame.up === this.linked) return;
+    this.linked = frame.up;
+    if (!frame.up) this.clearFlights();
+    byId("stage").classList.toggle("stale", !frame.up);
+    this.showSubtitle();
+  }
+
+  clearFlights() {
+    this.stage.flights.clear();
+    this.stage.packets.clear();
+    this.pairing = new Pairing();
+  }
+
+  /** @param {EventTarget | null} target */
+  pickFrom(target) {
+    const sid = target instanceof Element ? target.closest("[data-sid]")?.getAttribute("data-sid") : null;
+    if (sid) this.pick(Number(sid), true);
+  }
+
+  /** @param {number} sid @param {boolean} focus */
+  pick(sid, focus) {
+    this.selected = sid;
+    this.stage.select(sid);
+    this.showAside();
+    if (focus) /** @type {SVGElement | undefined} */ (this.stage.cards.get(sid)?.group)?.focus();
+  }
+
+  /** @param {KeyboardEvent} event */
+  onKey(event) {
+    if (this.selected === null) return;
+    if (event.key === "Enter") {
+      this.pickFrom(event.target);
+      /** @type {HTMLElement | null} */ (byId("inspector").querySelector("[data-action]"))?.focus();
+    } else if (event.key === " ") {
+      this.pickFrom(event.target);
+    } else if (event.key.startsWith("Arrow")) {
+      this.pick(this.stage.neighbour(this.selected, /** @type {any} */ (event.key)), true);
+    } else {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  showAside() {
+    const server = this.selected === null ? null : this.model.servers.get(this.selected) ?? null;
+    byId("inspector").hidden = !server;
+    this.inspector.show(server, this.model);
+    const items = keep(byId("invariants"), 5, () => html("li", { tabindex: 0 }, html("i", { "aria-hidden": "true" }), html("span"), " ", html("span", { class: "faint mono" }), html("span", { class: "why" })));
+    this.invariants.judge(this.model.all()).forEach((judged, index) => {
+      const [, label, detail, why] = items[index].children;
+      set(items[index], { "data-state": judged.state, "data-invariant": judged.id });
+      setText(label, judged.label);
+      setText(detail, judged.state === "violated" ? `violated: ${judged.detail}` : judged.detail);
+      setText(why, judged.why);
+    });
+  }
+
+  /** Head, empty states, subtitle. */
+  showStates() {
+    const servers = this.model.all();
+    const heal = /** @type {HTMLButtonElement} */ (byId("heal"));
+    const faulty = this.model.faulty();
+    heal.disabled = !faulty;
+    heal.title = faulty ? "Mend every link" : "No link is cut";
+    const none = !servers.length || !this.model.named;
+    byId("no-ensemble").hidden = !none;
+    byId("nobody").hidden = none || this.stage.anyone();
+    byId("stage").classList.toggle("absent", none);
+    this.showSubtitle();
+  }
+
+  showSubtitle() {
+    const servers = this.model.all();
+    const said = [plural(servers.length, "server")];
+    if (!this.linked) {
+      said.push("the panel does not answer: this is what was seen last");
+    } else {
+      said.push("packets slowed for the eye");
+      const stride = Math.max(1, ...servers.map((server) => server.trace_stride ?? 1));
+      if (stride > 1) said.push(`1 in ${count(stride)} proposals traced`);
+      if (this.notDrawn && performance.now() - this.notDrawnSince < TOLD_MS) said.push(`${plural(this.notDrawn, "event")} not drawn`);
+    }
+    setText(byId("stage-subtitle"), said.join(" · "));
+  }
+
+  /** Say aloud what changed in kind: a server fell, an election was won. */
+  tellChanges() {
+    for (const server of this.model.all()) {
+      const now = word(server);
+      const before = this.words.get(server.sid);
+      this.words.set(server.sid, now);
+      if (before !== undefined && before !== now) say(`s${server.sid} is ${now}${look(server) === "leader" ? ` of epoch ${server.current_epoch}` : ""}`);
+    }
+  }
+}
+
+new Place().start();

@@ -1,0 +1,139 @@
+/**
+ * What is known of the servers, and how each looks: which state it is in, in which word. No drawing here.
+ *
+ * A server is what the gateway sends: its last status, its process as the supervisor sees it, and whether it
+ * can be reached.
+ */
+
+import { compareZxids, parts } from "./format.js";
+
+/** @typedef {Record<string, any>} Server */
+/** @typedef {"leader" | "follower" | "observer" | "looking" | "joining" | "paused" | "down" | "starting" | "unreachable" | "unknown"} Look */
+
+const DOWN = new Set(["killed", "stopped", "failed"]);
+const JOINING = { discovery: "discovering", synchronization: "synchronizing", election: "joining" };
+
+export class Model {
+  constructor() {
+    /** @type {Map<number, Server>} */
+    this.servers = new Map();
+    /** @type {Record<string, string[]>} */
+    this.sessions = {};
+    /** @type {Record<string, any>} */
+    this.summary = {};
+    this.named = true;
+    this.supervised = false;
+    /** Votes as each server has heard them: server -> voter -> whom it votes for. @type {Map<number, Map<number, number>>} */
+    this.votes = new Map();
+  }
+
+  /** @param {any} frame `snapshot` or `servers` */
+  take(frame) {
+    if (frame.type === "snapshot") {
+      this.servers.clear();
+      this.named = frame.named;
+      this.supervised = frame.supervised;
+    }
+    for (const server of frame.servers) {
+      this.servers.set(server.sid, server);
+      if (server.role !== "looking" || !server.reachable) this.votes.delete(server.sid);
+    }
+    // A supervisor that comes or goes is seen in the processes it tells of.
+    if (frame.type === "servers") this.supervised = [...this.servers.values()].some((server) => server.process);
+    this.sessions = frame.sessions_by_server ?? this.sessions;
+    this.summary = frame.summary ?? this.summary;
+  }
+
+  /** @param {any[]} events @returns {boolean} whether a vote was among them */
+  takeVotes(events) {
+    let any = false;
+    for (const event of events) {
+      const notified = event.kind === "message" && event.type === "NOTIFICATION" && event.way === "received";
+      if (notified || event.kind === "vote") {
+        const heard = this.votes.get(event.sid) ?? new Map();
+        heard.set(notified ? event.peer : event.sid, notified ? event.vote : event.leader);
+        this.votes.set(event.sid, heard);
+        any = true;
+      }
+    }
+    return any;
+  }
+
+  /** @returns {Server[]} by sid */
+  all() {
+    return [...this.servers.values()].sort((a, b) => a.sid - b.sid);
+  }
+
+  /** @returns {Server | null} the one that leads, of the highest epoch if two think so */
+  leader() {
+    const leading = this.all().filter((server) => ["leader"].includes(look(server)));
+    return leading.sort((a, b) => b.current_epoch - a.current_epoch)[0] ?? null;
+  }
+
+  /** @returns {boolean} whether some link is cut */
+  faulty() {
+    return this.all().some((server) => server.reachable && server.faults?.length);
+  }
+
+  /** @param {number} one @param {number} other @returns {"cut" | "follows" | "idle" | "gone"} */
+  link(one, other) {
+    const a = this.servers.get(one);
+    const b = this.servers.get(other);
+    if (!a || !b) return "gone";
+    if (cuts(a, other) || cuts(b, one)) return "cut";
+    if (isAway(a) || isAway(b)) return "gone";
+    return follows(a, b) || follows(b, a) ? "follows" : "idle";
+  }
+}
+
+/** @param {Server} server @returns {Look} */
+export function look(server) {
+  const state = server.process?.state;
+  if (DOWN.has(state)) return "down";
+  if (state === "paused") return "paused";
+  if (!server.reachable) return state === "starting" ? "starting" : server.role ? "unreachable" : "unknown";
+  if (server.role === "looking") return "looking";
+  if (server.phase !== "broadcast") return "joining";
+  return server.role === "leading" ? "leader" : server.role === "observing" ? "observer" : "follower";
+}
+
+/** @param {Server} server @returns {string} the state in one word */
+export function word(server) {
+  const seen = look(server);
+  if (seen === "down") return server.process.state;
+  if (seen === "joining") {
+    return server.role === "leading" ? "establishing" : JOINING[/** @type {keyof typeof JOINING} */ (server.phase)];
+  }
+  return seen === "unknown" ? "not heard of" : seen;
+}
+
+/** @param {Server} server @returns {boolean} whether nothing goes in or out of it */
+export function isAway(server) {
+  return ["down", "starting", "unreachable", "unknown"].includes(look(server));
+}
+
+/**
+ * How far a server's log is behind the leader's.
+ *
+ * @param {Server} server
+ * @param {Server | null} leader
+ * @returns {number | null} transactions; `null` when the two are not of one epoch, or one is not known
+ */
+export function lag(server, leader) {
+  if (!leader || !server.zxid_logged || isAway(server)) return null;
+  const own = parts(server.zxid_logged);
+  const its = parts(leader.zxid_logged);
+  if (own.epoch !== its.epoch) return null;
+  // The two statuses are of different moments, so a follower may seem ahead.
+  return compareZxids(server.zxid_logged, leader.zxid_logged) >= 0 ? 0 : its.counter - own.counter;
+}
+
+/** @param {Server} server @param {number} peer */
+function cuts(server, peer) {
+  return server.reachable && (server.faults ?? []).some((/** @type {any} */ fault) => fault.peers.includes(peer));
+}
+
+/** @param {Server} follower @param {Server} leader */
+function follows(follower, leader) {
+  return leader.role === "leading" && ["following", "observing"].includes(follower.role) && follower.leader === leader.sid;
+}
