@@ -11,7 +11,7 @@ from dashboard import audit
 from dashboard.gateway.errors import GatewayError
 from dashboard.places import sessions, tree, watches
 from dashboard.places.pages import ask
-from dashboard.places.rows import Shown, decorate, group, parse_opened, row_id
+from dashboard.places.rows import Shown, bounds, decorate, group, parse_opened, row_id
 from ensemble import paths
 
 Fragments = dict[str, str]
@@ -182,7 +182,7 @@ class TreeLive(Live):
 
     def forget_old(self, sent: Fragments) -> None:
         """Rows are told by marks and versions, not compared: keep the detail only."""
-        for name in [name for name in sent if name.startswith(("row-", "kids-"))]:
+        for name in [name for name in sent if name.startswith(("row-", "kids-", "more-"))]:
             del sent[name]
 
     def _note(self, path: str, what: str) -> None:
@@ -194,7 +194,7 @@ class TreeLive(Live):
                 self._rows.add(path)
                 self._marks[path] = "flash"
             return
-        if parent in self._shown.opened:
+        if parent in self._shown.opened and not self._is_beyond(path, parent):
             self._groups.add(parent)
             if what == "created":
                 self._marks[path] = "new"
@@ -203,6 +203,11 @@ class TreeLive(Live):
 
     def _is_visible(self, path: str) -> bool:
         return path == "/" or path in self._visible.get(paths.parent_of(path), ())
+
+    def _is_beyond(self, path: str, parent: str) -> bool:
+        """Tell whether a child comes after all that are shown of its parent: then only numbers change."""
+        rows = self._visible.get(parent)
+        return rows is not None and len(rows) >= self._shown.opened[parent] and path > max(rows)
 
     async def _draw_group(self, path: str, shown: Shown) -> Fragments:
         try:
@@ -223,6 +228,12 @@ class TreeLive(Live):
         for row in await ask("rows", wanted=sorted(wanted)):
             context = {"item": decorate(row, shown), "expanded": row["path"] in shown.opened, "oob": True}
             fragments[f"row-{row_id(row['path'])}"] = render_to_string("fragments/tree_row.html", context)
+            count = shown.opened.get(row["path"], row["children"])
+            if row["children"] > count:
+                context = {"group": bounds(row["path"], count, row["children"]), "oob": True}
+                fragments[f"more-{row_id(row['path'])}"] = render_to_string(
+                    "fragments/tree_more.html", context
+                )
         return fragments
 
     def _remember(self, drawn: dict[str, Any]) -> None:

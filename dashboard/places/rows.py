@@ -102,17 +102,20 @@ async def group(path: str, shown: Shown) -> dict[str, Any]:
     items = [decorate(row, shown) for row in rows]
     for child, inner in zip(items, await _groups([item["path"] for item in items], shown), strict=True):
         child["group"] = inner
+    return {"path": path, "items": items, **bounds(path, count, total)}
+
+
+def bounds(path: str, count: int, total: int) -> dict[str, Any]:
+    """Return how much of an open znode is shown, when ``count`` of its ``total`` children may be."""
     return {
         "id": row_id(path),
         "path": path,
-        "items": items,
-        "total": total,
-        "shown": len(items),
+        "level": level(path),
+        "shown": min(count, total),
         "left": max(0, total - count),
         "count": count,
         "next": min(count + PAGE, SHOWN_MAX),
         "step": min(PAGE, max(0, total - count)),
-        "level": level(path),
         "full": count >= SHOWN_MAX,
     }
 

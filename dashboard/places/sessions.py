@@ -33,7 +33,7 @@ async def sessions(request: HttpRequest) -> HttpResponse:
 @require_safe
 async def session(request: HttpRequest, session: str) -> HttpResponse:
     """One session in detail, with the table's rows marked anew."""
-    context = await table_context(request.GET | {"session": session})
+    context = await table_context(request.GET.dict() | {"session": session})
     context |= await detail_context(session)
     return tells_place(fragment(request, "fragments/session_selected.html", context))
 
