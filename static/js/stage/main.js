@@ -1,7 +1,5 @@
 /** The Ensemble place: joins the stream with the stage, the inspector, the invariants, the feed and the pipeline strip. */
 
-import { PipelineTable } from "../pipeline/table.js";
-import { Proposals } from "../pipeline/proposals.js";
 import { Stream } from "../stream.js";
 import { atMostEvery, html, keep, say, set, setText } from "./dom.js";
 import { Feed } from "./feed.js";
@@ -10,7 +8,9 @@ import { Inspector } from "./inspector.js";
 import { Invariants } from "./invariants.js";
 import { Model, look, word } from "./model.js";
 import { Pairing } from "./pairing.js";
+import { Proposals } from "./proposals.js";
 import { Stage } from "./stage.js";
+import { Strip } from "./strip.js";
 import { drawTwin } from "./twin.js";
 
 const STRIP_ROWS = 6;
@@ -31,7 +31,7 @@ class Place {
     this.feed = new Feed(byId("feed"));
     this.pairing = new Pairing();
     this.proposals = new Proposals();
-    this.strip = new PipelineTable(byId("strip"), this.proposals, {
+    this.strip = new Strip(byId("strip"), this.proposals, {
       limit: STRIP_ROWS,
       everyMs: STRIP_EVERY_MS,
       onPick: (zxid) => location.assign(`/pipeline/?zxid=${zxid}`),

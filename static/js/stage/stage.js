@@ -168,7 +168,7 @@ export class Stage {
         left += 1;
         continue;
       }
-      const { flight } = this.flights.add(packet, this.time, sure);
+      const flight = this.flights.add(packet, this.time, sure);
       this.packets.label(flight);
       this.drawn += 1;
     }
