@@ -32,7 +32,9 @@ class Reader:
 
     __slots__ = ("buffer", "end", "offset")
 
-    def __init__(self, buffer: bytes | bytearray | memoryview, offset: int = 0, end: int | None = None) -> None:
+    def __init__(
+        self, buffer: bytes | bytearray | memoryview, offset: int = 0, end: int | None = None
+    ) -> None:
         self.buffer = buffer
         self.offset = offset
         self.end = len(buffer) if end is None else end
