@@ -195,7 +195,9 @@ class Application:
         store.save_snapshot(tree.zxid, snapshot.dump(tree), tree.digest(), self._on_snapshot_saved)
 
     def _on_snapshot_saved(self) -> None:
-        self._store.purge(self._service.config.snap_retain_count)
+        keep = self._service.config.snap_retain_count
+        if keep:
+            self._store.purge(keep)
 
     def snapshot(self) -> bytes:
         """Serialize the state at ``zxid_applied``."""

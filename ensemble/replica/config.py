@@ -29,6 +29,7 @@ class ReplicaConfig:
     frame_bytes_max: int = limits.FRAME_BYTES_MAX
     snap_count: int = limits.SNAP_COUNT_TXNS
     snap_retain_count: int = 3
+    """Snapshots to keep, with the logs they need; 0 keeps them all."""
     connections_per_address_max: int = limits.CONNECTIONS_PER_ADDRESS_MAX
     """0 lifts the limit."""
     connections_max: int = limits.CONNECTIONS_MAX

@@ -170,7 +170,7 @@ def replica_config(config: ServerConfig) -> ReplicaConfig:
         session_timeout_ms_max=config.session_timeout_ms_max,
         frame_bytes_max=config.frame_bytes_max,
         snap_count=config.snap_count,
-        snap_retain_count=config.snapshots_kept,
+        snap_retain_count=config.snapshots_kept if config.purge_interval_hours else 0,
         connections_per_address_max=config.connections_per_address_max,
         words_allowed=words,
         config_text=config.membership_text,

@@ -50,6 +50,10 @@ def main(config_path: str, *, on_listening: Callable[[], None] = lambda: None) -
     """
     try:
         config = configuration.load(Path(config_path))
+        if config.admin_port is not None and not os.environ.get(TOKEN_VARIABLE):
+            raise ConfigError(
+                f"coordinator.adminPort needs a token; set {TOKEN_VARIABLE} in the environment, or drop the key"
+            )
     except ConfigError as error:
         return complain(error)
     for warning in config.warnings:
@@ -116,12 +120,9 @@ def tune_collector() -> None:
 async def _open_admin(server: Server, stack: contextlib.AsyncExitStack) -> None:
     if server.config.admin_port is None:
         return
-    token = os.environ.get(TOKEN_VARIABLE, "")
-    if not token:
-        raise ConfigError(f"coordinator.adminPort needs a token; set {TOKEN_VARIABLE} in the environment")
     from ensemble.runtime.admin_http import AdminPort
 
-    port = AdminPort(server, token)
+    port = AdminPort(server, os.environ[TOKEN_VARIABLE])
     await port.open(server.config.admin_port)
     stack.push_async_callback(port.close)
 
