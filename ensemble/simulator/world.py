@@ -69,6 +69,7 @@ class Plan:
         """Leaders that are replaced and do not notice, asked by clients who can still reach them."""
         self.kinds = ("isolate leader", "halves")
         self.faults, self.clients, self.mix = 8, 3, SYNC_HEAVY
+        self.habits.restless = 0.2
         self._hurry(requests=50)
 
     def unfinished_proposals(self) -> None:

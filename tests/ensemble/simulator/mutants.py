@@ -196,16 +196,6 @@ def deaf_watches(patch: Patch) -> None:
     patch.setattr(Watches, "fire", lambda self, event, path: [] if event == 2 else fire(self, event, path))
 
 
-def reconnect_into_the_past(patch: Patch) -> None:
-    """M24: a server takes a client that has seen more than it has."""
-    begin = Handshakes.begin
-
-    def forgetful(self: Handshakes, client: Any, request: Any, timeout_ms: int) -> tuple[Verdict, str]:
-        return begin(self, client, replace(request, last_zxid_seen=0), timeout_ms)
-
-    patch.setattr(Handshakes, "begin", forgetful)
-
-
 def sync_without_a_quorum(patch: Patch) -> None:
     """M26 (ZOOKEEPER-1675): a leader answers sync without asking whether it still leads."""
     complete = Syncs.complete
@@ -251,8 +241,10 @@ MUTANTS: dict[Callable[[Patch], None], tuple[str, ...]] = {
     watch_after_reply: ("C4",),
     deaf_watches: ("C4",),
     sync_without_a_quorum: ("C3",),
-    reconnect_into_the_past: ("C2",),
     forget_an_ephemeral: ("I9", "C1"),
     expire_early: ("C5",),
 }
 """Each mutant, with what may catch it."""
+
+STALE_LEADER_MUTANTS = (sync_without_a_quorum,)
+"""Those that need a leader that was replaced and does not notice; a theme makes many."""
