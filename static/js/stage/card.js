@@ -34,7 +34,7 @@ export class Card {
     this.epoch = svg("text", { class: "epochno", "text-anchor": "middle" }, this.group);
     this.name = svg("text", { class: "name" }, this.group);
     setText(this.name, `s${sid}`);
-    this.role = svg("text", { class: "role" }, this.group);
+    this.role = svg("text", { class: "standing" }, this.group);
     this.logged = svg("text", { class: "m second" }, this.group);
     this.note = svg("text", { class: "m third", "text-anchor": "end" }, this.group);
     this.cells = svg("g", { class: "cells" }, this.group);

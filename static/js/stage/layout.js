@@ -28,7 +28,7 @@ export function layout(count, width) {
   const margin = narrow ? 0 : Math.round((width - spread) / 2 + Math.min(34, Math.max(0, (spread - 2 * w) / 8)));
   const alone = count === 1;
   const top = narrow ? 12 : alone ? 110 : TOP;
-  const gap = narrow ? 84 : count <= 3 ? 152 : 64;
+  const gap = narrow ? 112 : count <= 3 ? 152 : 64;
   /** @type {Point[]} */
   const slots = [{ x: middle, y: top }];
   rows(count - 1).forEach((row, index) => {
@@ -59,7 +59,8 @@ function rows(others) {
  */
 export function seats(before, sids, leader) {
   const known = sids.length === before.size && sids.every((sid) => before.has(sid));
-  const now = known ? new Map(before) : new Map(sids.map((sid, index) => [sid, index]));
+  const inOrder = [...sids].sort((a, b) => Number(b === leader) - Number(a === leader) || a - b);
+  const now = known ? new Map(before) : new Map(inOrder.map((sid, slot) => [sid, slot]));
   const own = leader === null ? undefined : now.get(leader);
   if (leader !== null && own) {
     for (const [sid, slot] of now) if (slot === 0) now.set(sid, own);

@@ -8,6 +8,7 @@ import { count, hue, parts, zxidText } from "./format.js";
 
 /** Pills of the two directions of a link pass each other at this distance. */
 const LANE = 11;
+const STEEP = 22;
 const REUSED_MAX = 40;
 const CHARACTER = 6.4;
 const OF_EPOCH = new Set(["PROPOSAL", "ACK", "INFORM"]);
@@ -54,10 +55,10 @@ export class Packets {
    * @param {Flight} flight
    * @param {number} now stage time
    * @param {{from: {x: number, y: number}, to: {x: number, y: number}, length: number} | null} way in its direction
-   * @param {boolean} still whether motion is unwanted: the pill then stands in the middle of its link
+   * @param {{still: boolean, narrow: boolean}} how still: motion is unwanted, the pill stands in the middle of its link
    * @returns {boolean} whether it is still on its way
    */
-  place(flight, now, way, still) {
+  place(flight, now, way, how) {
     const pill = this.pills.get(flight) ?? this.take(flight);
     const share = (now - flight.start) / FLIGHT_MS;
     if (!way || share >= 1) return false;
@@ -66,12 +67,13 @@ export class Packets {
       return true;
     }
     const lost = share > LOST_AT && isLost(flight);
-    const along = still ? 0.5 : lost ? LOST_AT : ease(share);
-    const side = flight.type === "PING" ? 0.35 : 1;
+    const along = how.still ? 0.5 : lost ? LOST_AT : ease(share);
     const dx = (way.to.x - way.from.x) / (way.length || 1);
     const dy = (way.to.y - way.from.y) / (way.length || 1);
-    const x = way.from.x + (way.to.x - way.from.x) * along - dy * LANE * side;
-    const y = way.from.y + (way.to.y - way.from.y) * along + dx * LANE * side;
+    // Pills are wide: on a steep link those of the two directions must be further apart than on a flat one.
+    const side = flight.type === "PING" ? 4 : LANE + (how.narrow ? STEEP * Math.abs(dy) : 0);
+    const x = way.from.x + (way.to.x - way.from.x) * along - dy * side;
+    const y = way.from.y + (way.to.y - way.from.y) * along + dx * side;
     set(pill, { visibility: null, transform: `translate(${x.toFixed(1)},${y.toFixed(1)})` });
     pill.classList.toggle("lost", lost);
     const arrow = pill.children[2];

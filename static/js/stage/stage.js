@@ -53,7 +53,7 @@ export class Stage {
     this.slowFrames = 0;
     this.frame = this.frame.bind(this);
     this.layout = layout(1, 800);
-    new ResizeObserver(() => this.arrange(true)).observe(/** @type {Element} */ (root.parentElement));
+    new ResizeObserver(() => this.arrange(true)).observe(root);
   }
 
   /** Take what the model says now. */
@@ -74,8 +74,9 @@ export class Stage {
 
   /** @param {boolean} resized whether the room changed: cards then stand at once where they belong */
   arrange(resized) {
-    if (!this.cards.size) return;
-    const width = Math.max(280, Math.floor(/** @type {Element} */ (this.root.parentElement).clientWidth));
+    // A drawing that is not shown has no width, and comes here again when it is.
+    if (!this.cards.size || !this.root.getBoundingClientRect().width) return;
+    const width = Math.max(280, Math.floor(this.root.getBoundingClientRect().width));
     const next = layout(this.cards.size, width);
     const same = JSON.stringify(next) === JSON.stringify(this.layout);
     this.layout = next;
@@ -201,7 +202,7 @@ export class Stage {
     this.moveCards();
     for (const flight of this.flights.flying) {
       const way = this.way(flight.from, flight.to);
-      if (this.packets.place(flight, this.time, way, this.still.matches)) continue;
+      if (this.packets.place(flight, this.time, way, { still: this.still.matches, narrow: this.layout.narrow })) continue;
       this.packets.drop(flight);
       this.flights.end(flight);
     }
