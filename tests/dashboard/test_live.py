@@ -243,6 +243,7 @@ async def test_expiring_a_session_does_what_was_announced(
     holder = ZooKeeper(running.addresses, session_timeout_ms=8000)
     await holder.start()
     await holder.create("/workers/w1", mode=CreateMode.EPHEMERAL)
+    await other.sync()  # else the watch may be set before w1 is there, and fire for its creation
     await other.children("/workers", watch=fired.append)
     name = f"0x{holder.session_id & (2**64 - 1):x}"
 
