@@ -98,24 +98,30 @@ export function standingText(proposal, epoch) {
   }
 }
 
+/** A leader's own ack does not travel; one that came this soon after the fsync is its own. */
+const OWN_ACK_MS = 0.05;
+
 /**
  * @param {Proposal} proposal
- * @returns {number | null} the server that proposed it: its own ack needs no network, so it logs without being sent to
+ * @returns {number | null} the server whose ack needed no network: the leader, when nobody tells who it was
  */
 export function leaderOf(proposal) {
-  const own = Object.entries(proposal.acked).find(([sid, at]) => at >= (proposal.logged[sid] ?? Infinity) && at - proposal.logged[sid] < 0.005);
-  return own ? Number(own[0]) : null;
+  const waits = Object.entries(proposal.acked)
+    .filter(([sid]) => proposal.logged[sid] !== undefined)
+    .map(([sid, at]) => ({ sid: Number(sid), wait: at - proposal.logged[sid] }))
+    .sort((a, b) => a.wait - b.wait);
+  return waits.length && waits[0].wait >= 0 && waits[0].wait < OWN_ACK_MS ? waits[0].sid : null;
 }
 
 /**
  * @param {Proposal} proposal
- * @returns {{at: number, sid: number | null, what: string, detail: string, kind: string}[]} every hop, in order of time
+ * @returns {{at: number, sid: number | null, what: string, detail: string}[]} every hop, in order of time
  */
 export function hops(proposal) {
-  /** @type {{at: number, sid: number | null, what: string, detail: string, kind: string}[]} */
+  /** @type {{at: number, sid: number | null, what: string, detail: string}[]} */
   const list = [];
-  const add = (/** @type {number | null} */ at, /** @type {number | null} */ sid, /** @type {string} */ what, detail = "", kind = what) => {
-    if (at !== null && at !== undefined) list.push({ at, sid, what, detail, kind });
+  const add = (/** @type {number | null} */ at, /** @type {number | null} */ sid, /** @type {string} */ what, detail = "") => {
+    if (at !== null && at !== undefined) list.push({ at, sid, what, detail });
   };
   add(proposal.submitted, proposal.server, "submitted", "by its client");
   add(proposal.proposed, null, "proposed", proposal.size === null ? "" : `${proposal.size} bytes`);
@@ -132,5 +138,5 @@ export function hops(proposal) {
   for (const [sid, at] of Object.entries(proposal.applied)) add(at, Number(sid), "applied");
   add(proposal.replied, proposal.server, "replied", proposal.error ? errorText(proposal.error) : "to its client");
   const rank = ["submitted", "proposed", "logged", "acked", "committed", "applied", "replied"];
-  return list.sort((a, b) => a.at - b.at || rank.indexOf(a.kind) - rank.indexOf(b.kind));
+  return list.sort((a, b) => a.at - b.at || rank.indexOf(a.what) - rank.indexOf(b.what));
 }

@@ -1,106 +1,151 @@
-/** The Pipeline place: every traced proposal through its stages, a filter, and one of them in detail. */
+/** The Pipeline place: proposals from the stage's stream into rows, a filter, and one proposal in full. */
 
-import { setText } from "../stage/dom.js";
-import { count, msText } from "../stage/format.js";
+import { atMostEvery, say, set, setText } from "../stage/dom.js";
+import { count, msText, plural } from "../stage/format.js";
 import { Stream } from "../stream.js";
 import { Detail } from "./detail.js";
-import { Proposals } from "./proposals.js";
-import { PipelineTable } from "./table.js";
+import { endOf } from "./facts.js";
+import { fits, parse } from "./filter.js";
+import { List } from "./list.js";
+import { KEPT_MAX, Proposals } from "./proposals.js";
+import { Scale } from "./scale.js";
+import { fillAxis } from "./waterfall.js";
 
-const ROWS_MAX = 300;
-const EVERY_MS = 300;
+const ROWS_MAX = 80;
+const DRAW_MS = 120;
+const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
-/** @param {string} id @returns {any} */
-const byId = (id) => document.getElementById(id);
-
-class Place {
+class Pipeline {
   constructor() {
-    const asked = new URLSearchParams(location.search);
-    /** @type {Map<number, any>} */
-    this.servers = new Map();
     this.proposals = new Proposals();
-    this.detail = new Detail(byId("proposal"));
-    this.table = new PipelineTable(byId("pipeline"), this.proposals, { limit: ROWS_MAX, everyMs: EVERY_MS, onPick: (zxid) => this.pick(zxid) });
-    this.find = /** @type {HTMLInputElement} */ (byId("pipeline-find"));
-    this.find.value = asked.get("find") ?? "";
-    this.table.query = this.find.value;
-    this.asked = /^\d{1,20}$/.test(asked.get("zxid") ?? "") ? asked.get("zxid") : null;
-    this.table.selected = this.asked;
-  }
-
-  start() {
-    this.find.addEventListener("input", () => this.filter());
-    this.find.form?.addEventListener("submit", (event) => event.preventDefault());
-    document.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && !document.querySelector("dialog[open]")) this.pick(null);
+    this.scale = new Scale();
+    const asked = new URLSearchParams(location.search);
+    /** @type {string | null} */
+    this.selected = asked.get("zxid");
+    /** @type {import("./filter.js").Which} */
+    this.which = /** @type {any} */ (["open", "refused"].find((which) => which === asked.get("show")) ?? "all");
+    this.field = /** @type {HTMLInputElement} */ (byId("pipeline-find"));
+    this.field.value = asked.get("find") ?? "";
+    this.detail = new Detail(byId("pipeline-detail"));
+    this.more = byId("pipeline-more");
+    this.list = new List(byId("pipeline-rows"), {
+      limit: ROWS_MAX,
+      scroller: byId("pipeline-scroll"),
+      onSelect: (zxid) => this.select(zxid),
+      onWaiting: (waiting) => this.showWaiting(waiting),
     });
-    new Stream()
-      .on("snapshot", (frame) => {
-        this.proposals.replace(frame.proposals);
-        this.servers.clear();
-        this.onServers(frame);
-        this.changed();
-      })
-      .on("servers", (frame) => this.onServers(frame))
-      .on("proposals", (frame) => {
-        this.proposals.take(frame);
-        setText(byId("pipeline-times"), `p50 ${msText(frame.commit_ms_p50)} · p99 ${msText(frame.commit_ms_p99)}`);
-        this.changed();
-      })
-      .on("link", (frame) => byId("pipeline").classList.toggle("stale", !frame.up))
-      .start();
+    this.reason = "";
+    this.draw = atMostEvery(DRAW_MS, () => requestAnimationFrame(() => this.show()));
+    this.listen();
   }
 
-  /** @param {any} frame */
-  onServers(frame) {
-    for (const server of frame.servers) this.servers.set(server.sid, server);
-    this.table.setServers([...this.servers.values()]);
-    this.showNote();
+  listen() {
+    this.field.addEventListener("input", () => this.ask());
+    this.field.form?.addEventListener("submit", (event) => event.preventDefault());
+    for (const button of document.querySelectorAll("#pipeline-which button")) {
+      button.addEventListener("click", () => {
+        this.which = /** @type {any} */ (button.getAttribute("data-show"));
+        this.ask();
+      });
+    }
+    this.more.addEventListener("click", () => { this.list.release(); this.show(); });
+    // Held rows come free when the pointer leaves, not only when the next frame comes.
+    byId("pipeline-rows").addEventListener("pointerleave", () => this.draw());
+    this.stream = new Stream()
+      .on("snapshot", (frame) => { this.proposals.onSnapshot(frame); this.draw(); })
+      .on("servers", (frame) => { this.proposals.onServers(frame); this.draw(); })
+      .on("proposals", (frame) => { this.proposals.onProposals(frame); this.draw(); })
+      .on("link", (frame) => { this.reason = frame.up ? "" : frame.reason; this.draw(); });
+    this.stream.start();
+    this.show();
   }
 
-  changed() {
-    this.table.draw();
-    this.showDetail();
-    this.showNote();
-  }
-
-  showNote() {
-    const stride = Math.max(1, ...[...this.servers.values()].map((server) => server.trace_stride ?? 1));
-    const said = [];
-    if (stride > 1) said.push(`Under this load 1 in ${count(stride)} proposals is traced; the counts in the top bar are exact.`);
-    if (this.proposals.leftOut) said.push(`${count(this.proposals.leftOut)} updates of older proposals were left out.`);
-    byId("pipeline-note").hidden = !said.length;
-    setText(byId("pipeline-note"), said.join(" "));
-    setText(byId("pipeline-foot"), `The newest ${count(Math.min(this.proposals.order.length, ROWS_MAX))} proposals this page has seen, at most ${ROWS_MAX}`);
-  }
-
-  showDetail() {
-    const zxid = this.table.selected;
-    const proposal = zxid === null ? null : this.proposals.byZxid.get(zxid) ?? null;
-    // One that scrolled out of memory stays in view as it was seen last.
-    if (zxid !== null && !proposal && this.detail.shown?.zxid === zxid) return;
-    this.detail.show(proposal, this.table.sids);
-  }
-
-  filter() {
-    this.table.filter(this.find.value.trim());
+  /** The viewer asked for another list. */
+  ask() {
     this.remember();
+    this.list.release();
+    this.show(true);
+    say(plural(this.fitting().length, "proposal"));
   }
 
-  /** @param {string | null} zxid */
-  pick(zxid) {
-    this.table.select(zxid);
-    this.showDetail();
+  /** @param {string} zxid */
+  select(zxid) {
+    if (this.selected === zxid) return;
+    this.selected = zxid;
     this.remember();
+    this.show();
+    // Where there is no room beside the list, the detail is below it.
+    const place = byId("place");
+    const top = this.detail.root.offsetTop - place.offsetTop;
+    if (top > 100) place.scrollTo({ top });
   }
 
-  /** Keep filter and selection in the address. */
+  /** What is shown is in the address, so that it can be passed on. */
   remember() {
     const asked = new URLSearchParams();
-    if (this.find.value.trim()) asked.set("find", this.find.value.trim());
-    if (this.table.selected) asked.set("zxid", this.table.selected);
-    history.replaceState(null, "", `${location.pathname}${asked.size ? `?${asked}` : ""}`);
+    if (this.field.value) asked.set("find", this.field.value);
+    if (this.which !== "all") asked.set("show", this.which);
+    if (this.selected) asked.set("zxid", this.selected);
+    history.replaceState(null, "", asked.size ? `?${asked}` : location.pathname);
+  }
+
+  /** @returns {import("./types.js").Proposal[]} */
+  fitting() {
+    const tests = parse(this.field.value);
+    const epoch = this.proposals.epoch();
+    return this.proposals.newest().filter((proposal) => fits(proposal, tests, this.which, epoch));
+  }
+
+  show(anew = false) {
+    const { proposals } = this;
+    const found = this.fitting();
+    const epoch = proposals.epoch();
+    const around = { voters: proposals.voters(), leaders: proposals.leaders, epoch, estimated: proposals.estimated() };
+    // A new scale under the pointer would move every bar.
+    if (!this.list.held() || anew) this.scale.fit(found.slice(0, ROWS_MAX).map(endOf));
+    fillAxis(byId("pipeline-axis"), this.scale);
+    const shown = this.list.update(found, { ...around, scale: this.scale, selected: this.selected }, anew);
+    this.detail.update(proposals.pin(this.selected), { ...around, asked: this.selected });
+    this.showWords(found.length, shown);
+    for (const button of document.querySelectorAll("#pipeline-which button")) {
+      set(button, { "aria-pressed": String(button.getAttribute("data-show") === this.which) });
+    }
+  }
+
+  /** @param {number} found @param {number} shown */
+  showWords(found, shown) {
+    const { proposals } = this;
+    const known = proposals.byZxid.size;
+    setText(byId("pipeline-p"), proposals.p50 === null ? "" : `p50 ${msText(proposals.p50)} · p99 ${msText(proposals.p99)}`);
+    byId("pipeline-table").hidden = found === 0;
+    byId("pipeline-none").hidden = known > 0;
+    byId("pipeline-unmatched").hidden = known === 0 || found > 0;
+    setText(byId("pipeline-kept"), plural(known, "proposal"));
+    const words = [shown < found ? `newest ${count(shown)} of ${count(found)}` : plural(found, "proposal"), `the last ${count(KEPT_MAX)} are kept here`];
+    if (proposals.leftOut) words.push(`${count(proposals.leftOut)} older ones were not sent`);
+    setText(byId("pipeline-foot"), words.join(" · "));
+    this.showSampling();
+    const note = byId("pipeline-note");
+    note.hidden = !this.reason;
+    setText(note, this.reason ? `Not live: ${this.reason}. What is shown is the last that was heard.` : "");
+  }
+
+  showSampling() {
+    const stride = this.proposals.stride();
+    const line = byId("pipeline-sampled");
+    line.hidden = stride === 1;
+    if (stride === 1) return;
+    const leader = this.proposals.leader();
+    const exact = leader?.commits === undefined ? "" : ` Exact: ${plural(leader.commits, "commit")} on s${leader.sid} since it started.`;
+    setText(line, `Busy: sampled 1 of ${stride}, the others are counted but not listed.${exact}`);
+  }
+
+  /** @param {number} waiting */
+  showWaiting(waiting) {
+    set(this.more, { "data-none": waiting ? null : "" });
+    /** @type {HTMLButtonElement} */ (this.more).disabled = waiting === 0;
+    if (waiting) setText(this.more, `+${count(waiting)} new`);
   }
 }
 
-new Place().start();
+if (document.getElementById("pipeline-rows")) new Pipeline();

@@ -38,9 +38,9 @@ export function fillRow(row, proposal, around) {
   set(epoch, { class: `epoch ${hue(proposal.epoch)}` });
   setText(counter, count(proposal.counter));
   setText(op, proposal.op ?? "…");
-  const shown = visible(proposal.path ?? "");
+  const shown = visible(proposal.path ?? (proposal.op === "multi" ? "several znodes" : ""));
   setText(path, shown);
-  set(path, { title: shown || null });
+  set(path, { title: proposal.path === null ? null : shown, class: proposal.path === null ? "path faint" : "mono path" });
   const at = proposal.server === null ? "" : ` @ s${proposal.server}`;
   setText(who, sessionText(proposal.session) + at);
   set(who, { title: proposal.session ?? null });

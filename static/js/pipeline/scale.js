@@ -1,7 +1,8 @@
 /** One scale of time for all rows, so that bars can be compared; it changes in steps, and not for one slow proposal. Pure. */
 
 const STEPS = [0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000];
-const SHARE = 0.92;
+/** This share of the proposals ends within the scale; the slowest run out of it to the right, with a mark. */
+const SHARE = 0.85;
 /** It shrinks only when everything would fit into this part of the next smaller step. */
 const SLACK = 0.8;
 

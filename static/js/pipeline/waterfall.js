@@ -1,108 +1,123 @@
 /**
- * One proposal's way to its quorum, as a small picture on a time axis that all rows share.
- *
- * A bar per server: thin from the proposal until its disk was asked, thick while the disk works, ending when it is
- * durable there. The upright line is the quorum (commit), the dot the first server that applied it where its client
- * is, the tick on the right the reply. Left of zero: the way from the client's server to the leader.
+ * A proposal's waterfall: one lane a server, the leader's first. A thin line leads from the proposal to the server's
+ * fsync, the bar is the fsync, the upright is the quorum, dots are where it was applied. What was not traced is not drawn.
  */
 
 import { keep, set, svg } from "../stage/dom.js";
-import { hue } from "../stage/format.js";
+import { leaderOf, quorumAt } from "./facts.js";
 
-/** @typedef {Record<string, any>} Proposal */
-/** @typedef {{ms: number, width: number}} Scale */
+/** @typedef {import("./types.js").Proposal} Proposal */
+/** @typedef {import("./scale.js").Scale} Scale */
 
-const STEPS_MS = [2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000];
-const ZERO = 24;
-const END = 10;
-const LANE = 7;
-const BAR = 5;
-
-/** @param {number} servers @returns {number} pixels */
-export function heightOf(servers) {
-  return Math.max(24, 3 + LANE * servers);
-}
+export const WIDTH = 216;
+export const HEIGHT = 24;
+const LEFT = 3;
+const RIGHT = 5;
 
 /**
- * Choose the axis for these proposals: one a few outliers do not flatten, and one that does not change at every row.
- *
- * @param {Proposal[]} proposals
- * @param {number} before milliseconds
- */
-export function scaleFor(proposals, before) {
-  const ends = proposals.map(endOf).filter((end) => end > 0).sort((a, b) => a - b);
-  if (!ends.length) return before || STEPS_MS[1];
-  const most = ends[Math.floor((ends.length - 1) * 0.85)];
-  const wanted = STEPS_MS.find((step) => step >= most) ?? STEPS_MS[STEPS_MS.length - 1];
-  return before > wanted && most > before * 0.3 ? before : wanted;
-}
-
-/** @param {Proposal} proposal @returns {number} when its last stage was, ms */
-function endOf(proposal) {
-  return Math.max(0, ...Object.values(proposal.logged), proposal.committed ?? 0, ...Object.values(proposal.applied), proposal.replied ?? 0);
-}
-
-export function newWaterfall() {
-  const picture = svg("svg", { class: "waterfall", "aria-hidden": "true" });
-  svg("path", { class: "zero" }, picture);
-  svg("path", { class: "submitted" }, picture);
-  svg("g", {}, picture);
-  svg("path", { class: "quorumline" }, picture);
-  svg("circle", { class: "appliedat", r: 3.6 }, picture);
-  svg("path", { class: "repliedat" }, picture);
-  return picture;
-}
-
-/**
- * @param {Element} picture
  * @param {Proposal} proposal
- * @param {number[]} sids in the order of the lanes
+ * @param {number[]} voters
+ * @param {number | null} leader who is known to have led its epoch
+ * @returns {number[]} the lanes, the same for every proposal of an epoch
+ */
+export function lanesOf(proposal, voters, leader) {
+  const seen = [...Object.keys(proposal.logged), ...Object.keys(proposal.acked), ...Object.keys(proposal.applied)].map(Number);
+  const sids = [...new Set([...voters, ...seen])].sort((a, b) => a - b);
+  const first = leader ?? leaderOf(proposal);
+  return first === null || !sids.includes(first) ? sids : [first, ...sids.filter((sid) => sid !== first)];
+}
+
+/** @returns {SVGElement} an empty waterfall */
+export function makeWaterfall() {
+  const root = svg("svg", { class: "fall", width: WIDTH, height: HEIGHT, viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" });
+  svg("g", { class: "lanes" }, root);
+  svg("path", { class: "quorum" }, root);
+  svg("path", { class: "beyond", d: `M${WIDTH - 4} 8l4 4-4 4` }, root);
+  return root;
+}
+
+/**
+ * @param {Element} root
+ * @param {Proposal} proposal
+ * @param {number[]} lanes
  * @param {Scale} scale
  */
-export function drawWaterfall(picture, proposal, sids, scale) {
-  const height = heightOf(sids.length);
-  const room = scale.width - ZERO - END;
-  const x = (/** @type {number} */ ms) => Math.max(2, Math.min(scale.width - 4, ZERO + (ms * room) / scale.ms));
-  set(picture, { width: scale.width, height, viewBox: `0 0 ${scale.width} ${height}` });
-  const [zero, submitted, lanes, quorum, applied, replied] = picture.children;
-  set(zero, { d: `M${ZERO} 1V${height - 1}` });
-  set(submitted, { d: proposal.submitted === null ? "" : `M${x(proposal.submitted).toFixed(1)} ${height / 2}H${ZERO}m-3 -2.5l3 2.5l-3 2.5` });
-  const top = (height - LANE * sids.length + LANE - BAR) / 2;
-  const pairs = keep(lanes, sids.length, newLane);
-  sids.forEach((sid, index) => drawLane(pairs[index], proposal, sid, top + index * LANE, x));
-  const committed = proposal.committed;
-  set(quorum, { d: committed === null ? "" : `M${x(committed).toFixed(1)} 0V${height}` });
-  const at = proposal.applied[proposal.server] ?? Math.min(...Object.values(proposal.applied));
-  const isApplied = Number.isFinite(at);
-  set(applied, { class: `appliedat${isApplied ? "" : " none"}${proposal.error ? " failed" : ""}`, cx: isApplied ? x(at).toFixed(1) : 0, cy: height / 2 });
-  set(replied, { d: proposal.replied === null ? "" : `M${(x(proposal.replied) + 3).toFixed(1)} ${height / 2 - 5}v10` });
+export function fillWaterfall(root, proposal, lanes, scale) {
+  const [group, quorum, beyond] = root.children;
+  const pitch = HEIGHT / Math.max(3, lanes.length);
+  const px = (/** @type {number} */ ms) => LEFT + scale.px(ms, WIDTH - LEFT - RIGHT);
+  const elements = keep(group, lanes.length, makeLane);
+  lanes.forEach((sid, index) => fillLane(elements[index], proposal, sid, index === 0, pitch * (index + 0.5), pitch, px));
+  const at = quorumAt(proposal);
+  set(quorum, { d: at === null ? "M0 0" : `M${px(at).toFixed(1)} 0V${HEIGHT}` });
+  const late = Math.max(0, ...Object.values(proposal.logged), ...Object.values(proposal.applied)) > scale.top;
+  set(beyond, { "data-none": late ? null : "" });
 }
 
-/** @param {Element} lane @param {Proposal} proposal @param {number} sid @param {number} y @param {(ms: number) => number} x */
-function drawLane(lane, proposal, sid, y, x) {
-  const [way, bar] = lane.children;
-  const logged = proposal.logged[sid];
-  if (logged === undefined) {
-    set(lane, { class: "lane none" });
-    return;
-  }
-  const asked = logged - (proposal.fsync_us[sid] ?? 0) / 1000;
-  const late = proposal.committed !== null && logged > proposal.committed;
-  const leads = proposal.acked[sid] !== undefined && firstOf(proposal.acked) === sid;
-  set(lane, { class: `lane ${leads ? `lead ${hue(proposal.epoch)}` : "follows"} ${proposal.committed === null ? "open" : late ? "late" : "counted"}` });
-  const from = x(Math.max(0, asked));
-  set(way, { x: x(0).toFixed(1), y: y + 2, width: Math.max(0, from - x(0)).toFixed(1) });
-  set(bar, { x: from.toFixed(1), y, width: Math.max(3, x(logged) - from).toFixed(1) });
-}
-
-/** The leader counts its own ack before any other can reach it. @param {Record<string, number>} stages */
-function firstOf(stages) {
-  return Number(Object.entries(stages).sort((a, b) => a[1] - b[1])[0]?.[0]);
-}
-
-function newLane() {
+function makeLane() {
   const lane = svg("g");
-  svg("rect", { class: "way", height: 1 }, lane);
-  svg("rect", { class: "bar", height: BAR, rx: BAR / 2 }, lane);
+  svg("path", { class: "way" }, lane);
+  svg("rect", { rx: 2 }, lane);
+  svg("circle", {}, lane);
   return lane;
+}
+
+/**
+ * @param {Element} lane
+ * @param {Proposal} proposal
+ * @param {number} sid
+ * @param {boolean} first
+ * @param {number} y
+ * @param {number} pitch
+ * @param {(ms: number) => number} px
+ */
+function fillLane(lane, proposal, sid, first, y, pitch, px) {
+  const [way, bar, dot] = lane.children;
+  const logged = proposal.logged[sid];
+  const acked = proposal.acked[sid];
+  const applied = proposal.applied[sid];
+  const begin = fsyncBegan(proposal, sid);
+  const thick = Math.max(2, pitch - 3);
+  const late = acked !== undefined && proposal.committed !== null && acked > proposal.committed;
+  const tone = logged === undefined ? " none" : acked === undefined ? " unacked" : late ? " late" : "";
+  set(lane, { class: `lane${first ? " leader" : ""}${tone}` });
+  set(way, { d: logged === undefined ? "M0 0" : `M${LEFT} ${y.toFixed(1)}H${px(begin).toFixed(1)}` });
+  const length = logged === undefined ? 0 : Math.max(3, px(logged) - px(begin));
+  set(bar, { x: px(begin).toFixed(1), y: (y - thick / 2).toFixed(1), height: thick.toFixed(1), width: length.toFixed(1) });
+  set(dot, { cx: px(applied ?? 0).toFixed(1), cy: y.toFixed(1), r: applied === undefined ? 0 : Math.min(3, thick / 2 + 0.5).toFixed(1) });
+}
+
+/**
+ * When a server's disk was asked: the fsync's length before it was durable, but not before it was proposed.
+ *
+ * @param {Proposal} proposal
+ * @param {number} sid
+ */
+export function fsyncBegan(proposal, sid) {
+  const logged = proposal.logged[sid];
+  return logged === undefined ? 0 : Math.max(0, logged - (proposal.fsync_us[sid] ?? 0) / 1000);
+}
+
+/**
+ * The scale written once, over the column.
+ *
+ * @param {Element} root an `svg` of the waterfall's width
+ * @param {Scale} scale
+ */
+export function fillAxis(root, scale) {
+  const marks = [0, 0.5, 1];
+  const elements = keep(root, marks.length, () => {
+    const mark = svg("g");
+    svg("path", {}, mark);
+    svg("text", { y: 10 }, mark);
+    return mark;
+  });
+  marks.forEach((part, index) => {
+    const x = LEFT + part * (WIDTH - LEFT - RIGHT);
+    const [tick, text] = elements[index].children;
+    set(tick, { d: `M${x} 12v3` });
+    set(text, { x, "text-anchor": part === 0 ? "start" : part === 1 ? "end" : "middle" });
+    const value = part * scale.top;
+    text.textContent = part === 0 ? "0" : value >= 1000 ? `${value / 1000} s` : `${value} ms`;
+  });
 }
