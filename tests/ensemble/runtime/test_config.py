@@ -37,7 +37,18 @@ def test_an_ensemble(tmp_path: Path) -> None:
     assert (loaded.tick_ms, loaded.init_limit_ticks, loaded.sync_limit_ticks) == (2000, 10, 5)
     assert (loaded.session_timeout_ms_min, loaded.session_timeout_ms_max) == (4000, 40000)
     assert loaded.log_dir == loaded.data_dir == tmp_path
-    assert loaded.words_allowed == {"ruok", "srvr", "stat", "mntr", "cons", "dump", "wchs", "conf", "isro", "envi"}
+    assert loaded.words_allowed == {
+        "ruok",
+        "srvr",
+        "stat",
+        "mntr",
+        "cons",
+        "dump",
+        "wchs",
+        "conf",
+        "isro",
+        "envi",
+    }
     assert loaded.connections_per_address_max == 60
     assert not loaded.faults_allowed
     assert loaded.admin_port is None
