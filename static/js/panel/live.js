@@ -36,7 +36,7 @@ export function startLive() {
     say(paused ? "Paused" : "Live");
     document.dispatchEvent(new CustomEvent("panel:pause", { detail: { paused } }));
     // A page that let updates go by asks for its whole state anew: the server sends what differs to a new viewer.
-    if (!paused && missed) socketWrapper?.socket?.close?.(4000, "resume");
+    if (!paused && missed) socketWrapper?.reconnect?.();
   };
   live.addEventListener("click", () => set(false));
   pause.addEventListener("click", () => set(true));
