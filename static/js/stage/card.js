@@ -20,7 +20,7 @@ const FLASH_MS = 700;
 
 /** What is where in a wide card and in a narrow one. */
 const WIDE = { disc: { x: 34, y: 37, r: 23 }, name: 72, top: 30, second: 50, cells: { x: 16, y: 78 }, dots: { x: 16, y: 118 }, note: 30, foot: 122 };
-const NARROW = { disc: { x: 30, y: 33, r: 19 }, name: 58, top: 27, second: 45, cells: { x: 12, y: 66 }, dots: { x: 16, y: 101 }, note: 127, foot: 127 };
+const NARROW = { disc: { x: 30, y: 33, r: 19 }, name: 58, top: 27, second: 45, cells: { x: 12, y: 66 }, dots: { x: 16, y: 101 }, note: 127, foot: 105 };
 
 export class Card {
   /** @param {number} sid @param {Element} parent */
@@ -39,7 +39,7 @@ export class Card {
     this.note = svg("text", { class: "m third", "text-anchor": "end" }, this.group);
     this.cells = svg("g", { class: "cells" }, this.group);
     this.dots = svg("g", { class: "dots" }, this.group);
-    this.count = svg("text", { class: "m third" }, this.group);
+    this.count = svg("text", { class: "m third", "text-anchor": "end" }, this.group);
     /** @type {string[]} sessions in the order of their dots */
     this.sessions = [];
     this.at = WIDE;
@@ -63,7 +63,7 @@ export class Card {
     set(this.role, { x: at.name + 6 + 9 * (this.name.textContent ?? "").length, y: at.top });
     set(this.logged, { x: at.name, y: at.second });
     set(this.note, { x: layout.w - 12, y: at.note });
-    set(this.count, layout.narrow ? { x: 12, y: at.foot, "text-anchor": "start" } : { x: layout.w - 12, y: at.foot, "text-anchor": "end" });
+    set(this.count, { x: layout.w - 12, y: at.foot });
   }
 
   /** @param {Model} model */
@@ -120,7 +120,7 @@ export class Card {
   drawSessions(sessions, server) {
     const away = isAway(server);
     const total = away ? 0 : Math.max(sessions.length, sessions.length >= 40 ? server.connections : 0);
-    const room = Math.floor((this.size.w - (this.at === NARROW ? 28 : 122)) / DOT_STEP);
+    const room = Math.floor((this.size.w - (this.at === NARROW ? 104 : 122)) / DOT_STEP);
     this.sessions = away ? [] : sessions.slice(0, room);
     const dots = keep(this.dots, this.sessions.length, () => svg("circle", { r: 3.4 }));
     this.sessions.forEach((_, index) => set(dots[index], { cx: this.at.dots.x + index * DOT_STEP, cy: this.at.dots.y }));

@@ -8,9 +8,14 @@ import { momentText, sessionText, visible, zxidText } from "./format.js";
 
 const SHOWN = 12;
 const EVERY_MS = 500;
+const TOLD_MAX = 600;
 const QUIET = new Set(["PROPOSAL", "ACK", "COMMIT", "PING", "REQUEST", "INFORM", "REVALIDATE"]);
 
-/** @typedef {{wall: number, text: string, key: string}} Line */
+/** Of what happens all the time this many lines at most, so that an election is still there a while later. */
+const USUAL_MAX = 7;
+const USUAL = new Set(["watch", "znode", "commit"]);
+
+/** @typedef {{wall: number, text: string, key: string, usual: boolean}} Line */
 
 export class Feed {
   /** @param {HTMLElement} list */
@@ -18,6 +23,10 @@ export class Feed {
     this.list = list;
     /** @type {Line[]} newest first */
     this.lines = [];
+    /** What was told of already, newest last. @type {Set<string>} */
+    this.told = new Set();
+    /** From the panel's clock to the wall's, ms; learned from events. @type {number | null} */
+    this.wallMs = null;
     this.held = false;
     this.draw = atMostEvery(EVERY_MS, () => this.render());
     for (const [name, held] of /** @type {[string, boolean][]} */ ([["pointerenter", true], ["pointerleave", false]])) {
@@ -31,13 +40,44 @@ export class Feed {
   /** @param {any[]} events */
   add(events) {
     for (const event of events) {
-      const text = words(event);
+      this.wallMs = event.wall * 1000 - event.t;
       // Every server applies a transaction and tells of it; once is enough.
       const key = event.kind === "znode" ? `znode ${event.zxid} ${event.path}` : `${event.sid} ${event.n}`;
-      if (!text || this.lines.some((line) => line.key === key)) continue;
-      this.lines.unshift({ wall: event.wall, text, key });
+      this.put({ wall: event.wall, text: words(event), key, usual: USUAL.has(event.kind) });
     }
-    this.lines = this.lines.sort((a, b) => b.wall - a.wall).slice(0, SHOWN);
+    this.trim();
+  }
+
+  /** @param {any[]} proposals @param {number | null} leader */
+  addCommits(proposals, leader) {
+    if (this.wallMs === null) return;
+    for (const proposal of proposals) {
+      if (proposal.committed === null || proposal.op === null) continue;
+      const acks = Object.entries(proposal.acked).filter(([, at]) => Number(at) <= proposal.committed).map(([sid]) => `s${sid}`);
+      const what = `${leader === null ? "" : `s${leader} `}commit ${proposal.text} ${proposal.op}${proposal.path === null ? "" : ` ${visible(proposal.path)}`}`;
+      const wall = (this.wallMs + proposal.at + proposal.committed) / 1000;
+      this.put({ wall, text: acks.length ? `${what}, quorum ${acks.join(" ")}` : what, key: `commit ${proposal.zxid}`, usual: true });
+    }
+    this.trim();
+  }
+
+  /** @param {Line} line */
+  put(line) {
+    if (!line.text || this.told.has(line.key)) return;
+    this.told.add(line.key);
+    this.lines.push(line);
+  }
+
+  trim() {
+    this.lines.sort((a, b) => b.wall - a.wall);
+    let usual = 0;
+    const kept = this.lines.filter((line) => !line.usual || (usual += 1) <= USUAL_MAX);
+    // Rare lines give way only to rare ones; what is left of the room is theirs.
+    this.lines = kept.slice(0, SHOWN);
+    for (const key of this.told) {
+      if (this.told.size <= TOLD_MAX) break;
+      this.told.delete(key);
+    }
     this.draw();
   }
 
@@ -48,7 +88,7 @@ export class Feed {
       const item = /** @type {HTMLElement} */ (items[index]);
       setText(item.children[0], momentText(line.wall));
       setText(item.children[1], line.text);
-      item.title = line.text;
+      if (item.title !== line.text) item.title = line.text;
     });
   }
 }

@@ -11,7 +11,7 @@ export const FLIGHT_MS = 620;
 /** Two pills on one lane leave at least this far apart, so that both can be read. */
 const APART_MS = 270;
 /** How far the drawing may fall behind what it draws; beyond it packets share pills. */
-const BEHIND_MS_MAX = 1900;
+const BEHIND_MS_MAX = 1300;
 /** A packet whose receipt is not seen by this share of its way stops there. */
 export const LOST_AT = 0.78;
 

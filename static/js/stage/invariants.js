@@ -142,8 +142,8 @@ function near(live) {
   const lags = others.map((server) => ({ sid: server.sid, lag: lag(server, leader) }));
   const behind = lags.filter((one) => one.lag === null || one.lag > NEAR);
   if (behind.length) {
-    const said = behind.map((one) => (one.lag === null ? `s${one.sid} is of an older epoch` : `s${one.sid} is ${one.lag} behind`));
-    return violated("lag", label, said[0], `${said.join(", ")}.`);
+    const said = behind.map((one) => (one.lag === null ? `s${one.sid} ends in another epoch` : `s${one.sid} is ${one.lag} behind`));
+    return violated("lag", label, names(behind.map((one) => one.sid)), `${said.join(", ")}. Not unsafe, but it does not count towards a quorum.`);
   }
   if (!others.length) return unknown("lag", label, "The leader is the only one that can be heard.");
   return ok("lag", label, `at most ${Math.max(...lags.map((one) => one.lag ?? 0))}`, "Transactions logged by the leader and not yet by the last of the others.");

@@ -3,18 +3,15 @@
 import { Stream } from "../stream.js";
 import { atMostEvery, html, keep, say, set, setText } from "./dom.js";
 import { Feed } from "./feed.js";
-import { count, msText, plural } from "./format.js";
+import { count, plural } from "./format.js";
 import { Inspector } from "./inspector.js";
 import { Invariants } from "./invariants.js";
 import { Model, look, word } from "./model.js";
 import { Pairing } from "./pairing.js";
-import { Proposals } from "./proposals.js";
 import { Stage } from "./stage.js";
 import { Strip } from "./strip.js";
 import { drawTwin } from "./twin.js";
 
-const STRIP_ROWS = 6;
-const STRIP_EVERY_MS = 700;
 /** A message held back at the source makes every missing receipt of the next while inconclusive. */
 const UNSURE_MS = 2000;
 const TOLD_MS = 4000;
@@ -30,12 +27,7 @@ class Place {
     this.invariants = new Invariants();
     this.feed = new Feed(byId("feed"));
     this.pairing = new Pairing();
-    this.proposals = new Proposals();
-    this.strip = new Strip(byId("strip"), this.proposals, {
-      limit: STRIP_ROWS,
-      everyMs: STRIP_EVERY_MS,
-      onPick: (zxid) => location.assign(`/pipeline/?zxid=${zxid}`),
-    });
+    this.strip = new Strip(byId("strip"));
     /** @type {number | null} */
     this.selected = null;
     this.linked = true;
@@ -58,7 +50,10 @@ class Place {
       .on("servers", (frame) => this.onServers(frame))
       .on("events", (frame) => this.onEvents(frame))
       .on("missed", (frame) => this.onMissed(frame))
-      .on("proposals", (frame) => this.onProposals(frame))
+      .on("proposals", (frame) => {
+        this.strip.take(frame);
+        this.feed.addCommits(frame.proposals, this.model.leader()?.sid ?? null);
+      })
       .on("link", (frame) => this.onLink(frame))
       .start();
   }
@@ -66,9 +61,7 @@ class Place {
   /** @param {any} frame */
   onSnapshot(frame) {
     this.clearFlights();
-    this.proposals.replace(frame.proposals);
     this.onServers(frame);
-    this.strip.draw();
   }
 
   /** @param {any} frame */
@@ -78,7 +71,7 @@ class Place {
     if (this.selected === null || !sids.includes(this.selected)) this.selected = this.model.leader()?.sid ?? sids[0] ?? null;
     this.stage.update();
     this.stage.select(this.selected);
-    this.strip.setServers(this.model.all());
+    this.strip.take(frame);
     this.showAside();
     this.showStates();
     this.tellChanges();
@@ -106,13 +99,6 @@ class Place {
   onMissed(frame) {
     this.clearFlights();
     this.feed.add(frame.events);
-  }
-
-  /** @param {any} frame */
-  onProposals(frame) {
-    this.proposals.take(frame);
-    this.strip.draw();
-    setText(byId("strip-times"), `p50 ${msText(frame.commit_ms_p50)} · p99 ${msText(frame.commit_ms_p99)}`);
   }
 
   /** @param {any} frame */
@@ -170,7 +156,7 @@ class Place {
       const [, label, detail, why] = items[index].children;
       set(items[index], { "data-state": judged.state, "data-invariant": judged.id });
       setText(label, judged.label);
-      setText(detail, judged.state === "violated" ? `violated: ${judged.detail}` : judged.detail);
+      setText(detail, judged.state === "violated" ? `not so: ${judged.detail}` : judged.detail);
       setText(why, judged.why);
     });
   }

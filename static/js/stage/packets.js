@@ -7,8 +7,8 @@ import { count, hue, parts, zxidText } from "./format.js";
 /** @typedef {import("./flights.js").Flight} Flight */
 
 /** Pills of the two directions of a link pass each other at this distance. */
-const LANE = 11;
-const STEEP = 22;
+const LANE = 16;
+const STEEP = 18;
 const REUSED_MAX = 40;
 const CHARACTER = 6.4;
 const OF_EPOCH = new Set(["PROPOSAL", "ACK", "INFORM"]);

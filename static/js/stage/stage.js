@@ -116,6 +116,7 @@ export class Stage {
         wanted.add(key);
         const link = this.links.get(key) ?? this.newLink(key);
         const state = this.model.link(one, other);
+        if ((state === "cut" || state === "gone") && !link.classList.contains(state)) this.clearWay(one, other);
         set(link, { class: `link ${state}`, "data-link": key });
         const way = this.way(one, other);
         if (!way) continue;
@@ -130,6 +131,15 @@ export class Stage {
       if (wanted.has(key)) continue;
       link.remove();
       this.links.delete(key);
+    }
+  }
+
+  /** Nothing flies on a link that was just cut, or to a server that just fell. @param {number} one @param {number} other */
+  clearWay(one, other) {
+    for (const flight of this.flights.flying) {
+      if (Math.min(flight.from, flight.to) !== one || Math.max(flight.from, flight.to) !== other) continue;
+      this.packets.drop(flight);
+      this.flights.end(flight);
     }
   }
 
