@@ -13,7 +13,6 @@ const QUIET = new Set(["PROPOSAL", "ACK", "COMMIT", "PING", "REQUEST", "INFORM",
 
 /** Of what happens all the time this many lines at most, so that an election is still there a while later. */
 const USUAL_MAX = 7;
-const USUAL = new Set(["watch", "znode", "commit"]);
 
 /** @typedef {{wall: number, text: string, key: string, usual: boolean}} Line */
 
@@ -41,9 +40,7 @@ export class Feed {
   add(events) {
     for (const event of events) {
       this.wallMs = event.wall * 1000 - event.t;
-      // Every server applies a transaction and tells of it; once is enough.
-      const key = event.kind === "znode" ? `znode ${event.zxid} ${event.path}` : `${event.sid} ${event.n}`;
-      this.put({ wall: event.wall, text: words(event), key, usual: USUAL.has(event.kind) });
+      this.put({ wall: event.wall, text: words(event), key: `${event.sid} ${event.n} ${event.at}`, usual: event.kind === "watch" });
     }
     this.trim();
   }
@@ -107,8 +104,6 @@ export function words(event) {
       return `session ${sessionText(event.session)} ${event.what} at ${here}${event.client ? ` from ${event.client}` : ""}`;
     case "watch":
       return event.what === "fired" ? `watch ${visible(event.path)} fired to ${sessionText(event.session)}` : "";
-    case "znode":
-      return `${visible(event.path)} ${event.what} by ${zxidText(event.zxid)}`;
     case "fault":
       return `${here} ${event.active ? "cut from" : "healed with"} ${event.peers.map((/** @type {number} */ peer) => `s${peer}`).join(" ")}`;
     case "message":

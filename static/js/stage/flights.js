@@ -36,6 +36,8 @@ export class Flights {
     this.free = new Map();
     /** When a zxid has landed at a server. @type {Map<string, number>} */
     this.landed = new Map();
+    /** Without motion a pill stands for as long as it would fly, and the next of its kind joins it. */
+    this.still = false;
   }
 
   /**
@@ -66,7 +68,8 @@ export class Flights {
     const before = this.last.get(`${lane} ${packet.type}`);
     if (!before || !this.flying.has(before) || before.packets[0].vote !== packet.vote) return null;
     const crowded = (this.free.get(lane) ?? 0) >= now + BEHIND_MS_MAX;
-    return crowded || ready <= before.start + APART_MS ? before : null;
+    const apart = this.still ? FLIGHT_MS : APART_MS;
+    return crowded || ready <= before.start + apart ? before : null;
   }
 
   /** @param {Packet} packet @param {string} lane @param {number} ready @param {number} now @param {boolean} sure @returns {Flight} */

@@ -181,7 +181,7 @@ class Place {
     if (!this.linked) {
       said.push("the panel does not answer: this is what was seen last");
     } else {
-      said.push("packets slowed for the eye");
+      said.push(this.stage.still.matches ? "packets stand on their link for a moment" : "packets slowed for the eye");
       const stride = Math.max(1, ...servers.map((server) => server.trace_stride ?? 1));
       if (stride > 1) said.push(`1 in ${count(stride)} proposals traced`);
       if (this.notDrawn && performance.now() - this.notDrawnSince < TOLD_MS) said.push(`${plural(this.notDrawn, "event")} not drawn`);

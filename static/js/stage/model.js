@@ -133,7 +133,8 @@ function cuts(server, peer) {
   return server.reachable && (server.faults ?? []).some((/** @type {any} */ fault) => fault.peers.includes(peer));
 }
 
-/** @param {Server} follower @param {Server} leader */
+/** By the follower's own account, as long as its leader holds the connection too. @param {Server} follower @param {Server} leader */
 function follows(follower, leader) {
-  return leader.role === "leading" && ["following", "observing"].includes(follower.role) && follower.leader === leader.sid;
+  if (leader.role !== "leading" || !["following", "observing"].includes(follower.role) || follower.leader !== leader.sid) return false;
+  return leader.peers.some((/** @type {any} */ peer) => peer.sid === follower.sid && peer.connected);
 }

@@ -9,6 +9,8 @@ import { count, hue, parts, zxidText } from "./format.js";
 /** Pills of the two directions of a link pass each other at this distance. */
 const LANE = 16;
 const STEEP = 18;
+/** Where on its way a pill stands when motion is unwanted: the three of a write beside each other. @type {Record<string, number>} */
+const STANDS_AT = { PROPOSAL: 0.22, COMMIT: 0.74, ACK: 0.5, REQUEST: 0.26 };
 const REUSED_MAX = 40;
 const CHARACTER = 6.4;
 const OF_EPOCH = new Set(["PROPOSAL", "ACK", "INFORM"]);
@@ -67,7 +69,7 @@ export class Packets {
       return true;
     }
     const lost = share > LOST_AT && isLost(flight);
-    const along = how.still ? 0.5 : lost ? LOST_AT : ease(share);
+    const along = how.still ? STANDS_AT[flight.type] ?? 0.5 : lost ? LOST_AT : ease(share);
     const dx = (way.to.x - way.from.x) / (way.length || 1);
     const dy = (way.to.y - way.from.y) / (way.length || 1);
     // Pills are wide: on a steep link those of the two directions must be further apart than on a flat one.

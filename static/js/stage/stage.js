@@ -170,6 +170,7 @@ export class Stage {
    */
   fly(packets, sure) {
     let left = 0;
+    this.flights.still = this.still.matches;
     for (const packet of packets) {
       if (!this.cards.has(packet.from) || !this.cards.has(packet.to) || document.hidden) {
         left += 1;
