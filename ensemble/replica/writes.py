@@ -37,6 +37,9 @@ WRITE_OPS: frozenset[int] = frozenset(
 
 _FORWARDED_OPS = WRITE_OPS | {int(Op.CREATE_SESSION), int(Op.SYNC)}
 
+_SYNC = int(Op.SYNC)
+_CREATE_SESSION = int(Op.CREATE_SESSION)
+_CLOSE_SESSION = int(Op.CLOSE_SESSION)
 _SESSION_OPS: frozenset[int] = frozenset({Op.CREATE_SESSION, Op.CLOSE_SESSION})
 
 
@@ -49,6 +52,8 @@ class Writes:
         self._preparer = Preparer(service.tree)
         self._prepared: dict[int, Txn] = {}
         self._syncing: deque[Client] = deque()
+        self._auth: tuple[tuple[str, str], ...] = ()
+        self._identities: tuple[Identity, ...] = ()
         self.fresh = False
         """Something was asked of the peer since this was last set to False: it wants a flush."""
 
@@ -119,7 +124,7 @@ class Writes:
     def on_request(self, learner: int, data: bytes, auth: tuple[tuple[str, str], ...]) -> None:
         """Take a write that a learner forwards."""
         forward = packets.decode_forward(data)
-        if forward.op == Op.SYNC:
+        if forward.op == _SYNC:
             self._service.peer.sync(learner)
             return
         try:
@@ -130,12 +135,16 @@ class Writes:
             self._service.log(f"a request through server {learner} is refused: {error}")
             self._refuse(forward.session_id, forward.cxid, Code.MARSHALLING_ERROR)
             return
-        identities = tuple([Identity(scheme, who) for scheme, who in auth])
-        self._lead(Request(forward.session_id, forward.cxid, forward.op, operation, identities), learner)
+        if auth is not self._auth:  # wire gives a run of requests of the same identities the same tuple
+            self._auth = auth
+            self._identities = tuple([Identity(scheme, who) for scheme, who in auth])
+        self._lead(
+            Request(forward.session_id, forward.cxid, forward.op, operation, self._identities), learner
+        )
 
     def _lead(self, request: Request, server: int) -> None:
         """Propose what ``server`` asks for, unless the session is not (any longer) there."""
-        if request.op == Op.CREATE_SESSION:
+        if request.op == _CREATE_SESSION:
             self.sessions.create(request.session_id, server)
         else:
             refusal = self.sessions.refusal(request.session_id, server)
@@ -149,7 +158,7 @@ class Writes:
         peer = service.peer
         zxid = peer.next_zxid()
         txn = self._preparer.prepare(request, zxid, service.clock.wall_ms())
-        if request.op == Op.CLOSE_SESSION:
+        if request.op == _CLOSE_SESSION:
             self.sessions.close(request.session_id)
         self._send(zxid, txn, request.op)
 

@@ -132,6 +132,10 @@ def _whole_packets(data: bytes, packets: list[Packet]) -> int:
     unpack, int_at = _EMPTY.unpack_from, INT.unpack_from
     offset = 0
     last = len(data) - _EMPTY_BYTES
+    # Forwarded requests come in runs of the same client, or of clients that are nobody in particular: the
+    # identities of the one before are recognized by their bytes (7 % of a leader's time under setData).
+    known = b""
+    known_identities: tuple[tuple[str, str], ...] = ()
     while offset <= last:
         packet_type, zxid, size, count = unpack(data, offset)
         if packet_type not in _TYPES or not -1 <= size <= limits.PEER_FRAME_BYTES_MAX:
@@ -150,11 +154,16 @@ def _whole_packets(data: bytes, packets: list[Packet]) -> int:
             append(Packet(packet_type, zxid, payload))
             offset = stop + 4
             continue
+        if known and data.startswith(known, stop):
+            offset = stop + len(known)
+            append(Packet(packet_type, zxid, payload, known_identities))
+            continue
         auth = _whole_auth(data, stop + 4, count)
         if auth is None:
             break
-        identities, offset = auth
-        append(Packet(packet_type, zxid, payload, identities))
+        known_identities, offset = auth
+        known = data[stop:offset]
+        append(Packet(packet_type, zxid, payload, known_identities))
     return offset
 
 
