@@ -68,6 +68,8 @@ class Monitor:
         self.lines: list[str] = []
         self.coverage: dict[str, int] = {}
         self._positions: dict[int, int] = {}
+        self._proposed: dict[int, bytes] = {}
+        """What leaders brought to their terms as uncommitted history."""
         self._leaders: dict[int, tuple[int, int]] = {}
         self._digests: dict[int, tuple[int, int]] = {}
         self._epochs: dict[tuple[int, str], int] = {}
@@ -170,6 +172,7 @@ class Monitor:
         self._note(f"server {process.sid} is {role.name.lower()}, {phase.value}, epoch {epoch}")
         if role is ServerState.LEADING and phase in (Phase.SYNCHRONIZATION, Phase.BROADCAST):
             life = (process.sid, process.machine.lives)
+            self._proposed.update(process.replica.store.read_after(self.zxid) or [])
             known = self._leaders.setdefault(epoch, life)
             if known != life:
                 raise Violation("I1", f"epoch {epoch} is led by server {process.sid} and was by {known[0]}")
@@ -191,18 +194,22 @@ class Monitor:
                 f"{text(self.zxid)} is committed",
             )
         if applied > self.zxid:
-            tail = replica.store.read_after(self.zxid)
-            if tail is None:
-                raise Violation(
-                    "I5", f"server {process.sid} serves {text(applied)} without {text(self.zxid)}"
-                )
-            for zxid, payload in tail:
-                if zxid <= applied:
-                    self._commit(process, zxid, payload)
+            for zxid, payload in self._tail(process, applied):
+                self._commit(process, zxid, payload)
         elif applied and applied not in self._positions:
             raise Violation("I2", f"server {process.sid} serves {text(applied)}, which was never committed")
         if not leading:
             self._check_prefix(process)
+
+    def _tail(self, process: Process, applied: int) -> list[tuple[int, bytes]]:
+        """Return what a server adds to the committed; what came to it in a snapshot is known from a leader."""
+        tail = process.replica.store.read_after(self.zxid)
+        if tail is None:
+            tail = sorted(self._proposed.items())
+        tail = [entry for entry in tail if self.zxid < entry[0] <= applied]
+        if not tail or tail[-1][0] != applied:
+            raise Violation("I5", f"server {process.sid} serves {text(applied)} without {text(self.zxid)}")
+        return tail
 
     def _check_prefix(self, process: Process) -> None:
         """I6: what a follower has logged beyond the committed, its leader has logged too."""
