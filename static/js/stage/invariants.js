@@ -59,7 +59,9 @@ export class Invariants {
   judge(servers) {
     this.see(servers);
     const live = servers.filter((server) => !isAway(server) && server.role);
-    return [this.oneLeader(), prefixes(live), onQuorum(live), this.digestsEqual(), near(live)];
+    const judged = [this.oneLeader(), prefixes(live), onQuorum(live), this.digestsEqual(), near(live)];
+    // What held until now need not hold any more; what was violated stays so.
+    return live.length ? judged : judged.map((one) => (one.state === "ok" ? unknown(one.id, one.label, "No server can be heard.") : one));
   }
 
   /** @returns {Judgement} */

@@ -19,6 +19,26 @@ const TOLD_MS = 4000;
 /** @param {string} id @returns {any} */
 const byId = (id) => document.getElementById(id);
 
+/** A count of what happened in one go: it begins anew after a quiet while. */
+class Lately {
+  constructor() {
+    this.number = 0;
+    this.at = -Infinity;
+  }
+
+  /** @param {number} more @param {number} now */
+  add(more, now) {
+    if (!more) return;
+    this.number = this.count(now) + more;
+    this.at = now;
+  }
+
+  /** @param {number} now */
+  count(now) {
+    return now - this.at < TOLD_MS ? this.number : 0;
+  }
+}
+
 class Place {
   constructor() {
     this.model = new Model();
@@ -32,8 +52,8 @@ class Place {
     this.selected = null;
     this.linked = true;
     this.unsureUntil = 0;
-    this.notDrawn = 0;
-    this.notDrawnSince = 0;
+    this.notDrawn = new Lately();
+    this.leftOut = new Lately();
     /** @type {Map<number, string>} */
     this.words = new Map();
     this.drawSlow = atMostEvery(1000, () => drawTwin(byId("twin"), this.model));
@@ -82,11 +102,8 @@ class Place {
   onEvents(frame) {
     const now = performance.now();
     if (frame.dropped) this.unsureUntil = now + UNSURE_MS;
-    const left = this.stage.fly(this.pairing.take(frame.events), now > this.unsureUntil) + frame.dropped;
-    if (left) {
-      this.notDrawn = now - this.notDrawnSince > TOLD_MS ? left : this.notDrawn + left;
-      this.notDrawnSince = now;
-    }
+    this.notDrawn.add(this.stage.fly(this.pairing.take(frame.events), now > this.unsureUntil), now);
+    this.leftOut.add(frame.dropped, now);
     for (const event of frame.events) {
       if (event.kind === "session" || (event.kind === "watch" && event.what === "fired")) this.stage.cards.get(event.sid)?.flash(event.session);
     }
@@ -184,7 +201,9 @@ class Place {
       said.push(this.stage.still.matches ? "packets stand on their link for a moment" : "packets slowed for the eye");
       const stride = Math.max(1, ...servers.map((server) => server.trace_stride ?? 1));
       if (stride > 1) said.push(`1 in ${count(stride)} proposals traced`);
-      if (this.notDrawn && performance.now() - this.notDrawnSince < TOLD_MS) said.push(`${plural(this.notDrawn, "event")} not drawn`);
+      const now = performance.now();
+      if (this.notDrawn.count(now)) said.push(`${plural(this.notDrawn.count(now), "packet")} not drawn`);
+      if (this.leftOut.count(now)) said.push(`busy: ${plural(this.leftOut.count(now), "event")} left out`);
     }
     setText(byId("stage-subtitle"), said.join(" · "));
   }

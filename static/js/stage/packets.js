@@ -11,6 +11,8 @@ const LANE = 16;
 const STEEP = 18;
 /** Where on its way a pill stands when motion is unwanted: the three of a write beside each other. @type {Record<string, number>} */
 const STANDS_AT = { PROPOSAL: 0.22, COMMIT: 0.74, ACK: 0.5, REQUEST: 0.26 };
+/** A packet nobody was seen to receive stands where it stopped until this many flights have passed. */
+const LOST_FOR = 1.9;
 const REUSED_MAX = 40;
 const CHARACTER = 6.4;
 const OF_EPOCH = new Set(["PROPOSAL", "ACK", "INFORM"]);
@@ -63,12 +65,12 @@ export class Packets {
   place(flight, now, way, how) {
     const pill = this.pills.get(flight) ?? this.take(flight);
     const share = (now - flight.start) / FLIGHT_MS;
-    if (!way || share >= 1) return false;
+    const lost = share > LOST_AT && isLost(flight);
+    if (!way || share >= (lost ? LOST_FOR : 1)) return false;
     if (share < 0) {
       set(pill, { visibility: "hidden" });
       return true;
     }
-    const lost = share > LOST_AT && isLost(flight);
     const along = how.still ? STANDS_AT[flight.type] ?? 0.5 : lost ? LOST_AT : ease(share);
     const dx = (way.to.x - way.from.x) / (way.length || 1);
     const dy = (way.to.y - way.from.y) / (way.length || 1);
