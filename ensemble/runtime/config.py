@@ -21,6 +21,9 @@ TICK_MS = 3000
 WORDS_ALLOWED = " ".join(sorted(WORDS_DEFAULT))
 """``4lw.commands.whitelist`` when the file does not say: the cheap words, where Apache allows ``srvr`` alone and
 monitoring stays blind until somebody finds out why."""
+PURGE_HOURS = 1
+"""``autopurge.purgeInterval`` when the file does not say. Apache keeps everything then, until the disk is full;
+an explicit 0 does so here too."""
 SNAPSHOTS_KEPT_MIN = 3
 STANDALONE_SID = 1
 """The server id of a file without server lines (ZooKeeperServerMain's session tracker says 1, too)."""
@@ -140,7 +143,7 @@ class _Reader:
             connect_timeout_ms=self._number("cnxTimeout", 5000, 1, 3_600_000, "milliseconds"),
             snap_count=max(2, self._number("snapCount", SNAP_COUNT_TXNS, 0, 2**31 - 1, "transactions")),
             snapshots_kept=self._snapshots_kept(),
-            purge_interval_hours=self._number("autopurge.purgeInterval", 0, 0, 24 * 365, "hours"),
+            purge_interval_hours=self._number("autopurge.purgeInterval", PURGE_HOURS, 0, 24 * 365, "hours"),
             words_allowed=self._words(),
             frame_bytes_max=self._number("jute.maxbuffer", FRAME_BYTES_MAX, 1024, 2**31 - 1, "bytes"),
             admin_port=self._number("coordinator.adminPort", 0, 0, 65535, "(a port)") or None,

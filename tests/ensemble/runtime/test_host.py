@@ -37,8 +37,9 @@ async def word(port: int, text: str) -> str:
     return answer.decode()
 
 
-def test_snapshots_are_purged_only_when_asked(tmp_path: Path) -> None:
-    assert replica_config(load(tmp_path)).snap_retain_count == 0
+def test_snapshots_are_purged_unless_forbidden(tmp_path: Path) -> None:
+    assert replica_config(load(tmp_path)).snap_retain_count == 3
+    assert replica_config(load(tmp_path, "autopurge.purgeInterval=0")).snap_retain_count == 0
     asked = load(tmp_path, "autopurge.purgeInterval=1", "autopurge.snapRetainCount=7")
     assert replica_config(asked).snap_retain_count == 7
 
