@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
+from dashboard.gateway.rates import Rates
 from ensemble import zxid as zxids
-
-if TYPE_CHECKING:
-    from dashboard.gateway.model import Model
 
 PHASE_LABELS = {
     "election": "Election",
@@ -17,7 +16,34 @@ PHASE_LABELS = {
 }
 
 
-def summarize(model: Model) -> dict[str, Any]:
+class Server(Protocol):
+    """One server, as far as the summary looks at it."""
+
+    sid: int
+    status: dict[str, Any]
+    reachable: bool
+
+    @property
+    def known(self) -> bool:
+        """Whether it ever told its status."""
+
+
+class Ensemble(Protocol):
+    """What the summary is made from; the gateway's model is one."""
+
+    name: str
+    named: bool
+    rates: Rates
+
+    @property
+    def servers(self) -> Mapping[int, Server]:
+        """Every server, by id."""
+
+    def leader(self) -> Server | None:
+        """The server that leads now."""
+
+
+def summarize(model: Ensemble) -> dict[str, Any]:
     """Return the summary; counts are ``None`` while nobody can tell them."""
     servers = [server for server in model.servers.values() if server.reachable and server.known]
     leader = model.leader()
@@ -51,12 +77,12 @@ def summarize(model: Model) -> dict[str, Any]:
     }
 
 
-def _voters(model: Model) -> set[int]:
+def _voters(model: Ensemble) -> set[int]:
     told = [set(s.status["voters"]) for s in model.servers.values() if s.known]
     return told[0].union(*told[1:]) if told else set(model.servers)
 
 
-def _phase(model: Model, servers: list[Any], serving: bool) -> tuple[str, str, str]:
+def _phase(model: Ensemble, servers: list[Any], serving: bool) -> tuple[str, str, str]:
     """Return key, words and tone (ok, warn, bad) of the ensemble's phase."""
     if not model.named:
         return "none", "No ensemble", "bad"
