@@ -1,0 +1,264 @@
+"""The Ensemble place: what is drawn is what the trace told, and nothing else."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.browser.panel import Panel
+from tests.dashboard.recording import status, zxid
+
+pytestmark = pytest.mark.browser
+
+PACKETS = "#stage .packet"
+
+
+def card(panel: Panel, sid: int) -> Locator:
+    """Return a server's card."""
+    return panel.page.locator(f'#stage [data-sid="{sid}"]')
+
+
+def drawn(panel: Panel) -> list[tuple[str, int, int, int]]:
+    """Return type, sender, receiver and number of what flies now."""
+    found = panel.page.eval_on_selector_all(
+        PACKETS,
+        "all => all.map(one => [one.dataset.type, +one.dataset.from, +one.dataset.to, +one.dataset.count])",
+    )
+    return [tuple(each) for each in found]
+
+
+def test_nothing_flies_that_was_not_told(panel: Panel) -> None:
+    """An ensemble that says nothing of messages shows none, however long one looks."""
+    panel.open("/ensemble/")
+    panel.server(1)
+    panel.publish_and_draw(5000)
+    assert drawn(panel) == []
+
+
+def test_a_message_told_twice_flies_once_and_lands(panel: Panel) -> None:
+    """`sent` here and `received` there are one packet, from sender to receiver; then it is gone."""
+    panel.open("/ensemble/")
+    panel.message("PROPOSAL", 2, 1, 1000)
+    panel.publish_and_draw(150)
+    assert drawn(panel) == [("PROPOSAL", 2, 1, 1)]
+    panel.publish_and_draw(3000)
+    assert drawn(panel) == []
+
+
+def test_the_halves_of_a_message_may_come_apart(panel: Panel) -> None:
+    """The receiver's word may be in an earlier frame than the sender's; it is still one packet."""
+    panel.open("/ensemble/")
+    panel.message("PROPOSAL", 2, 1, 1000, half="received")
+    panel.publish_and_draw(100)
+    panel.message("PROPOSAL", 2, 1, 1000, half="sent")
+    panel.publish_and_draw(100)
+    assert drawn(panel) == [("PROPOSAL", 2, 1, 1)]
+
+
+def test_effects_leave_after_their_causes_arrived(panel: Panel) -> None:
+    """All of it is over within a millisecond; on the stage the ack waits for the proposal to land."""
+    page = panel.open("/ensemble/")
+    panel.message("PROPOSAL", 2, 1, 1000)
+    panel.message("ACK", 1, 2, 1500)
+    panel.message("COMMIT", 2, 1, 1900)
+    panel.publish()
+    order: list[str] = []
+    for _ in range(60):
+        panel.wait(50)
+        seen = page.eval_on_selector_all(
+            PACKETS,
+            "all => all.filter(one => one.getAttribute('visibility') !== 'hidden').map(one => one.dataset.type)",
+        )
+        order += [kind for kind in seen if kind not in order]
+        assert len(seen) <= 1, seen
+    assert order == ["PROPOSAL", "ACK", "COMMIT"]
+
+
+def test_many_messages_share_pills_and_none_is_lost_from_the_count(panel: Panel) -> None:
+    """37 proposals in one frame are a few pills that say how many they are."""
+    panel.open("/ensemble/")
+    for counter in range(37):
+        panel.message("PROPOSAL", 2, 1, 1000 + counter, zxid=zxid(5, 200 + counter))
+    panel.publish_and_draw(60)
+    flying = drawn(panel)
+    assert sum(count for *_, count in flying) == 37
+    assert len(flying) < 8
+    labels = panel.page.locator(PACKETS).all_text_contents()
+    assert any("\N{MULTIPLICATION SIGN}" in label for label in labels)
+
+
+def test_a_message_nobody_received_does_not_arrive(panel: Panel) -> None:
+    """Only sent: the packet stops short of its receiver and is marked."""
+    page = panel.open("/ensemble/")
+    panel.message("PROPOSAL", 2, 1, 1000, half="sent")
+    panel.publish_and_draw(560)
+    expect(page.locator(f"{PACKETS}.lost")).to_have_count(1)
+
+
+def test_pause_holds_packets_where_they_are_and_counts(panel: Panel) -> None:
+    """Paused, a packet stands; what happens meanwhile is counted, and not replayed after."""
+    page = panel.open("/ensemble/")
+    panel.message("PROPOSAL", 2, 1, 1000)
+    panel.publish_and_draw(250)
+    page.keyboard.press(".")
+    panel.wait(50)
+    where = page.get_attribute(PACKETS, "transform")
+    for counter in range(12):
+        panel.message("ACK", 1, 2, 5000 + counter, zxid=zxid(5, 300 + counter))
+    panel.publish_and_draw(2000)
+    assert page.get_attribute(PACKETS, "transform") == where
+    expect(page.locator("#behind")).to_contain_text("24")
+    page.keyboard.press(".")
+    panel.wait(200)
+    assert ("ACK", 1, 2, 12) not in drawn(panel)
+    expect(page.locator("#behind")).to_be_hidden()
+
+
+def test_a_killed_server_is_shown_dead_and_can_be_started(panel: Panel) -> None:
+    """Its card says so in a word, its links go, and what can be done about it is offered."""
+    page = panel.open("/ensemble/")
+    panel.process(1, "killed")
+    panel.publish_and_draw()
+    expect(card(panel, 1)).to_have_attribute("data-look", "down")
+    expect(card(panel, 1)).to_contain_text("killed")
+    card(panel, 1).click()
+    panel.wait(300)
+    start = page.locator("#inspector").get_by_role("button", name="Start", exact=True)
+    expect(start).to_be_enabled()
+    expect(page.locator("#inspector").get_by_role("button", name="Pause")).to_be_disabled()
+    expect(page.locator('#invariants [data-state="violated"]')).to_have_count(0)
+    expect(page.locator("#twin tr").first).to_contain_text("killed")
+
+
+def test_the_leader_moves_to_the_top(panel: Panel) -> None:
+    """Who leads stands above all others, also after the lead changed."""
+    panel.open("/ensemble/")
+    top = "(all => all.sort((a, b) => a.getBoundingClientRect().top - b.getBoundingClientRect().top)[0].dataset.sid)"
+    cards = "[...document.querySelectorAll('#stage [data-sid]')]"
+    assert panel.page.evaluate(f"{top}({cards})") == "2"
+    panel.server(2, "following", leader=3, epoch=6, counter=1)
+    panel.server(3, "leading", leader=3, epoch=6, counter=1)
+    panel.server(1, "following", leader=3, epoch=6, counter=1)
+    panel.publish_and_draw(1500)
+    assert panel.page.evaluate(f"{top}({cards})") == "3"
+    expect(card(panel, 3)).to_contain_text("leader")
+    expect(card(panel, 3)).to_contain_text("6")
+
+
+def test_an_election_shows_who_votes_for_whom(panel: Panel) -> None:
+    """A server that looks says so, and shows the votes it heard."""
+    page = panel.open("/ensemble/")
+    for sid in (1, 3):
+        panel.server(sid, "looking", leader=None, election_round=7, vote=3)
+    panel.process(2, "killed")
+    panel.publish()
+    vote = {"zxid": zxid(5, 163), "vote": 3, "state": "looking"}
+    panel.recording.tell(1, 1000, "message", way="received", peer=3, type="NOTIFICATION", **vote)
+    panel.recording.tell(3, 1000, "message", way="received", peer=1, type="NOTIFICATION", **vote)
+    panel.publish_and_draw(200)
+    expect(card(panel, 1)).to_have_attribute("data-look", "looking")
+    assert {(kind, one, other) for kind, one, other, _ in drawn(panel)} == {
+        ("NOTIFICATION", 3, 1),
+        ("NOTIFICATION", 1, 3),
+    }
+    expect(page.locator(PACKETS).first).to_contain_text("s3")
+
+
+def test_two_leaders_of_one_epoch_are_called_a_violation(panel: Panel) -> None:
+    """The invariants are judged from what the servers say, and say why."""
+    page = panel.open("/ensemble/")
+    expect(page.locator('#invariants [data-state="violated"]')).to_have_count(0)
+    panel.server(3, "leading", leader=3)
+    panel.publish_and_draw()
+    broken = page.locator('#invariants [data-state="violated"]')
+    expect(broken).to_have_count(1)
+    expect(broken).to_contain_text("one leader per epoch")
+
+
+def test_unequal_digests_at_one_zxid_are_a_violation(panel: Panel) -> None:
+    """Two servers that hold different trees at the same zxid are found out."""
+    page = panel.open("/ensemble/")
+    panel.server(1, digest="abc")
+    panel.publish_and_draw()
+    expect(page.locator('#invariants [data-state="violated"]')).to_contain_text(["tree digests equal"])
+
+
+def test_a_cut_link_is_drawn_cut_and_can_be_healed(panel: Panel) -> None:
+    """A fault the servers tell of is on the stage, and Heal is offered only then."""
+    page = panel.open("/ensemble/")
+    expect(page.locator("#heal")).to_be_disabled()
+    panel.server(1, faults=[{"what": "cut", "peers": [2]}])
+    panel.publish_and_draw()
+    expect(page.locator('[data-link="1-2"]')).to_have_class("link cut")
+    expect(page.locator("#heal")).to_be_enabled()
+
+
+def test_nothing_is_claimed_of_the_present_when_nobody_answers(panel: Panel) -> None:
+    """With no server in reach the stage says so, and what needs their word cannot be judged."""
+    page = panel.open("/ensemble/")
+    for sid in (1, 2, 3):
+        panel.model.on_lost(sid, "connection refused")
+    panel.publish_and_draw()
+    expect(page.locator("#nobody")).to_be_visible()
+    for invariant in ("prefix", "quorum", "lag"):
+        judged = page.locator(f'[data-invariant="{invariant}"]')
+        expect(judged).to_have_attribute("data-state", "unknown")
+        assert (judged.locator(".why").text_content() or "").strip()
+
+
+@pytest.mark.parametrize("size", [(1440, 900), (1024, 768), (390, 844)])
+@pytest.mark.parametrize("servers", [1, 3, 5, 7])
+def test_any_number_of_servers_fits(panel: Panel, servers: int, size: tuple[int, int]) -> None:
+    """Cards lie within the stage and do not cover one another, and nothing is wider than the window."""
+    panel.recording.ensemble(leader=1, servers=servers)
+    for sid in range(1, servers + 1):
+        panel.model.on_status(
+            sid,
+            status(sid, "leading" if sid == 1 else "following", leader=1, voters=list(range(1, servers + 1))),
+            0,
+        )
+    page = panel.open("/ensemble/")
+    boxes = page.evaluate(
+        "[...document.querySelectorAll('#stage [data-sid] .box')].map(box => box.getBoundingClientRect().toJSON())"
+    )
+    stage = page.evaluate("document.querySelector('.stagebox').getBoundingClientRect().toJSON()")
+    assert len(boxes) == servers
+    for index, box in enumerate(boxes):
+        assert stage["left"] <= box["left"]
+        assert box["right"] <= stage["right"]
+        assert box["bottom"] <= stage["bottom"] + 1
+        for other in boxes[index + 1 :]:
+            apart = (
+                box["right"] <= other["left"]
+                or other["right"] <= box["left"]
+                or box["bottom"] <= other["top"]
+                or other["bottom"] <= box["top"]
+            )
+            assert apart, f"{box} covers {other}"
+    assert page.evaluate("document.documentElement.scrollWidth") == size[0]
+    assert page.evaluate("document.querySelector('#place').scrollWidth <= innerWidth")
+
+
+def test_a_storm_is_thinned_out_and_every_event_accounted_for(panel: Panel) -> None:
+    """Of 4,000 messages in two seconds some are drawn, few pills at a time; the number of the others is said."""
+    page = panel.open("/ensemble/")
+    for frame in range(20):
+        for index in range(100):
+            counter = 1000 + frame * 100 + index
+            for sid in (1, 3):
+                at_us = frame * 100_000 + index
+                panel.message("PROPOSAL", 2, sid, at_us, half="received", zxid=zxid(5, counter))
+        panel.publish()
+        panel.wait(100)
+        assert page.locator(PACKETS).count() < 60
+    assert drawn(panel)
+    assert int(page.get_attribute("#stage", "data-drawn") or 0) + left_out(panel) == 20 * 100 * 2
+
+
+def left_out(panel: Panel) -> int:
+    """Return how many events and packets are not drawn, by what the page says."""
+    said = panel.page.locator("#stage-subtitle").text_content() or ""
+    words = re.findall(r"([\d,]+) (?:packets? not drawn|events? left out)", said)
+    return sum(int(word.replace(",", "")) for word in words)
