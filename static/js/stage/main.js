@@ -189,6 +189,7 @@ class Place {
     byId("no-ensemble").hidden = !none;
     byId("nobody").hidden = none || this.stage.anyone();
     byId("stage").classList.toggle("absent", none);
+    byId("stage-actions").hidden = none;
     this.showSubtitle();
   }
 
@@ -205,7 +206,7 @@ class Place {
       if (this.notDrawn.count(now)) said.push(`${plural(this.notDrawn.count(now), "packet")} not drawn`);
       if (this.leftOut.count(now)) said.push(`busy: ${plural(this.leftOut.count(now), "event")} left out`);
     }
-    setText(byId("stage-subtitle"), said.join(" · "));
+    setText(byId("stage-subtitle"), servers.length ? said.join(" · ") : "");
   }
 
   /** Say aloud what changed in kind: a server fell, an election was won. */
