@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 import pytest
 from playwright.sync_api import expect
@@ -181,7 +182,7 @@ CONTRAST = """
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("place", DRAWN)
-def test_all_text_has_contrast(panel: Panel, place: str, theme: str) -> None:
+def test_all_text_has_contrast(panel: Panel, place: str, theme: Literal["light", "dark"]) -> None:
     """Every text is at least 4.5 to 1 on its ground, in both themes, with rows of every kind in sight."""
     page = panel.page
     page.emulate_media(color_scheme=theme)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, expect
@@ -154,7 +155,7 @@ def test_an_election_shows_who_votes_for_whom(panel: Panel) -> None:
         panel.server(sid, "looking", leader=None, election_round=7, vote=3)
     panel.process(2, "killed")
     panel.publish()
-    vote = {"zxid": zxid(5, 163), "vote": 3, "state": "looking"}
+    vote: dict[str, Any] = {"zxid": zxid(5, 163), "vote": 3, "state": "looking"}
     panel.recording.tell(1, 1000, "message", way="received", peer=3, type="NOTIFICATION", **vote)
     panel.recording.tell(3, 1000, "message", way="received", peer=1, type="NOTIFICATION", **vote)
     panel.publish_and_draw(200)
