@@ -1,5 +1,5 @@
 /**
- * The rows, newest first, bounded. Under the pointer, with the focus inside, or scrolled away from the top the list stands
+ * The rows, newest first, bounded. Under the pointer, walked by keys, or scrolled away from the top the list stands
  * still: rows go on filling in place, new ones are counted and wait for a click.
  */
 
@@ -22,6 +22,11 @@ export class List {
     this.limit = limit;
     this.scroller = scroller;
     this.onWaiting = onWaiting ?? (() => {});
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.due = undefined;
+    /** What each row was last filled with. @type {Map<string, Proposal>} */
+    this.filled = new Map();
+    this.filledFor = "";
     /** @type {Map<string, HTMLElement>} */
     this.rows = new Map();
     /** @type {string[]} */
@@ -66,7 +71,7 @@ export class List {
   /** @returns {boolean} whether the viewer is at work in the list */
   held() {
     const away = this.scroller !== null && this.scroller.scrollTop > TOP_PX;
-    return this.hovered || away || this.body.contains(document.activeElement);
+    return this.hovered || away || this.body.querySelector(":focus-visible") !== null;
   }
 
   /** Show the newest after all. */
@@ -83,20 +88,52 @@ export class List {
    * @param {boolean} anew whether the viewer asked for another list: nothing is kept standing then
    */
   update(proposals, around, anew = false) {
+    clearTimeout(this.due);
     const now = performance.now();
-    const newest = proposals.slice(0, this.limit);
-    const still = !anew && this.rows.size > 0 && (this.held() || now - this.orderedAt < ORDER_MS);
-    if (!still) this.reorder(newest, now);
-    const shown = new Set(this.order);
-    const last = this.order.length ? this.order[0] : null;
-    const waiting = last === null ? 0 : proposals.findIndex((proposal) => proposal.zxid === last);
-    this.onWaiting(this.held() && waiting > 0 ? waiting : 0);
-    for (const proposal of proposals) {
-      if (!shown.has(proposal.zxid)) continue;
-      const lanes = lanesOf(proposal, around.voters, around.leaders.get(proposal.epoch) ?? null);
-      fillRow(/** @type {HTMLElement} */ (this.rows.get(proposal.zxid)), proposal, { ...around, lanes });
-    }
+    const held = this.rows.size > 0 && this.held();
+    const early = this.rows.size > 0 && now - this.orderedAt < ORDER_MS;
+    if (anew || (!held && !early)) this.reorder(proposals.slice(0, this.limit), now);
+    else if (!held) this.again(ORDER_MS - (now - this.orderedAt), proposals, around);
+    this.onWaiting(held && !anew ? this.waiting(proposals) : 0);
+    this.fill(proposals, around);
     return this.order.length;
+  }
+
+  /** @param {Proposal[]} proposals @returns {number} how many are newer than the first row */
+  waiting(proposals) {
+    const top = BigInt(this.order[0] ?? 0);
+    const known = proposals.findIndex((proposal) => BigInt(proposal.zxid) <= top);
+    return known === -1 ? proposals.length : known;
+  }
+
+  /**
+   * Order the rows when that is due, should nothing else ask for it until then.
+   *
+   * @param {number} ms
+   * @param {Parameters<List["update"]>} asked
+   */
+  again(ms, ...asked) {
+    clearTimeout(this.due);
+    this.due = setTimeout(() => this.update(...asked), ms);
+  }
+
+  /**
+   * Fill rows whose proposal was told anew, or all when what they are drawn against changed.
+   *
+   * @param {Proposal[]} proposals
+   * @param {{voters: number[], leaders: Map<number, number>, epoch: number, scale: import("./scale.js").Scale, selected: string | null}} around
+   */
+  fill(proposals, around) {
+    const against = `${around.voters} ${[...around.leaders]} ${around.epoch} ${around.scale.top} ${around.selected}`;
+    if (against !== this.filledFor) this.filled.clear();
+    this.filledFor = against;
+    for (const proposal of proposals) {
+      const row = this.rows.get(proposal.zxid);
+      if (!row || this.filled.get(proposal.zxid) === proposal) continue;
+      const lanes = lanesOf(proposal, around.voters, around.leaders.get(proposal.epoch) ?? null);
+      fillRow(row, proposal, { ...around, lanes });
+      this.filled.set(proposal.zxid, proposal);
+    }
   }
 
   /** @param {Proposal[]} newest @param {number} now */
@@ -108,6 +145,7 @@ export class List {
       if (wanted.has(zxid)) continue;
       row.remove();
       this.rows.delete(zxid);
+      this.filled.delete(zxid);
     }
     let before = this.body.firstElementChild;
     for (const zxid of this.order) {
