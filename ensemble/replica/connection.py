@@ -349,7 +349,7 @@ class Connection(Client):
         password = password_of(self.session_id)
         self.write(replies.connect_reply(self.timeout_ms, self.session_id, password, self._read_only))
         self._trace_session(what)
-        self._guarded(self.pipeline.release)
+        self._guarded(self.pipeline.open)
 
     def _expired(self, why: str) -> None:
         self._service.log(f"client {self.client_text}: session {session_text(self.session_id)}: {why}")

@@ -40,6 +40,7 @@ _SYNC = int(Op.SYNC)
 _AUTH = int(Op.AUTH)
 _GET_DATA = int(Op.GET_DATA)
 _CLOSE_SESSION = int(Op.CLOSE_SESSION)
+_ERROR = int(Op.ERROR)
 _SESSION_MOVED = int(Code.SESSION_MOVED)
 _READS = frozenset({*reads.HANDLERS, _PING})
 
@@ -79,6 +80,7 @@ class Pipeline:
 
     __slots__ = (
         "_client",
+        "_earlier",
         "_in_flight",
         "_opened",
         "_outlet",
@@ -109,6 +111,8 @@ class Pipeline:
         """Requests other than reads that are not on their way yet."""
         self._opened = False
         """The session is open."""
+        self._earlier = 0
+        """The last transaction that may have been asked for by an earlier connection of the session."""
         self._in_flight = 0
         """Writes on their way."""
         self._reads = 0
@@ -226,6 +230,9 @@ class Pipeline:
         head = self.waiting[0]
         if head.xid != txn.cxid or head.frame is not None or head.op not in WRITE_OPS:
             return
+        # Not every client counts on where its last connection ended, or begins at 1 (expiry has cxid 0).
+        if txn.zxid <= self._earlier or (txn.type != head.op and txn.type != _ERROR):
+            return
         if outcome.error == _SESSION_MOVED:
             # The client is served elsewhere by now: it must not take this for an answer (ZOOKEEPER-710).
             self._outlet.close("the session has moved to another server")
@@ -251,9 +258,14 @@ class Pipeline:
         request.frame = None
         self.release()
 
-    def release(self) -> None:
-        """Begin what was held, and answer what can be answered: the session is open, or the sync complete."""
+    def open(self) -> None:
+        """Begin what was held: the session is open. What is logged by now was not asked for here."""
         self._opened = True
+        self._earlier = self._service.peer.zxid_logged
+        self.release()
+
+    def release(self) -> None:
+        """Begin what was held, and answer what can be answered."""
         self.held = False
         self._advance()
 

@@ -282,7 +282,6 @@ class Leader(Term):
         proof that its syncs need."""
         if self._unsent:
             self._send_proposals()
-            self.sync_history(self._on_durable)
         if self._acked:
             self._acked = False
             self._advance()
@@ -293,8 +292,11 @@ class Leader(Term):
             self.give_up("the epoch has no zxid left")  # ZOOKEEPER-1277
 
     def _send_proposals(self) -> None:
+        """Send what was proposed to all who get proposals, and make it durable here too."""
         unsent, self._unsent = self._unsent, []
-        self._broadcast(unsent)
+        if unsent:
+            self._broadcast(unsent)
+            self.sync_history(self._on_durable)
 
     def _on_durable(self) -> None:
         if self.trace.on:
@@ -382,6 +384,7 @@ class Leader(Term):
 
     def _on_revalidate(self, follower: Follower, packet: Packet) -> None:
         if follower.sid is not None:
+            self._send_proposals()  # the learner is to know all that was asked for before it has the session
             answer = self.app.on_revalidate(follower.sid, packet.data or b"")
             self._send(follower, Packet(PacketType.REVALIDATE, packet.zxid, answer))
 

@@ -101,6 +101,11 @@ class Peer:
         return self._term.zxid_committed if self._term is not None else self._app.zxid_applied
 
     @property
+    def zxid_logged(self) -> int:
+        """The last transaction proposed, as far as this server knows."""
+        return self._history.zxid_logged
+
+    @property
     def outstanding(self) -> int:
         """Proposals not yet committed."""
         return self._term.outstanding if self._term is not None else 0

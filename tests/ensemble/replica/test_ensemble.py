@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ensemble.errors import Code
-from ensemble.tree.operations import OPEN_ACL, Create, CreateMode, NoBody, Op, Read, SetData, Sync
+from ensemble.tree.operations import OPEN_ACL, Create, CreateMode, Delete, NoBody, Op, Read, SetData, Sync
 from ensemble.wire import packets, replies
+from ensemble.wire.requests import ConnectRequest, encode_connect
 from ensemble.zab.messages import Packet, PacketType
 from tests.ensemble.replica.harness import Client, Server, World, client
 
@@ -78,6 +79,22 @@ def test_a_session_moves_to_another_server_and_its_old_one_loses_it(world: World
     assert user.answers() == []
     assert leader.replica.tree.find("/late") is None
     assert moved.create("/now") == "/now"
+    agree(world)
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_session_that_comes_back_gets_no_answer_of_its_last_connection(world: World, moved: bool) -> None:
+    first, second = followers(world)
+    user = client(world, first)
+    user.create("/a")
+    user.create("/b")
+    user.send(user.request(Op.DELETE, Delete("/a", -1), xid=1))
+    back = Client(world, second if moved else first)
+    connect = ConnectRequest(0, 0, 4000, user.session_id, user.password, False)
+    back.send(encode_connect(connect) + back.request(Op.SET_DATA, SetData("/b", b"x", -1)))
+    world.settle()
+    _, answer = back.answers()
+    assert replies.decode_header(answer) == (1, world.leader.replica.tree.zxid, 0)
     agree(world)
 
 

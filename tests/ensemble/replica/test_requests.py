@@ -412,6 +412,33 @@ def test_an_old_connections_answer_is_not_given_to_its_successor() -> None:
     assert replies.decode_header(answer)[::2] == (7, 0)
 
 
+def test_a_client_that_counts_from_one_again_gets_its_own_answer() -> None:
+    """Kazoo does; the answer of the deletion made a setData's, which stopped the server."""
+    world = World()
+    user = client(world)
+    user.create("/a")
+    user.create("/b")
+    user.send(user.request(Op.DELETE, Delete("/a", -1), xid=1))
+    back = Client(world)
+    connect = ConnectRequest(0, 0, 4000, user.session_id, user.password, False)
+    back.send(encode_connect(connect) + back.request(Op.SET_DATA, SetData("/b", b"x", -1)))
+    world.settle()
+    _, answer = back.answers()
+    assert replies.decode_header(answer) == (1, world.only.replica.tree.zxid, 0)
+    assert back.get("/b") == b"x"
+
+
+def test_the_end_of_a_session_answers_no_request() -> None:
+    world = World()
+    user = client(world)
+    user.create("/a")
+    world.only.replica.expire_session(user.session_id)
+    user.send(user.request(Op.SET_DATA, SetData("/a", b"x", -1), xid=0))
+    world.settle()
+    assert user.closed
+    assert user.answers() == []
+
+
 def test_syncs_in_a_row_need_nothing_else_to_happen() -> None:
     world = World()
     user = client(world)

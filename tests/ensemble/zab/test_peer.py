@@ -8,7 +8,7 @@ from ensemble.errors import InvariantViolation, PeerProtocolError
 from ensemble.zab.messages import Packet, PacketType, ServerState
 from ensemble.zab.phase import Phase
 from ensemble.zxid import make
-from tests.ensemble.zab.harness import MemoryHistory, Table
+from tests.ensemble.zab.harness import MemoryHistory, Table, TableLink
 
 
 def fresh(count: int = 3) -> Table:
@@ -301,3 +301,22 @@ def test_a_server_whose_past_is_purged_elsewhere_gets_a_snapshot():
     table.advance(500)
     assert any(line.startswith("install") for line in table.apps[1].log)
     assert table.apps[1].state == table.apps[2].state
+
+
+def test_what_is_proposed_in_the_step_that_synchronizes_a_learner_is_made_durable():
+    table = fresh()
+    table.start(2, 3)
+    table.write(b"a")
+    leader = table.leader
+    handle = leader.on_packets
+
+    def propose_first(link: TableLink, packets: list[Packet]) -> None:
+        if packets[0].type == PacketType.ACKEPOCH:
+            leader.propose(leader.next_zxid(), b"b")
+        handle(link, packets)
+
+    leader.on_packets = propose_first
+    table.start(1)
+    table.advance(500)
+    assert table.histories[leader.sid].durable == make(1, 2)
+    assert len({tuple(state) for state in states(table).values()}) == 1
