@@ -13,7 +13,7 @@ from typing import Any
 
 from channels.layers import BaseChannelLayer
 
-from dashboard.gateway import blast
+from dashboard.gateway import blast, queues
 from dashboard.gateway.actions import Actions
 from dashboard.gateway.errors import GatewayError
 from dashboard.gateway.feeds import ServerFeed, SupervisorFeed, monotonic_us
@@ -24,6 +24,7 @@ from dashboard.gateway.publisher import PANEL_GROUP, STAGE_GROUP, Publisher
 from dashboard.gateway.remote import CallServer
 from dashboard.gateway.sources import ServerAddress, Source
 from dashboard.gateway.znodes import Znodes
+from ensemble import paths
 from ensemble.admin.client import ServerAdmin, SupervisorAdmin
 
 logger = logging.getLogger(__name__)
@@ -193,6 +194,7 @@ class Gateway:
             "rows": znodes.rows,
             "position": znodes.position,
             "node": znodes.node,
+            "queue": self._queue,
             "find": znodes.find,
             "create": znodes.create,
             "set_data": znodes.set_data,
@@ -226,6 +228,22 @@ class Gateway:
 
     async def _watches(self) -> dict[str, Any]:
         return await self.holders.watches() | {"fired": list(self.model.fired)}
+
+    async def _queue(self, path: str, sequential: bool) -> dict[str, Any] | None:
+        """Return the line a sequential ephemeral stands in, or (not ``sequential``) the one a directory holds."""
+        directory = paths.parent_of(path) if sequential else path
+        members, beyond = await self.znodes.line(directory)
+        if not members:
+            return None
+        listing = await self.holders.watches()
+        return queues.chain_of(
+            directory,
+            members,
+            listing["watches"] if len(listing["missing"]) < len(self.model.servers) else None,
+            path if sequential else None,
+            watches_complete=not listing["missing"] and len(listing["watches"]) == listing["total"],
+            members_beyond=beyond,
+        )
 
     async def _deletion(self, path: str) -> dict[str, Any]:
         node = await self.znodes.node(path)

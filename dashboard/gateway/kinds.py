@@ -26,6 +26,12 @@ def kind_of(name: str, ephemeral_owner: int) -> str:
     return ("E" if owner else "") + sequential
 
 
+def number_of(name: str) -> int | None:
+    """Return the number a sequential name ends with, or ``None`` for a name that does not look sequential."""
+    found = _SEQUENTIAL.search(name)
+    return None if found is None else int(found[0].removeprefix("-"))
+
+
 KIND_WORDS = {
     "": "persistent",
     "E": "ephemeral",

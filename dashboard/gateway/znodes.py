@@ -15,6 +15,7 @@ from typing import Any
 from dashboard.gateway.errors import GatewayError
 from dashboard.gateway.kinds import kind_of
 from dashboard.gateway.publisher import Publisher
+from dashboard.gateway.queues import in_order
 from dashboard.gateway.session import Session, answered
 from dashboard.gateway.subtree import Subtree
 from ensemble import paths
@@ -24,6 +25,8 @@ from ensemble.tree.operations import CreateMode
 PAGE = 100
 """Children on one page of the tree."""
 PAGE_MAX = 500
+LINE_MAX = 300
+"""Sequential znodes of one directory looked at to tell who waits for whom."""
 FIND_LISTED_MAX = 2000
 FIND_RESULTS_MAX = 200
 
@@ -96,6 +99,8 @@ class Znodes:
                         "children": 0,
                         "owner": None,
                         "mzxid": "0",
+                        "version": None,
+                        "length": None,
                     }
                 raise
             return None if stat is None else row_of(path, stat)
@@ -103,6 +108,15 @@ class Znodes:
         async with answered():
             rows = await asyncio.gather(*(one(path) for path in wanted))
         return [row for row in rows if row is not None]
+
+    async def line(self, directory: str) -> tuple[list[Row], int]:
+        """Return the sequential ephemerals of a directory in their order, and how many were not looked at."""
+        _check(directory)
+        client = await self.session.client()
+        async with answered():
+            names = in_order(await client.children(directory))
+        rows = await self.rows([paths.child_of(directory, name) for name in names[:LINE_MAX]])
+        return [row for row in rows if row["kind"] == "E#"], len(names[LINE_MAX:])
 
     async def position(self, path: str) -> int | None:
         """Return the place of a znode among its siblings in name order, or ``None`` if it is not there."""
@@ -119,14 +133,14 @@ class Znodes:
         return sum(1 for other in names if other < name) if name in names else None
 
     async def node(self, path: str) -> dict[str, Any]:
-        """Return a znode's data, stat and access list."""
+        """Return a znode's data, stat and access list; its stat alone when its access list hides the rest."""
         _check(path)
-        client = await self.session.client()
         async with answered():
-            (data, stat), acl = await asyncio.gather(client.get(path), self._acl(path))
+            (data, stat), acl = await asyncio.gather(self._value(path), self._acl(path))
         return {
             **row_of(path, stat),
             "data": data or b"",
+            "readable": data is not None,
             "stat": stat_json(stat),
             "acl": acl,
             "own": stat.ephemeral_owner != 0 and self.session.owns(stat.ephemeral_owner),
@@ -222,6 +236,20 @@ class Znodes:
         finally:
             self._publisher.mark("progress")
 
+    async def _value(self, path: str) -> tuple[bytes | None, Any]:
+        """Return a znode's data and stat; no data when the panel may not read it (a stat is never hidden)."""
+        client = await self.session.client()
+        try:
+            data, stat = await client.get(path)
+        except KeeperError as error:
+            if error.code is not Code.NO_AUTH:
+                raise
+            stat = await client.exists(path)
+            if stat is None:
+                raise KeeperError(Code.NO_NODE, path) from error
+            return None, stat
+        return data or b"", stat
+
     async def _acl(self, path: str) -> list[dict[str, Any]] | None:
         client = await self.session.client()
         try:
@@ -263,6 +291,8 @@ def row_of(path: str, stat: Any) -> Row:
         "children": stat.num_children,
         "owner": f"0x{stat.ephemeral_owner & 0xFFFFFFFFFFFFFFFF:x}" if "E" in kind else None,
         "mzxid": str(stat.mzxid),
+        "version": stat.version,
+        "length": stat.data_length,
     }
 
 
