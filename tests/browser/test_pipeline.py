@@ -210,6 +210,19 @@ def test_sampling_is_said_with_the_exact_count(panel: Panel) -> None:
     expect(line).to_contain_text("12,431 commits on s2")
 
 
+def test_sampling_is_seen_in_the_zxids_themselves(panel: Panel) -> None:
+    """When every zxid listed is a multiple of 32 the list says so, whatever the last status said; one other ends it."""
+    page = panel.open("/pipeline/")
+    line = page.locator("#pipeline-sampled")
+    for counter in range(320, 320 + 32 * 12, 32):
+        panel.recording.write(counter * 100, counter, cxid=counter)
+    panel.publish_and_draw()
+    expect(line).to_contain_text("sampled 1 of 32")
+    writes(panel, 705, 707)
+    panel.publish_and_draw()
+    expect(line).to_be_hidden()
+
+
 def test_pause_stops_the_list_and_counts_what_it_misses(panel: Panel) -> None:
     """Paused, nothing changes but the count of what is missed; live again jumps to the present."""
     page = panel.open("/pipeline/")

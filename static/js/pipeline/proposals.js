@@ -5,6 +5,8 @@
 export const KEPT_MAX = 400;
 const KEPT_AFTER_FORGETTING = 300;
 const LEADERS_MAX = 32;
+/** This many zxids in a row that one power of two divides are no accident. */
+const JUDGED_BY = 8;
 
 export class Proposals {
   constructor() {
@@ -90,9 +92,18 @@ export class Proposals {
     return [...(told ?? this.servers.keys())].sort((a, b) => a - b);
   }
 
-  /** @returns {number} one of so many proposals is traced, by the servers' own account */
+  /**
+   * Servers trace the proposals whose zxid their stride divides, a power of two. It is read off the newest zxids here, since a
+   * status may be older than they are.
+   *
+   * @returns {number} one of so many proposals is traced now
+   */
   stride() {
-    return Math.max(1, ...[...this.servers.values()].map((server) => (server.reachable ? server.trace_stride ?? 1 : 1)));
+    const told = [...this.servers.values()].filter((server) => server.reachable).map((server) => server.trace_stride ?? 1);
+    const newest = this.newest().slice(0, JUDGED_BY);
+    if (newest.length < JUDGED_BY || newest.some((proposal) => proposal.epoch !== newest[0].epoch)) return Math.max(1, ...told);
+    const all = newest.reduce((bits, proposal) => bits | proposal.counter, 0);
+    return Math.max(all & -all, 1, ...told);
   }
 
   /** @returns {boolean} whether some server's clock is only estimated here, and so are its times */

@@ -1,6 +1,6 @@
 /** One row of the pipeline: made once, then filled; cells have fixed widths, so nothing moves when their text changes. */
 
-import { count, hue, sessionText, visible } from "../stage/format.js";
+import { hue, sessionText, visible } from "../stage/format.js";
 import { html, set, setText } from "../stage/dom.js";
 import { standing, standingText } from "./facts.js";
 import { fillWaterfall, makeWaterfall } from "./waterfall.js";
@@ -36,7 +36,7 @@ export function fillRow(row, proposal, around) {
   const [epoch, counter] = z.children;
   setText(epoch, String(proposal.epoch));
   set(epoch, { class: `epoch ${hue(proposal.epoch)}` });
-  setText(counter, count(proposal.counter));
+  setText(counter, String(proposal.counter));
   setText(op, proposal.op ?? "…");
   const shown = visible(proposal.path ?? (proposal.op === "multi" ? "several znodes" : ""));
   setText(path, shown);
