@@ -379,14 +379,20 @@ class Leader(Term):
     # ------------------------------------------------------------------ the application's traffic
 
     def _on_request(self, follower: Follower, packet: Packet) -> None:
+        self._check_established(follower)
         if follower.sid is not None:
             self.app.on_request(follower.sid, packet.data or b"", packet.auth)
 
     def _on_revalidate(self, follower: Follower, packet: Packet) -> None:
+        self._check_established(follower)
         if follower.sid is not None:
             self._send_proposals()  # the learner is to know all that was asked for before it has the session
             answer = self.app.on_revalidate(follower.sid, packet.data or b"")
             self._send(follower, Packet(PacketType.REVALIDATE, packet.zxid, answer))
+
+    def _check_established(self, follower: Follower) -> None:
+        if not self.serving:
+            raise PeerProtocolError(f"server {follower.sid} asks while epoch {self.epoch} is not established")
 
     @property
     def outstanding(self) -> int:

@@ -241,7 +241,12 @@ class Learner(Term):
                 f"proposal {text(packet.zxid)} does not follow {text(self.history.zxid_logged)}"
             )
         payload = packet.data or b""
-        self.history.append(packet.zxid, payload)
+        try:
+            self.history.append(packet.zxid, payload)
+        except (
+            InvariantViolation
+        ) as error:  # it follows, so the payload is not that transaction: the leader's fault
+            raise PeerProtocolError(str(error)) from error
         self._unacked.append(packet.zxid)
         self._unsynced = True
         if self.step is Step.BROADCAST:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from ensemble.errors import InvariantViolation, PeerProtocolError
 from ensemble.ports import Clock
@@ -254,7 +255,9 @@ class Peer:
         for link, packets in early.items():
             if leader.active:
                 leader.on_accepted(link)
-                self.on_packets(link, packets)
+                # Who was wrong has lost its link by that; whoever brought the news of the election is not to blame.
+                with suppress(PeerProtocolError):
+                    self.on_packets(link, packets)
             else:
                 link.close()
 

@@ -71,7 +71,10 @@ class History(Protocol):
         """The epoch of the last leader whose history this server holds."""
 
     def append(self, zxid: int, payload: bytes) -> None:
-        """Append one transaction; not yet durable. Refuses a zxid that does not follow."""
+        """Append one transaction; not yet durable.
+
+        ``InvariantViolation``, and nothing appended, for a zxid that does not follow or a payload of another.
+        """
 
     def sync(self, done: Callable[[], None]) -> None:
         """Call ``done`` when everything appended before this call is durable."""

@@ -320,3 +320,48 @@ def test_what_is_proposed_in_the_step_that_synchronizes_a_learner_is_made_durabl
     table.advance(500)
     assert table.histories[leader.sid].durable == make(1, 2)
     assert len({tuple(state) for state in states(table).values()}) == 1
+
+
+def test_a_stranger_that_was_early_does_not_keep_the_others_out():
+    table = fresh()
+    table.start(3)
+    strangers = [TableLink(table, 3) for _ in range(2)]
+    for stranger in strangers:
+        table.peers[3].on_accepted(stranger)
+    table.peers[3].on_packets(strangers[0], [Packet(PacketType.OBSERVERINFO, 0, bytes(20))])
+    table.start(2)
+    table.advance(500)
+    assert table.leader.sid == 3
+    assert [stranger.closed for stranger in strangers] == [True, False]
+    table.advance(2_000)
+    assert [stranger.closed for stranger in strangers] == [True, True]
+
+
+@pytest.mark.parametrize("kind", [PacketType.REQUEST, PacketType.REVALIDATE])
+def test_a_learner_that_asks_before_it_may_breaks_its_link(kind: PacketType):
+    table = fresh(5)
+    table.stuck_disks = {3, 4}
+    table.start(2, 3, 4, 5)
+    table.stuck_disks = {3, 4, 5}
+    candidate = next(peer for peer in table.peers.values() if peer.role is ServerState.LEADING)
+    assert not candidate.serving
+    links = [link for link in table.links if link.owner == candidate.sid and not link.closed]
+    link = next(link for link in links if link.other is not None and link.other.owner == 2)
+    with pytest.raises(PeerProtocolError, match="not established"):
+        candidate.on_packets(link, [Packet(kind, -1, bytes(20))])
+    assert link.closed
+
+
+def test_a_proposal_that_is_not_what_it_says_breaks_the_link():
+    table = fresh()
+    table.start(1, 2, 3)
+    learner = next(peer for peer in table.peers.values() if peer is not table.leader)
+    link = next(link for link in table.links if link.owner == learner.sid and not link.closed)
+
+    def refuse(zxid: int, payload: bytes) -> None:
+        raise InvariantViolation(f"{zxid:x} carries {payload!r}")
+
+    table.histories[learner.sid].append = refuse
+    with pytest.raises(PeerProtocolError, match="carries"):
+        learner.on_packets(link, [Packet(PacketType.PROPOSAL, make(1, 1), b"x")])
+    assert link.closed
