@@ -243,9 +243,8 @@ class Learner(Term):
         payload = packet.data or b""
         try:
             self.history.append(packet.zxid, payload)
-        except (
-            InvariantViolation
-        ) as error:  # it follows, so the payload is not that transaction: the leader's fault
+        except InvariantViolation as error:
+            # It follows, so the payload is not that transaction: the leader's fault, not ours.
             raise PeerProtocolError(str(error)) from error
         self._unacked.append(packet.zxid)
         self._unsynced = True

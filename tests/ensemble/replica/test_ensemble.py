@@ -245,6 +245,17 @@ def test_nonsense_on_the_quorum_port_breaks_that_link_only(world: World) -> None
     assert client(world, followers(world)[0]).create("/a") == "/a"
 
 
+def test_a_proposal_that_is_none_breaks_the_leaders_link(world: World) -> None:
+    client(world, world.leader).create("/a")
+    server = followers(world)[0]
+    link = next(iter(server.replica._network.links))
+    zxid = server.replica.store.zxid_logged + 1
+    server.replica.on_link_data(link, packets.encode(Packet(PacketType.PROPOSAL, zxid, b"short")))
+    assert any("only 5 bytes" in line for line in server.lines)
+    world.advance(5_000, step_ms=250)
+    agree(world)
+
+
 def test_touches_and_requests_that_cannot_be_read_break_the_learners_link(world: World) -> None:
     leader = world.leader
     link = next(iter(leader.replica._network.links))
