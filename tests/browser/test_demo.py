@@ -9,10 +9,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.contrast import LOW_CONTRAST
 from tests.processes.conftest import ROOT, free_base_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.process]
@@ -131,3 +133,18 @@ def test_killing_the_leader_is_an_election_one_can_watch(live: Page) -> None:
     live.locator("#dialog").get_by_role("button", name="Close").click()
     expect(live.locator(f'#stage [data-sid="{old}"]')).to_have_attribute("data-look", "follower")
     expect(live.locator('#invariants [data-state="violated"]')).to_have_count(0)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_place_can_be_read_on_a_phone(live: Page, theme: Literal["light", "dark"]) -> None:
+    """At 390 px no place scrolls sideways, and all text has contrast, with what a real ensemble shows."""
+    live.emulate_media(color_scheme=theme)
+    live.set_viewport_size({"width": 390, "height": 844})
+    origin = live.url.split("/ensemble")[0]
+    found: dict[str, object] = {}
+    for place in ("ensemble", "tree", "sessions", "watches", "pipeline"):
+        live.goto(f"{origin}/{place}/")
+        expect(live.locator("#frame-summary")).to_contain_text("Broadcast")
+        found[place] = live.evaluate(LOW_CONTRAST)
+        assert live.evaluate("document.documentElement.scrollWidth") == 390, place
+    assert not any(found.values()), found
