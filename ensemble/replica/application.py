@@ -119,7 +119,8 @@ class Application:
         if client is not None:
             client.on_applied(txn, outcome)
         self._unsaved += 1
-        if self._unsaved >= self._snap_count:
+        # Not of a history that is still to be agreed on: it may have to be cut back.
+        if self._unsaved >= self._snap_count and service.serving:
             self._save_snapshot()
 
     def _fire(self, zxid: int, outcome: Outcome) -> None:

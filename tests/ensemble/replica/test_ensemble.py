@@ -8,8 +8,8 @@ from ensemble.errors import Code
 from ensemble.tree.operations import OPEN_ACL, Create, CreateMode, Delete, NoBody, Op, Read, SetData, Sync
 from ensemble.wire import packets, replies
 from ensemble.wire.requests import ConnectRequest, encode_connect
-from ensemble.zab.messages import Packet, PacketType
-from tests.ensemble.replica.harness import Client, Server, World, client
+from ensemble.zab.messages import Packet, PacketType, ServerState
+from tests.ensemble.replica.harness import Client, HandNetwork, Server, World, client
 
 
 @pytest.fixture
@@ -174,6 +174,29 @@ def test_what_a_leader_proposed_is_forgotten_with_its_term(world: World) -> None
     world.cut.clear()
     world.advance(10_000, step_ms=250)
     agree(world)
+
+
+def test_no_snapshot_is_taken_of_what_is_not_committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server elected again applies its whole log before its epoch is established, if it ever is."""
+    world = World(voters=3, snap_count=8)
+    leader = world.leader
+    user = client(world, leader, timeout_ms=20_000)
+    world.cut.update(server.replica.config.sid for server in followers(world))
+    for number in range(20):
+        user.send(user.request(Op.CREATE, Create(f"/n{number}", b"", OPEN_ACL, 0)))
+    world.advance(8_000, step_ms=250)
+    assert leader.replica.peer.role is ServerState.LOOKING
+    monkeypatch.setattr(HandNetwork, "dial", lambda self, sid: None)
+    world.cut.clear()
+    world.advance(2_000, step_ms=250)
+    assert leader.replica.peer.role is ServerState.LEADING
+    assert leader.replica.tree.find("/n19") is not None
+    assert leader.replica.store.snapshot_zxid == 0
+    monkeypatch.undo()
+    world.advance(20_000, step_ms=250)
+    agree(world)
+    assert client(world, leader).create("/last") == "/last"
+    assert leader.replica.store.snapshot_zxid > 0
 
 
 def test_a_follower_that_was_away_catches_up(world: World) -> None:
