@@ -57,6 +57,8 @@ class Learner(Term):
         self.zxid_committed = self.app.zxid_applied
         self._link: PeerLink | None = None
         self._attempts = 0
+        self._uncuttable = False
+        """Our history goes too far and cannot be cut back: only a snapshot helps."""
         self._pending: deque[tuple[int, bytes]] = deque()
         self._unacked: deque[int] = deque()
         self._unsynced = False
@@ -128,7 +130,7 @@ class Learner(Term):
                     f"packet type {packet.type} from leader {self.leader} while {self.step.value}"
                 )
             handler(self, packet)
-            if not self.active:
+            if link is not self._link:
                 return
             if table is not _BROADCAST:
                 table = _TABLE[self.step]
@@ -151,29 +153,50 @@ class Learner(Term):
         if epoch < accepted:
             self.give_up(f"leader {self.leader} proposes epoch {epoch}, {accepted} is promised")
             return
-        current = _NOT_AGAIN
+        current, zxid = _NOT_AGAIN, self.history.zxid_logged
         if epoch > accepted:
             self.history.save_accepted_epoch(epoch)
             current = self.history.current_epoch
+        elif self._uncuttable:
+            zxid = make(epoch, 0)  # nobody's transaction, and not counted: see _ask_for_snapshot
         self.epoch = epoch
         self.step = Step.OFFERED
         self.set_phase(Phase.SYNCHRONIZATION, f"epoch {epoch} accepted")
-        self._send(Packet(PacketType.ACKEPOCH, self.history.zxid_logged, _EPOCH.pack(current)))
+        self._send(Packet(PacketType.ACKEPOCH, zxid, _EPOCH.pack(current)))
 
     # ------------------------------------------------------------------ synchronization
 
     def _on_diff(self, packet: Packet) -> None:
+        if self._uncuttable:
+            raise PeerProtocolError("sent a DIFF to a server that needs a snapshot")
         # Our whole history is a prefix of the leader's, which becomes committed when it is established.
         self._begin_sync("DIFF", packet, self.history.zxid_logged)
 
     def _on_trunc(self, packet: Packet) -> None:
         if self.history.last_not_after(packet.zxid) != packet.zxid:
-            raise PeerProtocolError(f"told to truncate to {text(packet.zxid)}, which this history lacks")
+            self._ask_for_snapshot(packet.zxid)
+            return
         if packet.zxid < self.history.zxid_logged:
             self.history.truncate(packet.zxid)
         if packet.zxid < self.app.zxid_applied:
             self.app.rebuild()
         self._begin_sync("TRUNC", packet, packet.zxid)
+
+    def _ask_for_snapshot(self, zxid: int) -> None:
+        """Dial again and name a zxid that no history holds, since ours cannot be cut back to ``zxid``.
+
+        A leader that died before its epoch was established may have sent a snapshot of more than was ever
+        committed. Our true history was counted when we promised this epoch, so what we say now misleads
+        nobody about what is committed.
+        """
+        if self._uncuttable:
+            raise PeerProtocolError(f"told to truncate to {text(zxid)}, which this history lacks")
+        self._uncuttable = True
+        self.step = Step.CONNECTING
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+        self.network.dial(self.leader)
 
     def _on_snap(self, packet: Packet) -> None:
         self.app.install(packet.zxid, packet.data or b"")

@@ -365,3 +365,35 @@ def test_a_proposal_that_is_not_what_it_says_breaks_the_link():
     with pytest.raises(PeerProtocolError, match="carries"):
         learner.on_packets(link, [Packet(PacketType.PROPOSAL, make(1, 1), b"x")])
     assert link.closed
+
+
+def purged(base: int, *zxids: int, accepted: int, current: int) -> MemoryHistory:
+    made = history(*zxids, accepted=accepted, current=current)
+    made.base = base
+    return made
+
+
+def test_a_snapshot_of_what_never_got_established_can_be_left_again():
+    """A leader that dies before its epoch is established may have given a learner a snapshot that goes too far."""
+    shared = (make(5, 3), make(5, 4))
+    table = Table(
+        {
+            1: history(make(4, 1), accepted=4, current=4),
+            2: purged(make(5, 2), *shared, accepted=5, current=5),
+            3: purged(make(5, 2), *shared, make(5, 5), make(5, 6), accepted=5, current=5),
+        }
+    )
+    table.stuck_disks = {1}
+    table.start(1, 3)
+    table.advance(500)
+    assert table.apps[1].log[-1] == f"install {make(5, 6):x}"
+    assert not table.peers[3].serving
+    table.kill(3)
+    table.stuck_disks.clear()
+    table.start(2)
+    table.advance(3_000)
+    assert table.leader.sid == 2
+    assert table.apps[1].state == table.apps[2].state
+    assert table.apps[1].zxid_applied == make(5, 4)
+    zxid = table.write(b"a")
+    assert table.apps[1].zxid_applied == zxid
