@@ -73,12 +73,24 @@ class Listener:
 class Trace:
     """The stream of one server. Guard every call with ``if trace.on``."""
 
-    __slots__ = ("_count", "_listeners", "_now_us", "_seen", "_stride", "_window_ends_us", "on", "sid")
+    __slots__ = (
+        "_count",
+        "_listeners",
+        "_now_us",
+        "_seen",
+        "_stride",
+        "_window_ends_us",
+        "dropped",
+        "on",
+        "sid",
+    )
 
     def __init__(self, sid: int, now_us: Callable[[], int]) -> None:
         self.sid = sid
         self.on = False
         self._now_us = now_us
+        self.dropped = 0
+        """Events that were dropped for slow listeners, in all."""
         self._listeners: list[Listener] = []
         self._count = 0
         self._stride = 1
@@ -94,6 +106,11 @@ class Trace:
         """Undo :meth:`listen`."""
         self._listeners.remove(listener)
         self.on = bool(self._listeners)
+
+    @property
+    def stride(self) -> int:
+        """One in so many proposals is traced at present: a power of two."""
+        return self._stride
 
     def wants(self, zxid: int) -> bool:
         """Tell whether the life of proposal ``zxid`` is traced under the present load."""
@@ -120,3 +137,4 @@ class Trace:
                 listener.events.append(event)
             else:
                 listener.dropped += 1
+                self.dropped += 1

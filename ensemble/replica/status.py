@@ -96,8 +96,8 @@ class Status:
             loop_lag_us=0,
             client_address=config.client_address,
             pid=config.pid,
-            trace_dropped=0,
-            trace_stride=1,
+            trace_dropped=service.trace.dropped,
+            trace_stride=service.trace.stride,
             faults=[],
         )
 

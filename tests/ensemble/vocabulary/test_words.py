@@ -83,7 +83,7 @@ def test_a_slow_listener_is_told_how_much_it_missed():
     for _ in range(5):
         trace.emit("phase")
     events, dropped = slow.take()
-    assert ([event["n"] for event in events], dropped) == ([1, 2], 3)
+    assert ([event["n"] for event in events], dropped, trace.dropped) == ([1, 2], 3, 3)
     assert len(quick.take()[0]) == 5
     assert slow.take() == ([], 0)
 
@@ -97,6 +97,7 @@ def test_sampling_widens_under_load_and_narrows_again():
         now = window * 300_000
     wanted = [z for z in range(64) if trace.wants(z)]
     assert 2 <= len(wanted) <= 16
+    assert 4 <= trace.stride == 64 // len(wanted)
     assert wanted[0] == 0  # every stride keeps the multiples of the coarser ones
     for window in range(6, 20):
         now = window * 300_000
