@@ -29,6 +29,9 @@ TXN_BYTES_MAX = 16 * 1024 * 1024
 MULTI_OPS_MAX = 10_000
 """Operations in one multi."""
 
+ACL_ENTRIES_MAX = 65_536
+"""Entries of one access list: more than a client frame holds, but each ``auth`` stands for several."""
+
 SESSION_PASSWORD_BYTES = 16
 
 CONNECTIONS_PER_ADDRESS_MAX = 60

@@ -11,6 +11,7 @@ from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from ensemble.errors import Code, KeeperError
+from ensemble.limits import ACL_ENTRIES_MAX
 from ensemble.tree.operations import OPEN_ACL, Acl, Identity, Perm
 
 _ANYONE = Identity("world", "anyone")
@@ -37,8 +38,8 @@ def fixup(acl: tuple[Acl, ...], identities: tuple[Identity, ...], path: str | No
     """Return the list to store for the list a client asked for.
 
     Duplicates go, and ``auth`` becomes the client's own authenticated identities. Raises
-    ``KeeperError(INVALID_ACL)`` for an empty list, an unknown scheme, an id that its scheme does not know, or
-    ``auth`` from a client that has none (Apache's fixupACL).
+    ``KeeperError(INVALID_ACL)`` for an empty list, an unknown scheme, an id that its scheme does not know,
+    ``auth`` from a client that has none (Apache's fixupACL), or one that has so many that the list explodes.
     """
     if acl is OPEN_ACL:
         return acl
@@ -50,6 +51,8 @@ def fixup(acl: tuple[Acl, ...], identities: tuple[Identity, ...], path: str | No
             if not own:
                 raise KeeperError(Code.INVALID_ACL, path)
             fixed += own
+            if len(fixed) > ACL_ENTRIES_MAX:
+                raise KeeperError(Code.INVALID_ACL, path)
         elif entry.identity == _ANYONE or _is_valid(scheme, who):
             fixed.append(entry)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ensemble.errors import Code, KeeperError
+from ensemble.limits import ACL_ENTRIES_MAX
 from ensemble.tree.access import check, fixup, visible
 from ensemble.tree.operations import OPEN_ACL, READ_ACL, Acl, Identity, Perm
 
@@ -120,3 +121,13 @@ def test_password_hashes_are_for_administrators() -> None:
     with pytest.raises(KeeperError) as refusal:
         visible((Acl(31, ALICE),), ())
     assert refusal.value.code == Code.NO_AUTH
+
+
+def test_a_list_that_grows_with_the_clients_identities_is_bounded() -> None:
+    """One frame of ``auth`` entries from a client with many identities made millions of entries."""
+    identities = tuple(Identity("digest", f"user{number}:hash") for number in range(63))
+    anyone = Identity("auth", "")
+    few = tuple(Acl(perms, anyone) for perms in range(ACL_ENTRIES_MAX // 63))
+    assert len(fixup(few, identities)) == len(few) * 63
+    with pytest.raises(KeeperError, match="INVALID_ACL"):
+        fixup((*few, Acl(Perm.ALL << 20, anyone)), identities)
