@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ensemble.admin.schema import FaultCommand, FaultStatus, ServerStatus
-from ensemble.errors import InvariantViolation, StorageError
+from ensemble.errors import ConfigError, InvariantViolation, StorageError
 from ensemble.replica.config import ReplicaConfig
 from ensemble.replica.replica import Replica
 from ensemble.runtime.addresses import bracketed
@@ -36,6 +36,11 @@ class Server:
     """One server, from its configuration to its last byte."""
 
     def __init__(self, config: ServerConfig, *, log: Log) -> None:
+        """Open the disks; :class:`ConfigError` for an observer, ``StorageError`` for what is on the disks."""
+        if config.me is not None and not config.me.votes:
+            raise ConfigError(
+                f"server.{config.sid} is an observer, which this server cannot be yet; make it a participant"
+            )
         self.config = config
         self.log = log
         loop = asyncio.get_running_loop()
