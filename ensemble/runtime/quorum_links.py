@@ -20,7 +20,8 @@ from ensemble.runtime.steps import Steps
 from ensemble.zab.messages import PacketType
 
 UNSENT_BYTES_MAX = 256 * 1024 * 1024
-"""A learner that lags behind by more than this is cut off; one packet (a snapshot) may be larger."""
+"""A learner that lags behind by more than this is cut off; what is left of a larger packet, a snapshot, does not
+count."""
 ACCEPTED_MAX = 1024
 
 _FIRST_PACKET = Struct(">iqiq")
@@ -133,7 +134,7 @@ class QuorumLinks:
 class QuorumLink(asyncio.Protocol):
     """One link; ``peer`` is known from the start when dialed, else from the first packet."""
 
-    __slots__ = ("_early", "_gathered", "_links", "_reported", "_transport", "broken", "peer")
+    __slots__ = ("_early", "_gathered", "_granted", "_links", "_reported", "_transport", "broken", "peer")
 
     _transport: asyncio.Transport
 
@@ -142,6 +143,8 @@ class QuorumLink(asyncio.Protocol):
         self.broken = False
         self._links = links
         self._gathered: list[bytes] = []
+        self._granted = 0
+        """Bytes of snapshots on their way, which may lag in addition."""
         self._reported = peer is None
         """Whether the server knows of this link: a dialed one is reported by the dial."""
         self._early: bytes | None = b""
@@ -214,9 +217,14 @@ class QuorumLink(asyncio.Protocol):
             gathered.clear()
             return
         lag = self._transport.get_write_buffer_size()
-        self._transport.write(gathered[0] if len(gathered) == 1 else b"".join(gathered))
+        if lag <= UNSENT_BYTES_MAX:
+            self._granted = 0
+        data = gathered[0] if len(gathered) == 1 else b"".join(gathered)
+        self._transport.write(data)
         gathered.clear()
-        if lag > UNSENT_BYTES_MAX:
+        if len(data) > UNSENT_BYTES_MAX:
+            self._granted += len(data)
+        if lag > UNSENT_BYTES_MAX + self._granted:
             self._links.log(f"quorum: server {self.peer} lags behind by {lag} bytes; its link is cut")
             self.break_off()
 

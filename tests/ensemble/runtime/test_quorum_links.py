@@ -6,7 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from ensemble.ports import Link
+from ensemble.runtime import quorum_links
 from ensemble.runtime.addresses import ServerAddress
 from ensemble.runtime.network import LoopNetwork
 from ensemble.runtime.steps import Steps
@@ -116,6 +119,32 @@ async def test_the_other_end_hears_of_a_close_and_this_one_does_not() -> None:
         one.send(dialed, b"into the void")
         await asyncio.sleep(0.05)
         assert one.closed == []
+
+
+async def test_a_learner_that_lags_is_cut_off_but_not_for_the_size_of_a_snapshot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is proposed while a learner takes in a big snapshot does not make it a laggard."""
+    monkeypatch.setattr(quorum_links, "UNSENT_BYTES_MAX", 1_000_000)
+    async with two_servers() as (one, two):
+        dialed, accepted = await linked(one, two)
+        assert isinstance(dialed, quorum_links.QuorumLink)
+        dialed._transport.pause_reading()
+        snapshot = bytes(20_000_000)
+        two.send(accepted, snapshot)
+        for number in range(3):
+            await asyncio.sleep(0.01)
+            two.send(accepted, b"%d" % number)
+        await asyncio.sleep(0.01)
+        assert not two.closed
+        dialed._transport.resume_reading()
+        await until(lambda: one.data.get(dialed) == snapshot + b"012")
+        dialed._transport.pause_reading()
+        for _ in range(40):
+            two.send(accepted, bytes(500_000))
+            await asyncio.sleep(0.001)
+        await until(lambda: accepted in two.closed)
+        assert "lags behind" in two.said[-1]
 
 
 async def test_a_dial_that_finds_nobody_is_reported_later() -> None:
