@@ -241,7 +241,7 @@ MUTANTS: dict[Callable[[Patch], None], tuple[str, ...]] = {
     watch_after_reply: ("C4",),
     deaf_watches: ("C4",),
     sync_without_a_quorum: ("C3",),
-    forget_an_ephemeral: ("I9", "C1"),
+    forget_an_ephemeral: ("I9", "C1", "C4"),
     expire_early: ("C5",),
 }
 """Each mutant, with what may catch it."""
