@@ -9,8 +9,9 @@ from django.template.loader import render_to_string
 
 from dashboard import audit
 from dashboard.gateway.errors import GatewayError
+from dashboard.gateway.kinds import number_of
 from dashboard.places import sessions, tree, watches
-from dashboard.places.pages import ask
+from dashboard.places.pages import ask, whole
 from dashboard.places.rows import Shown, bounds, decorate, group, parse_opened, row_id
 from ensemble import paths
 
@@ -119,6 +120,7 @@ class TreeLive(Live):
     def __init__(self) -> None:
         self._shown = Shown()
         self._view: str | None = None
+        self._offset = 0
         self._groups: set[str] = set()
         self._rows: set[str] = set()
         self._marks: dict[str, str] = {}
@@ -132,6 +134,7 @@ class TreeLive(Live):
         entries = [str(entry) for entry in (opened if isinstance(opened, list) else [opened])]
         self._shown = Shown(str(values.get("selected", "")), parse_opened(entries))
         self._view = str(values.get("view", "")) or None
+        self._offset = whole(str(values.get("from", "")), 0)
         # What changed between a page or a fragment and this word of it must not stay unseen.
         self._groups.update(path for path in self._shown.opened if path not in self._visible)
         self._visible = {path: rows for path, rows in self._visible.items() if path in self._shown.opened}
@@ -173,7 +176,7 @@ class TreeLive(Live):
         inside = {path for path in rows if paths.parent_of(path) in groups and path != "/"}
         fragments |= await self._draw_rows((rows | drawn) - inside, shown)
         if detail and shown.selected:
-            context = await tree.detail_context(shown.selected, self._view) | {
+            context = await tree.detail_context(shown.selected, self._view, self._offset) | {
                 "oob": True,
                 "selected": shown.selected,
             }
@@ -187,7 +190,7 @@ class TreeLive(Live):
 
     def _note(self, path: str, what: str) -> None:
         parent = paths.parent_of(path)
-        if path == self._shown.selected or parent == self._shown.selected:
+        if self._touches_detail(path, parent):
             self._detail = True
         if what == "changed":
             if self._is_visible(path):
@@ -200,6 +203,16 @@ class TreeLive(Live):
                 self._marks[path] = "new"
         if self._is_visible(parent):
             self._rows.add(parent)
+
+    def _touches_detail(self, path: str, parent: str) -> bool:
+        """Tell whether the detail shows ``path``: itself, as a child, or in one line with the selected one."""
+        selected = self._shown.selected
+        if selected in (path, parent):
+            return True
+        in_line = (
+            number_of(paths.name_of(selected)) is not None and number_of(paths.name_of(path)) is not None
+        )
+        return in_line and parent == paths.parent_of(selected)
 
     def _is_visible(self, path: str) -> bool:
         return path == "/" or path in self._visible.get(paths.parent_of(path), ())

@@ -57,6 +57,10 @@ class PlaceConsumer(Guarded):
     async def said(self, values: dict[str, Any]) -> None:
         """The page says what it shows now."""
         self._place.shows(values)
+        if values.get("anew"):
+            # It let changes go by (nothing moves under a pointer), and now wants the present state whole.
+            self._sent.clear()
+            self._place.missed()
         self._refresh.set()
 
     async def panel_frame(self, message: dict[str, Any]) -> None:

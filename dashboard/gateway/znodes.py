@@ -133,7 +133,7 @@ class Znodes:
         return sum(1 for other in names if other < name) if name in names else None
 
     async def node(self, path: str) -> dict[str, Any]:
-        """Return a znode's data, stat and access list; its stat alone when its access list hides the rest."""
+        """Return a znode's data, stat and access list; its stat alone where the access list hides the rest."""
         _check(path)
         async with answered():
             (data, stat), acl = await asyncio.gather(self._value(path), self._acl(path))
@@ -237,7 +237,7 @@ class Znodes:
             self._publisher.mark("progress")
 
     async def _value(self, path: str) -> tuple[bytes | None, Any]:
-        """Return a znode's data and stat; no data when the panel may not read it (a stat is never hidden)."""
+        """Return a znode's data and stat; no data when only its stat may be read (as servers before 3.9 have it)."""
         client = await self.session.client()
         try:
             data, stat = await client.get(path)

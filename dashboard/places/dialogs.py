@@ -67,6 +67,7 @@ async def create(request: HttpRequest) -> HttpResponse:
 async def edit(request: HttpRequest) -> HttpResponse:
     """A znode's value, to be written only if its version is still this one."""
     node = await ask("node", path=request.GET.get("path", "/"))
+    readable_or_refuse(node)
     return fragment(request, "dialogs/edit.html", edit_context(node))
 
 
@@ -91,6 +92,12 @@ def edit_context(node: dict[str, Any], mine: str | None = None) -> dict[str, Any
         "conflict": mine is not None,
         "theirs": values.look(node["data"], None) if mine is not None else None,
     }
+
+
+def readable_or_refuse(node: dict[str, Any]) -> None:
+    """Raise :class:`GatewayError` when the panel may not see a znode's value: what is not seen is not edited."""
+    if not node["readable"]:
+        raise GatewayError(f"The access list of {node['path']} does not let the panel read it.", "refused")
 
 
 def sides_of(asked: QueryDict, sids: list[int], default: dict[int, str] | None = None) -> dict[int, str]:

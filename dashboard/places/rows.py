@@ -143,8 +143,20 @@ async def _reveal(shown: Shown, path: str) -> None:
         where = await ask("position", path=child)
         if where is None:
             break
-        opened[parent] = min(SHOWN_MAX, -(-(where + 1) // PAGE) * PAGE)
+        opened[parent] = _pages_with(where)
     shown.opened = {each: count for each, count in opened.items() if await _exists(each)}
+
+
+async def reveal_child(shown: Shown, path: str, child: str) -> None:
+    """Show enough children of ``path`` that ``child`` is among them, if it is there."""
+    where = await ask("position", path=child)
+    if where is not None:
+        shown.opened = {**shown.opened, path: _pages_with(where)}
+
+
+def _pages_with(place: int) -> int:
+    """Return how many children to show in whole pages so that the one at ``place`` is shown."""
+    return min(SHOWN_MAX, -(-(place + 1) // PAGE) * PAGE)
 
 
 async def _exists(path: str) -> bool:

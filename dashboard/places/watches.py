@@ -12,11 +12,14 @@ from django.views.decorators.http import require_safe
 
 from dashboard.gateway.errors import GatewayError
 from dashboard.places.pages import ask, page
+from dashboard.places.rows import row_id
 from dashboard.show import event_name
 
 SHOWN_MAX = 600
 FIRED_SHOWN_S = 8.0
-"""How long a fired watch stays in the list, burning out."""
+"""How long a fired watch stays in the list."""
+FRESH_S = 2.5
+"""How long its row glows: one that fired before the page was opened does not."""
 
 
 @require_safe
@@ -72,9 +75,17 @@ def _groups(watches: list[dict[str, Any]], by: str) -> list[dict[str, Any]]:
     ordered = sorted(watches, key=lambda w: (w[by], w[other], w["mode"], w["sid"]))
     groups = []
     for key, members in groupby(ordered, key=lambda watch: watch[by]):
-        rows = list(members)
+        rows = [_drawn(watch) for watch in members]
         groups.append({"key": key, "watches": rows, "standing": sum(1 for row in rows if row["waiting"])})
     return groups
+
+
+def _drawn(watch: dict[str, Any]) -> dict[str, Any]:
+    """Add an id that stays while the watch burns out and is set again, and how its row glows."""
+    glow = ""
+    if watch["fired"] and time.time() - watch["fired"] < FRESH_S:
+        glow = "fired again" if watch["n"] & 1 else "fired"  # another name each time, to glow anew
+    return watch | {"id": row_id("\n".join(map(str, _key(watch)))), "glow": glow}
 
 
 def _fired_row(event: dict[str, Any]) -> dict[str, Any]:

@@ -55,6 +55,12 @@ def ago_ms(ms_since_1970: int) -> str:
 
 
 @register.filter
+def at_most(number: float | None, bound: float) -> float | None:
+    """Return ``number``, or ``bound`` where it is greater."""
+    return None if number is None else min(number, bound)
+
+
+@register.filter
 def percent(part: int | None, whole: int) -> int:
     """Return ``part`` of ``whole`` in percent, within 0 and 100."""
     return 0 if part is None or not whole else max(0, min(100, round(part * 100 / whole)))

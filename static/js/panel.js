@@ -1,4 +1,5 @@
 // The frame of every page: live or paused, theme, keys, dialogs, and what is said aloud.
+import { startCalm } from "./panel/calm.js";
 import { startDialogs } from "./panel/dialogs.js";
 import { startKeys } from "./panel/keys.js";
 import { startLive } from "./panel/live.js";
@@ -26,3 +27,4 @@ startLive();
 startDialogs();
 startKeys();
 startTree();
+startCalm();
