@@ -318,11 +318,11 @@ class Leader(Term):
 
     def _trace_acked(self, sid: int | None, zxid: int, before: int) -> None:
         """Emit what an ack, which covers all before it, has newly covered."""
-        for outstanding, _ in self._outstanding:
-            if outstanding > zxid:
-                break
-            if outstanding > before and self.trace.wants(outstanding):
-                self.trace.emit("acked", zxid=str(outstanding), by=sid)
+        if self._outstanding:
+            # Outstanding proposals are of one epoch, and their zxids are successive.
+            for outstanding in range(max(before + 1, self._outstanding[0][0]), zxid + 1):
+                if self.trace.wants(outstanding):
+                    self.trace.emit("acked", zxid=str(outstanding), by=sid)
 
     def _advance(self) -> None:
         """Commit, in order, what a quorum has acked; the learners hear of it in one write."""
