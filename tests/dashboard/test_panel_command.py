@@ -68,6 +68,25 @@ def test_a_used_port_is_one_sentence(tmp_path: Path, used_port: int) -> None:
     )
 
 
+def test_servers_that_are_none_are_one_sentence(tmp_path: Path) -> None:
+    _, errors = _panel(tmp_path, COORDINATOR_SERVERS="here").communicate(timeout=30)
+    assert (
+        errors
+        == "CommandError: COORDINATOR_SERVERS: 'here' is not SID=HOST:PORT or SID=HOST:PORT=ADMIN_URL.\n"
+    )
+
+
+def test_a_database_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text(
+        "not a database, and long enough for SQLite to see that it is not one" * 20
+    )
+    process = _panel(tmp_path, "--port", str(_free_port()), COORDINATOR_PANEL_DB=str(tmp_path / "text"))
+    output, errors = process.communicate(timeout=30)
+    (sentence,) = errors.splitlines()
+    assert sentence.endswith("name another in COORDINATOR_PANEL_DB.")
+    assert "http" not in output
+
+
 def test_no_gateway_needs_redis(tmp_path: Path) -> None:
     process = _panel(tmp_path, "--no-gateway")
     assert "--no-gateway needs COORDINATOR_REDIS_URL" in process.communicate(timeout=30)[1]

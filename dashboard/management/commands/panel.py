@@ -9,10 +9,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 
-from dashboard.gateway.sources import is_loopback
+from dashboard.gateway.sources import is_loopback, parse_servers
 
 WEBSOCKET_BYTES_MAX = 16 * 1024 * 1024
 """Daphne bounds both directions by one figure, and an opened znode with its rows is large. What a viewer may say
@@ -23,7 +25,8 @@ class Command(BaseCommand):
     """Serve pages, static files and websockets from one Daphne."""
 
     help = (
-        "Run the web control panel for the ensemble named in the environment (see coordinator/settings.py)."
+        "Run the web control panel alone, for servers (ours or Apache's) named in the environment, as in"
+        " COORDINATOR_SERVERS=1=127.0.0.1:2181,2=127.0.0.1:2182; coordinator/settings.py lists the other variables."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -43,14 +46,18 @@ class Command(BaseCommand):
             raise CommandError(
                 "--no-gateway needs COORDINATOR_REDIS_URL, through which the gateway is reached."
             )
+        self._check_servers()
         self._check_address(host, port)
         settings.COORDINATOR_GATEWAY = not options["no_gateway"]
-        settings.DATABASES["default"]["NAME"].parent.mkdir(parents=True, exist_ok=True)
-        call_command("migrate", verbosity=0, interactive=False)
+        self._open_database()
         shown = f"[{host}]" if ":" in host else host
         self.stdout.write(
             f"Panel: http://{shown}:{port}/?{urlencode({'token': settings.COORDINATOR_PANEL_TOKEN})}"
         )
+        if not settings.COORDINATOR_SERVERS and not settings.COORDINATOR_SUPERVISOR_URL:
+            self.stdout.write(
+                "It has no servers to show: name some, as in COORDINATOR_SERVERS=1=127.0.0.1:2181"
+            )
         if not is_loopback(host):
             self.stdout.write(
                 "It listens beyond this machine, without encryption: whoever reads the traffic has the token."
@@ -58,6 +65,22 @@ class Command(BaseCommand):
             )
         self.stdout.flush()
         _serve(host, port)
+
+    def _check_servers(self) -> None:
+        try:
+            parse_servers(settings.COORDINATOR_SERVERS)
+        except ImproperlyConfigured as error:
+            raise CommandError(str(error)) from error
+
+    def _open_database(self) -> None:
+        file = settings.DATABASES["default"]["NAME"]
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            call_command("migrate", verbosity=0, interactive=False)
+        except (OSError, DatabaseError) as error:
+            raise CommandError(
+                f"The panel's database {file} cannot be used ({error}); name another in COORDINATOR_PANEL_DB."
+            ) from error
 
     def _check_address(self, host: str, port: int) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
