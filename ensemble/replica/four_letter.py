@@ -11,13 +11,15 @@ from collections.abc import Callable
 from ensemble.replica.clients import Clients
 from ensemble.replica.config import VERSION
 from ensemble.replica.connection import Connection
-from ensemble.replica.metrics import metrics
+from ensemble.replica.metrics import mean_ms, metrics, znodes
 from ensemble.replica.service import Service
 from ensemble.replica.sessions import Sessions
-from ensemble.replica.writes import op_name
 from ensemble.trace import session_text
+from ensemble.tree.operations import Op
 
 NOT_SERVING = "This ZooKeeper instance is not currently serving requests\n"
+DATA_DIRECTORY = "version-2"
+"""What Apache's ``conf`` adds to the directories of zoo.cfg: scripts look for the files there."""
 LINES_MAX = 10_000
 """A longer list is cut off, and says so: a word is no way to make a server build gigabytes (CVE-2017-5637)."""
 
@@ -51,8 +53,10 @@ class FourLetterWords:
     def answer(self, word: str) -> bytes:
         """Return the whole answer to ``word``; the connection is closed behind it."""
         answer = self._answers.get(word)
-        if answer is None or word not in self._service.config.words_allowed:
+        if word not in self._service.config.words_allowed:
             text = f"{word} is not executed because it is not in the whitelist.\n"
+        elif answer is None:
+            text = f"{word} is not executed because this server does not have it.\n"
         elif word in self._always or self._service.serving:
             text = answer()
         else:
@@ -72,7 +76,7 @@ class FourLetterWords:
         service, counters = self._service, self._service.counters
         latency = counters.latency
         lines = [
-            f"Latency min/avg/max: {latency.least_us // 1000}/{latency.mean_us / 1000:.4f}"
+            f"Latency min/avg/max: {latency.least_us // 1000}/{mean_ms(latency)}"
             f"/{latency.greatest_us // 1000}",
             f"Received: {counters.received}",
             f"Sent: {counters.sent}",
@@ -80,7 +84,7 @@ class FourLetterWords:
             f"Outstanding: {self.clients.outstanding}",
             f"Zxid: {service.tree.zxid:#x}",
             f"Mode: {service.mode}",
-            f"Node count: {service.tree.znodes}",
+            f"Node count: {znodes(service.tree)}",
         ]
         if service.mode == "leader":
             sizes = (counters.proposal_bytes_last, counters.proposal_bytes_min, counters.proposal_bytes_max)
@@ -103,20 +107,21 @@ class FourLetterWords:
         lines = [
             f"clientPort={config.client_port}",
             "secureClientPort=-1",
-            f"dataDir={config.data_dir}",
-            f"dataLogDir={config.log_dir}",
+            f"dataDir={config.data_dir}/{DATA_DIRECTORY}",
+            f"dataLogDir={config.log_dir}/{DATA_DIRECTORY}",
             f"tickTime={config.tick_ms}",
             f"maxClientCnxns={config.connections_per_address_max}",
             f"minSessionTimeout={config.timeout_ms_min}",
             f"maxSessionTimeout={config.timeout_ms_max}",
             "clientPortListenBacklog=-1",
-            f"serverId={config.sid}",
+            f"serverId={0 if config.standalone else config.sid}",
         ]
         if not config.standalone:
             lines += [
                 f"initLimit={config.init_limit_ticks}",
                 f"syncLimit={config.sync_limit_ticks}",
                 "electionAlg=3",
+                *_own_ports(config.config_text, config.sid),
                 "peerType=0",
                 "membership: ",
                 *config.config_text.splitlines(),
@@ -158,8 +163,11 @@ class FourLetterWords:
         for session_id, paths in tree.ephemerals.items():
             lines.append(f"{session_text(session_id)}:")
             lines += [f"\t{path}" for path in paths]
-        lines.append("Connections dump:")
-        lines += [f"\t{connection.client_text}" for connection in self.clients.connections]
+        lines += ["Connections dump:", f"Connections Sets ({len(self.clients)}):"]
+        lines += [
+            f"\tip: /{each.client_text} sessionId: {session_text(each.session_id)}"
+            for each in self.clients.connections
+        ]
         return _text(lines)
 
     # ------------------------------------------------------------------ watches
@@ -184,6 +192,40 @@ class FourLetterWords:
         return _tree(by_path)
 
 
+_LAST_OP: dict[int, str] = {
+    Op.CREATE_SESSION: "SESS",
+    Op.CREATE: "CREA",
+    Op.CREATE2: "CREA",
+    Op.CREATE_TTL: "CREA",
+    Op.CREATE_CONTAINER: "CREA",
+    Op.DELETE: "DELE",
+    Op.DELETE_CONTAINER: "DELE",
+    Op.EXISTS: "EXIS",
+    Op.GET_DATA: "GETD",
+    Op.SET_DATA: "SETD",
+    Op.GET_ACL: "GETA",
+    Op.SET_ACL: "SETA",
+    Op.GET_CHILDREN: "GETC",
+    Op.GET_CHILDREN2: "GETC",
+    Op.SYNC: "SYNC",
+    Op.PING: "PING",
+    Op.CHECK: "CHEC",
+    Op.MULTI: "MULT",
+    Op.MULTI_READ: "MLTR",
+    Op.RECONFIG: "RECO",
+    Op.CHECK_WATCHES: "CHKW",
+    Op.REMOVE_WATCHES: "REMW",
+    Op.SET_WATCHES: "SETW",
+    Op.SET_WATCHES2: "STW2",
+    Op.ADD_WATCH: "ADDW",
+    Op.GET_EPHEMERALS: "GETE",
+    Op.GET_ALL_CHILDREN_NUMBER: "GETACN",
+    Op.WHO_AM_I: "HOMI",
+    Op.CLOSE_SESSION: "CLOS",
+}
+"""``lop`` of ``cons`` (FinalRequestProcessor)."""
+
+
 def _brief(connection: Connection) -> str:
     counts = f"queued={len(connection.pipeline.waiting)},recved={connection.received},sent={connection.sent}"
     return f" /{connection.client_text}[1]({counts}"
@@ -195,12 +237,21 @@ def _details(connection: Connection) -> str:
         return ""
     cxid = f",lcxid={pipeline.last_cxid:#x}" if pipeline.last_cxid >= 0 else ""
     return (
-        f",sid={session_text(connection.session_id)},lop={op_name(pipeline.last_op)}"
+        f",sid={session_text(connection.session_id)},lop={_LAST_OP.get(pipeline.last_op, 'NA')}"
         f",est={connection.established_ms},to={connection.timeout_ms}{cxid}"
         f",lzxid={pipeline.last_zxid:#x},lresp={connection.established_ms},llat={latency.last_us // 1000}"
         f",minlat={latency.least_us // 1000},avglat={int(latency.mean_us) // 1000}"
         f",maxlat={latency.greatest_us // 1000}"
     )
+
+
+def _own_ports(config_text: str, sid: int) -> list[str]:
+    """Take this server's ports out of its line of the membership: ``server.N=host:quorum:election:role;…``."""
+    for line in config_text.splitlines():
+        if line.startswith(f"server.{sid}="):
+            _, quorum, election, _ = line.partition(";")[0].rsplit(":", 3)
+            return [f"electionPort={election}", f"quorumPort={quorum}"]
+    return []
 
 
 def _tree(groups: dict[str, dict[str, None]]) -> str:

@@ -4,18 +4,33 @@ from __future__ import annotations
 
 from ensemble.replica.clients import Clients
 from ensemble.replica.config import VERSION
+from ensemble.replica.counters import Latency
 from ensemble.replica.service import Service
+from ensemble.tree.tree import Tree
 
 
-def metrics(service: Service, clients: Clients) -> list[tuple[str, int | str]]:
+def znodes(tree: Tree) -> int:
+    """Count znodes as Apache does, which knows the root by two names (DataTree: "" and "/").
+
+    Alarms compare the counts of an ensemble's servers, and these may be Apache's and ours.
+    """
+    return tree.znodes + 1
+
+
+def mean_ms(latency: Latency) -> float:
+    """Return the mean in milliseconds with four digits, as Apache (AvgMinMaxCounter)."""
+    return round(latency.mean_us / 1000, 4)
+
+
+def metrics(service: Service, clients: Clients) -> list[tuple[str, int | float | str]]:
     """Return (name, value) in Apache's order: version, state, then gauges and counters."""
     counters, tree, latency = service.counters, service.tree, service.counters.latency
-    rows: list[tuple[str, int | str]] = [("version", VERSION), ("server_state", service.mode)]
+    rows: list[tuple[str, int | float | str]] = [("version", VERSION), ("server_state", service.mode)]
     if not service.config.standalone:
         role = "leading" if service.leading else "following"
         rows.append(("peer_state", f"{role} - {service.peer.phase.value}"))
     rows += [
-        ("avg_latency", f"{latency.mean_us / 1000:.4f}"),
+        ("avg_latency", mean_ms(latency)),
         ("max_latency", latency.greatest_us // 1000),
         ("min_latency", latency.least_us // 1000),
         ("packets_received", counters.received),
@@ -23,7 +38,7 @@ def metrics(service: Service, clients: Clients) -> list[tuple[str, int | str]]:
         ("num_alive_connections", len(clients)),
         ("outstanding_requests", clients.outstanding),
         ("uptime", service.uptime_ms()),
-        ("znode_count", tree.znodes),
+        ("znode_count", znodes(tree)),
         ("watch_count", service.watches.count),
         ("ephemerals_count", tree.ephemerals_count),
         ("approximate_data_size", tree.data_bytes),

@@ -42,11 +42,11 @@ def test_srvr_and_stat() -> None:
     lines = dict(line.split(": ", 1) for line in text.splitlines())
     assert lines["Mode"] == "standalone"
     assert lines["Zxid"] == hex(world.only.replica.tree.zxid)
-    assert lines["Node count"] == "5"
+    assert lines["Node count"] == "6"
     assert re.fullmatch(r"\d+/\d+\.\d+/\d+", lines["Latency min/avg/max"])
     stat = ask(world, "stat")
     assert re.search(r"\nClients:\n /127\.0\.0\.1:50000\[1\]\(queued=0,recved=2,sent=2\)\n", stat)
-    assert stat.endswith("Node count: 5\n")
+    assert stat.endswith("Node count: 6\n")
 
 
 def test_mntr_is_a_table() -> None:
@@ -57,7 +57,7 @@ def test_mntr_is_a_table() -> None:
     rows = [line.split("\t") for line in ask(world, "mntr").splitlines()]
     assert [row[0] for row in rows[:2]] == ["zk_version", "zk_server_state"]
     table = dict(rows)
-    assert table["zk_znode_count"] == "5"
+    assert table["zk_znode_count"] == "6"
     assert table["zk_watch_count"] == "1"
     assert table["zk_ephemerals_count"] == "1"
     assert table["zk_num_alive_connections"] == "2"
@@ -70,11 +70,12 @@ def test_cons_and_dump_name_sessions() -> None:
     user.create("/e", mode=CreateMode.EPHEMERAL)
     cons = ask(world, "cons")
     session = hex(user.session_id)
-    assert f"sid={session},lop=create,est=" in cons
+    assert f"sid={session},lop=CREA,est=" in cons
     assert ",to=4000,lcxid=0x1,lzxid=0x" in cons
     dump = ask(world, "dump")
     assert "Session Sets (1)/(1):" in dump
     assert f"{session}:\n\t/e\n" in dump
+    assert f"Connections dump:\nConnections Sets (2):\n\tip: /127.0.0.1:50000 sessionId: {session}\n" in dump
 
 
 def test_watches_by_session_and_by_path() -> None:
@@ -92,10 +93,27 @@ def test_conf_names_the_settings() -> None:
     world = World(data_dir="/data", client_port=2199)
     lines = ask(world, "conf").splitlines()
     assert lines[0] == "clientPort=2199"
-    assert "dataDir=/data" in lines
+    assert "dataDir=/data/version-2" in lines
+    assert lines[-1] == "serverId=0"
     assert "tickTime=1000" in lines
     assert "initLimit=10" not in lines
-    assert "initLimit=10" in ask(World(voters=3), "conf").splitlines()
+
+
+def test_conf_of_an_ensemble_names_its_members_and_the_own_ports() -> None:
+    text = "server.1=[::1]:2888:3888:participant;2181\nserver.2=b:2889:3889:participant\nversion=0"
+    lines = ask(World(voters=3, config_text=text), "conf").splitlines()
+    begin = lines.index("initLimit=10")
+    assert lines[begin - 1] == "serverId=1"
+    assert lines[begin:] == [
+        "initLimit=10",
+        "syncLimit=5",
+        "electionAlg=3",
+        "electionPort=3888",
+        "quorumPort=2888",
+        "peerType=0",
+        "membership: ",
+        *text.splitlines(),
+    ]
 
 
 def test_resets() -> None:
@@ -119,6 +137,11 @@ def test_isro_and_envi() -> None:
 @pytest.mark.parametrize("word", ["wchc", "wchp", "srst", "hash", "dirs"])
 def test_what_is_not_allowed_is_refused(word: str) -> None:
     assert ask(World(), word) == f"{word} is not executed because it is not in the whitelist.\n"
+
+
+def test_a_word_this_server_does_not_have() -> None:
+    world = World(words_allowed=frozenset(WORDS))
+    assert ask(world, "hash") == "hash is not executed because this server does not have it.\n"
 
 
 def test_a_server_that_does_not_serve_says_so() -> None:
