@@ -321,7 +321,9 @@ class FileDisk:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 os.close(descriptor)
-                raise StorageError(f"{self.directory} is in use by another server") from None
+                raise StorageError(
+                    f"{self.directory} is in use by another server; stop that one or name another directory"
+                ) from None
         return descriptor
 
 

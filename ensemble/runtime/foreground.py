@@ -11,7 +11,7 @@ import contextlib
 import os
 import secrets
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from ensemble.runtime.layout import HOST, Layout, prepare
 from ensemble.runtime.node import TOKEN_VARIABLE, complain
 from ensemble.runtime.supervisor import Supervisor
 
+SILENCE_S_MAX = 1.0
+"""Whoever waits longer is told what for."""
 SERVING_S_MAX = 30.0
 POLL_S = 0.02
 COMPANION_STOP_S_MAX = 5.0
@@ -33,11 +35,14 @@ Say = Callable[[str], None]
 class Options:
     """What the command line said."""
 
-    servers: int
+    servers: int | None
+    """How many; None for as many as there are, or three."""
     port: int
     data_dir: Path
     fresh: bool
     name: str = "coordinator"
+    reserved_ports: tuple[int, ...] = ()
+    """Ports that companions will listen on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +82,52 @@ async def _run(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    layout = prepare(options.data_dir, servers=options.servers, port=options.port, fresh=options.fresh)
+    layout = prepare(
+        options.data_dir,
+        servers=options.servers,
+        port=options.port,
+        fresh=options.fresh,
+        reserved=options.reserved_ports,
+    )
+    many = counted(len(layout.seats), "server")
     token = secrets.token_urlsafe(24)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(layout.close)
         supervisor = Supervisor(layout, token=token, name=options.name)
         stack.push_async_callback(supervisor.close)
-        await supervisor.open()
-        await _open_port(supervisor, token, stack)
-        await _until_serving(layout, token, stopping)
-        say(f"{len(layout.seats)} servers: {','.join(seat.client_address for seat in layout.seats)}")
-        say(f"data: {layout.directory}")
+        with patience(say, f"starting {many} ..."):
+            await supervisor.open()
+            await _open_port(supervisor, token, stack)
+            await _until_serving(layout, token, stopping)
+        if not stopping.is_set():
+            say(f"{many}: {','.join(seat.client_address for seat in layout.seats)}")
+            say(f"data: {layout.directory}, what each server says: {layout.directory}/server-N/log")
         environment = _environment(layout, token, options.name)
         children = [await _begin(each, environment, stack) for each in companions]
-        await _until_up(children, stopping)
-        if announce and not stopping.is_set():
+        with patience(
+            say, f"starting the {', the '.join(each.name for each in companions if each.port)} ..."
+        ):
+            await _until_up(children, stopping)
+        if announce and not stopping.is_set() and not _ended(children):
             announce()
-        return await _until_over(supervisor, children, stopping)
+        code = await _until_over(supervisor, children, stopping)
+        loop.call_later(SILENCE_S_MAX, say, f"stopping {many} ...")
+        return code
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number and what it counts: ``1 server``, ``3 servers``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+@contextlib.contextmanager
+def patience(say: Say, text: str) -> Iterator[None]:
+    """Say ``text`` when what is done within takes longer than :data:`SILENCE_S_MAX`."""
+    timer = asyncio.get_running_loop().call_later(SILENCE_S_MAX, say, text)
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 async def _open_port(supervisor: Supervisor, token: str, stack: contextlib.AsyncExitStack) -> None:
@@ -166,6 +200,11 @@ async def _until_up(
             if asyncio.get_running_loop().time() > deadline:
                 raise ConfigError(f"the {each.name} did not answer within {SERVING_S_MAX:g} s")
             await asyncio.sleep(POLL_S)
+
+
+def _ended(children: list[tuple[Companion, asyncio.subprocess.Process]]) -> bool:
+    """Tell whether a companion is gone without which nothing goes on."""
+    return any(each.vital and child.returncode is not None for each, child in children)
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:

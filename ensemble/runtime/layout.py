@@ -9,13 +9,13 @@ DIR/server-N/log          what the server said
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import fcntl
 import json
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
@@ -23,6 +23,8 @@ from typing import IO
 from ensemble.errors import ConfigError
 
 HOST = "127.0.0.1"
+SERVERS = 3
+"""How many, when neither the command line nor the directory says."""
 SERVERS_MAX = 9
 TICK_MS = 1000
 INIT_LIMIT_TICKS = 10
@@ -81,24 +83,34 @@ class Layout:
         return self.directory / f"server-{sid}" / "log"
 
 
-def prepare(directory: Path, *, servers: int, port: int, fresh: bool = False) -> Layout:
+def prepare(
+    directory: Path,
+    *,
+    servers: int | None = None,
+    port: int,
+    fresh: bool = False,
+    reserved: Collection[int] = (),
+) -> Layout:
     """Lay out ``servers`` servers on client ports ``port``, ``port + 1``, …, or find them as they were.
 
-    Raises :class:`ConfigError` when the directory or the ports cannot be used.
+    ``servers`` may be None: as many as the directory holds, ``SERVERS`` when it holds none. ``reserved`` ports
+    are left to somebody else. Raises :class:`ConfigError` when the directory or the ports cannot be used.
     """
-    if not 1 <= servers <= SERVERS_MAX:
+    if servers is not None and not 1 <= servers <= SERVERS_MAX:
         raise ConfigError(f"--servers {servers} is out of range; an ensemble here has 1 to {SERVERS_MAX}")
-    if not 1 <= port <= PORT_MAX - servers:
-        raise ConfigError(f"--port {port} is out of range; ports are 1 to {PORT_MAX}")
+    if not 1 <= port <= PORT_MAX - SERVERS_MAX:
+        raise ConfigError(f"--port {port} is out of range; write 1 to {PORT_MAX - SERVERS_MAX}")
     lock = _lock(directory)
     try:
         if fresh:
             _clear(directory)
-        seats, supervisor_port = _seats(directory, servers, port)
+        seats, supervisor_port = _seats(directory, servers, port, reserved)
         _write(directory, seats, supervisor_port)
     except OSError as error:
         lock.close()
-        raise ConfigError(f"--data-dir {directory} cannot be written ({error}); choose another") from None
+        raise ConfigError(
+            f"--data-dir {directory} cannot be written ({reason(error)}); choose another"
+        ) from None
     except BaseException:
         lock.close()
         raise
@@ -110,7 +122,9 @@ def _lock(directory: Path) -> IO[str]:
         directory.mkdir(parents=True, exist_ok=True)
         lock = (directory / "lock").open("a+", encoding="ascii")
     except OSError as error:
-        raise ConfigError(f"--data-dir {directory} cannot be used ({error}); choose another") from None
+        raise ConfigError(
+            f"--data-dir {directory} cannot be used ({reason(error)}); choose another"
+        ) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -134,15 +148,22 @@ def _clear(directory: Path) -> None:
             shutil.rmtree(directory / f"server-{sid}")
 
 
-def _seats(directory: Path, servers: int, port: int) -> tuple[list[Seat], int]:
+def _seats(
+    directory: Path, wanted: int | None, port: int, reserved: Collection[int]
+) -> tuple[list[Seat], int]:
     known, supervisor_port = _remembered(directory)
+    servers = wanted or len(known) or SERVERS
     if known and len(known) != servers:
         raise ConfigError(
             f"--data-dir {directory} holds an ensemble of {len(known)}; say --servers {len(known)} or --fresh"
         )
     for number in range(port, port + servers):
         check_free(number, "the client port", "--port")
-    taken = set(range(port, port + servers))
+        if number in reserved:
+            raise ConfigError(
+                f"port {number} is wanted for clients and for the panel; change --port or --web-port"
+            )
+    taken = set(range(port, port + servers)).union(reserved)
     seats = []
     for sid in range(1, servers + 1):
         before = known.get(sid, Seat(sid, 0, 0, 0, 0))
@@ -202,17 +223,31 @@ def check_free(port: int, what: str, flag: str) -> None:
     """Raise :class:`ConfigError`, naming ``flag``, when ``port`` cannot be listened on."""
     if not 1 <= port <= PORT_MAX:
         raise ConfigError(f"{flag} {port} is out of range; ports are 1 to {PORT_MAX}")
-    if not _is_free(port):
+    hindrance = _hindrance(port)
+    if hindrance == errno.EACCES:
+        raise ConfigError(f"{what} {port} may not be opened by this user; choose one above 1023 with {flag}")
+    if hindrance:
         raise ConfigError(f"{what} {port} is already in use; choose another with {flag}")
 
 
+def reason(error: OSError) -> str:
+    """Say what went wrong with which file, without the number."""
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
+
+
 def _is_free(port: int) -> bool:
+    return not _hindrance(port)
+
+
+def _hindrance(port: int) -> int:
+    """Return the ``errno`` of listening on a port; 0 when one could."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        with contextlib.suppress(OSError):
+        try:
             probe.bind((HOST, port))
-            return True
-    return False
+        except OSError as error:
+            return error.errno or errno.EADDRINUSE
+    return 0
 
 
 def _free(remembered: int, wanted: int, taken: set[int]) -> int:

@@ -66,12 +66,13 @@ def main(config_path: str, *, on_listening: Callable[[], None] = lambda: None) -
 
 async def serve(config: ServerConfig, on_listening: Callable[[], None]) -> int:
     """Run one server on the present event loop; return the exit code."""
-    from ensemble.runtime.host import Server, client_address, describe
-
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    # Only now: a signal that comes during this import is to end the server as any other does.
+    from ensemble.runtime.host import Server, client_address, describe
+
     try:
         server = Server(config, log=log)
         async with contextlib.AsyncExitStack() as stack:
@@ -84,8 +85,10 @@ async def serve(config: ServerConfig, on_listening: Callable[[], None]) -> int:
             on_listening()
             await _until_done(server, stopping)
             log(f"server {config.sid}: stopping")
-    except (ConfigError, StorageError) as error:
+    except ConfigError as error:
         return complain(error)
+    except StorageError as error:
+        return complain(f"{error} (dataDir={config.data_dir})")
     if not server.failed.done():
         return 0
     failure = server.failed.exception()

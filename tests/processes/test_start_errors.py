@@ -101,10 +101,44 @@ def test_an_ensemble_of_another_size_is_refused(tmp_path: Path) -> None:
     seat = '{"sid": 1, "client_port": 1, "quorum_port": 2, "election_port": 3, "admin_port": 4}'
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "ensemble.json").write_text(f'{{"servers": [{seat}], "supervisor_port": 5}}')
-    done = manage(
-        "ensemble", "--port", str(free_base_port()), "--data-dir", str(tmp_path / "data"), cwd=tmp_path
-    )
+    done = manage("ensemble", "--servers", "3", "--port", str(free_base_port()), cwd=tmp_path)
     assert "holds an ensemble of 1; say --servers 1 or --fresh" in the_sentence(done)
+
+
+def test_a_demo_keeps_the_panel_and_the_servers_apart(tmp_path: Path) -> None:
+    port = free_base_port()
+    done = manage("demo", "--no-browser", "--port", str(port), "--web-port", str(port + 1), cwd=tmp_path)
+    assert f"port {port + 1} is wanted for clients and for the panel; change --port" in the_sentence(done)
+
+
+def test_a_demo_whose_panel_ends_announces_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("COORDINATOR_PANEL_DB", str(tmp_path / "file" / "panel.sqlite3"))
+    port = free_base_port(2)
+    arguments = ["--servers", "1", "--port", str(port), "--web-port", str(port + 1), "--no-traffic"]
+    done = manage("demo", "--no-browser", *arguments, cwd=tmp_path)
+    assert done.returncode == 1
+    assert f"1 server: {HOST}:{port}\n" in done.stdout
+    assert "http" not in done.stdout
+    assert "Traceback" not in done.stderr
+    assert done.stderr.endswith("error: the panel ended; what it wrote above says why\n")
+
+
+@pytest.mark.parametrize("imported", ["django.utils", "ensemble.zab.messages"])
+def test_ctrl_c_during_the_start_leaves_no_traceback(tmp_path: Path, imported: str) -> None:
+    config = node_config(tmp_path, free_base_port())
+    node = subprocess.Popen(
+        [sys.executable, "-X", "importtime", str(ROOT / "manage.py"), "node", "--config", str(config)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert node.stderr is not None
+    while imported not in node.stderr.readline():
+        assert node.poll() is None
+    node.send_signal(signal.SIGINT)
+    _, said = node.communicate(timeout=10)
+    assert node.returncode in (0, -signal.SIGINT)
+    assert "Traceback" not in said
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

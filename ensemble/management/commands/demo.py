@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import sys
 import webbrowser
 from argparse import ArgumentParser, BooleanOptionalAction
+from threading import Thread
 from typing import Any
 
 from django.conf import settings
@@ -25,13 +27,16 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
         add_ensemble_arguments(parser)
-        parser.add_argument("--web-port", type=int, default=8000, help="the panel's port (default 8000)")
+        parser.add_argument(
+            "--web-port", type=int, default=8000, metavar="PORT", help="the panel's port (default 8000)"
+        )
         parser.add_argument("--no-browser", action="store_true", help="do not open the panel in a browser")
         parser.add_argument(
             "--traffic",
             action=BooleanOptionalAction,
             default=True,
-            help="run a few clients that elect a master, take locks and share work, so that there is something to see",
+            help="run a few clients that elect a master, take locks and share work under /demo, so that there"
+            " is something to see (default: they run)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -44,10 +49,11 @@ class Command(BaseCommand):
             print(text, flush=True)
 
         def announce() -> None:
-            say(f"panel: {url}")
             say("Ctrl-C stops everything; the data stays")
-            if not options["no_browser"]:
-                webbrowser.open(url)
+            say(f"panel: {url}")
+            if not options["no_browser"] and _has_a_screen():
+                # Aside: some browsers only return when they are closed.
+                Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
         try:
             layout.check_free(port, "the panel's port", "--web-port")
@@ -56,7 +62,12 @@ class Command(BaseCommand):
         companions = [_panel(port, token)]
         if options["traffic"]:
             companions.append(_traffic())
-        sys.exit(foreground.run(ensemble_options(options, "demo"), say, companions, announce))
+        sys.exit(foreground.run(ensemble_options(options, "demo", (port,)), say, companions, announce))
+
+
+def _has_a_screen() -> bool:
+    """Tell whether a browser would open a window; one for terminals would take this one over."""
+    return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def _panel(port: int, token: str) -> foreground.Companion:

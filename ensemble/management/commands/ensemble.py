@@ -14,13 +14,35 @@ from ensemble.runtime import foreground
 
 def add_ensemble_arguments(parser: ArgumentParser) -> None:
     """Declare what ``ensemble`` and ``demo`` have in common."""
-    parser.add_argument("--servers", type=int, default=3, metavar="N", help="how many (default 3)")
-    parser.add_argument("--port", type=int, default=2181, help="client port of the first (default 2181)")
-    parser.add_argument("--data-dir", type=Path, default=Path("data"), metavar="DIR", help="default ./data")
-    parser.add_argument("--fresh", action="store_true", help="forget what the data directory holds")
+    parser.add_argument(
+        "--servers",
+        type=int,
+        metavar="N",
+        help="how many servers, 1 to 9 (default: as many as the data directory holds, or else 3)",
+    )
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=2181,
+        help="client port of the first server; the others get the next ones (default 2181)",
+    )
+    parser.add_argument(
+        "--data-dir",
+        type=Path,
+        default=Path("data"),
+        metavar="DIR",
+        help="where each server keeps its data, its zoo.cfg and its log (default ./data)",
+    )
+    parser.add_argument(
+        "--fresh",
+        action="store_true",
+        help="delete the servers' data in the data directory first; without it the start goes on with them",
+    )
 
 
-def ensemble_options(options: dict[str, Any], name: str) -> foreground.Options:
+def ensemble_options(
+    options: dict[str, Any], name: str, reserved_ports: tuple[int, ...] = ()
+) -> foreground.Options:
     """Take the common options from what the command line said."""
     return foreground.Options(
         servers=options["servers"],
@@ -28,6 +50,7 @@ def ensemble_options(options: dict[str, Any], name: str) -> foreground.Options:
         data_dir=options["data_dir"],
         fresh=options["fresh"],
         name=name,
+        reserved_ports=reserved_ports,
     )
 
 

@@ -19,7 +19,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
-        parser.add_argument("--config", required=True, metavar="FILE", help="an Apache zoo.cfg")
+        parser.add_argument(
+            "--config",
+            required=True,
+            metavar="FILE",
+            help="an Apache zoo.cfg; in an ensemble dataDir/myid says which server.N this is",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until SIGTERM or Ctrl-C."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from pathlib import Path
 
@@ -90,6 +91,33 @@ def test_fresh_forgets_the_servers_and_nothing_else(tmp_path: Path, port: int) -
 def test_numbers_out_of_range(tmp_path: Path, servers: int, number: int, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         layout.prepare(tmp_path, servers=servers, port=number)
+
+
+def test_as_many_servers_as_there_are(tmp_path: Path, port: int) -> None:
+    layout.prepare(tmp_path, servers=1, port=port).close()
+    again = layout.prepare(tmp_path, port=port)
+    assert len(again.seats) == 1
+    again.close()
+    anew = layout.prepare(tmp_path, port=port, fresh=True)
+    assert len(anew.seats) == layout.SERVERS
+    anew.close()
+
+
+def test_what_is_reserved_is_left_alone(tmp_path: Path, port: int) -> None:
+    reserved = port + layout.ADMIN_OFFSET
+    laid = layout.prepare(tmp_path, servers=1, port=port, reserved=[reserved])
+    assert laid.seats[0].admin_port != reserved
+    laid.close()
+    with pytest.raises(ConfigError, match=f"port {port} is wanted for clients and for the panel"):
+        layout.prepare(tmp_path, servers=1, port=port, reserved=[port])
+
+
+def test_a_port_for_privileged_users_is_told_from_a_used_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layout, "_hindrance", lambda port: errno.EACCES)
+    with pytest.raises(
+        ConfigError, match="80 may not be opened by this user; choose one above 1023 with --port"
+    ):
+        layout.check_free(80, "the client port", "--port")
 
 
 def test_an_unreadable_memory_is_said(tmp_path: Path, port: int) -> None:
