@@ -21,7 +21,7 @@ from dashboard.gateway.sources import ServerAddress, Source
 from dashboard.models import AuditEntry
 from dashboard.places.rows import row_id
 from ensemble.client import ZooKeeper
-from ensemble.tree.operations import CreateMode
+from ensemble.tree.operations import Acl, CreateMode, Identity
 from tests.dashboard.conftest import socket_headers, text_of
 from tests.processes.conftest import RunningEnsemble
 
@@ -350,3 +350,65 @@ async def test_children_beyond_those_shown_change_only_numbers(
     await other.create("/many/n050a")
     await _push(socket, f'id="kids-{row_id("/many")}"', "/many/n050a")
     await socket.disconnect()
+
+
+async def test_who_waits_is_told_from_real_watches_and_follows_them(
+    browser: AsyncClient, other: ZooKeeper
+) -> None:
+    await other.create("/queue")
+    first = await other.create("/queue/r-", mode=CreateMode.EPHEMERAL_SEQUENTIAL)
+    second = await other.create("/queue/r-", mode=CreateMode.EPHEMERAL_SEQUENTIAL)
+    await other.exists(first, watch=lambda event: None)
+
+    async def detail() -> str:
+        return await _page(browser, "/tree/", path="/queue")
+
+    html = await _eventually(detail, "watches …0000")
+    assert "…0000</b> holds" in html
+    assert "Each waiter watches only one before it" in html
+    socket = await _open(browser, "tree", open="100:/", selected=second)
+    await _push(socket, 'id="tree-detail"', 'class="stand this"')
+    await other.delete(first)  # neither the selected one nor its child: one before it in line
+    await _push(socket, 'id="tree-detail"', "Nobody waits behind it")
+    await socket.disconnect()
+    await other.delete(second)
+    await other.create("/queue/member")
+    assert "Who is waiting" not in await _page(browser, "/tree/", path="/queue")
+
+
+async def test_children_are_listed_by_pages_that_exist(browser: AsyncClient, other: ZooKeeper) -> None:
+    await other.create("/pages")
+    await asyncio.gather(*(other.create(f"/pages/n{index:03}", b"x" * index) for index in range(120)))
+    await _eventually(lambda: _page(browser, "/tree/", path="/pages"), "1\N{EN DASH}50 of 120")
+    last = await _page(browser, "/tree/", path="/pages", **{"from": "7000"})
+    assert "101\N{EN DASH}120 of 120" in last
+    assert "119 B" in last
+    assert "from=50" in last
+    found = await _page(browser, "/tree/item/", path="/pages", open="1", reveal="/pages/n119")
+    assert 'value="200:/pages"' in found
+
+
+async def test_a_page_that_let_changes_go_by_gets_the_present_state_whole(
+    browser: AsyncClient, other: ZooKeeper
+) -> None:
+    await other.create("/anew")
+    shown = {"open": ["100:/", "100:/anew"], "selected": "/"}
+    socket = await _open(browser, "tree", **shown)
+    await _push(socket, f'id="kids-{row_id("/anew")}"')
+    await socket.send_to(text_data=json.dumps(shown | {"anew": "1"}))
+    await _push(socket, f'id="kids-{row_id("/")}"', f'id="kids-{row_id("/anew")}"')
+    await socket.disconnect()
+
+
+async def test_what_may_not_be_read_is_said_and_not_edited(
+    browser: AsyncClient, running: RunningEnsemble
+) -> None:
+    async with ZooKeeper(running.addresses, session_timeout_ms=8000) as owner:
+        acl = [Acl(31, Identity("digest", "u:x"))]
+        await owner.create("/secret", b"confidential", acl=acl)
+        html = await _eventually(lambda: _page(browser, "/tree/", path="/secret"), "does not let the panel")
+        assert "confidential" not in html
+        assert (await browser.get("/dialogs/znode/edit", {"path": "/secret"})).status_code == 409
+        assert (await browser.get("/tree/value/", {"path": "/secret"})).status_code == 409
+        assert "not readable" in await _page(browser, "/tree/", path="/")
+        await owner.delete("/secret")
