@@ -7,8 +7,8 @@ import re
 from ensemble.errors import Code, KeeperError
 
 # U+0000 is refused on its own; then C0 controls, C1 controls, surrogates with the private block behind
-# them, and the specials at the end of the plane.
-_FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\uf8ff\ufff0-\uffff]")
+# them, and the specials at the end of the plane. What lies beyond the plane is two surrogates in Java.
+_FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\uf8ff\ufff0-\U0010ffff]")
 
 
 def validate(path: str, *, sequential: bool = False) -> None:

@@ -38,7 +38,7 @@ def test_paths_that_name_a_znode(path: str):
 
 @pytest.mark.parametrize(
     "path",
-    ["", "a", "a/b", "/a/", "//", "/a//b", "/.", "/a/..", "/a/./b", "/a\0", "/a\x1f", "/a\x7f", "/a\x9f", "/\ud800", "/\uf8ff", "/\ufff0"],
+    ["", "a", "a/b", "/a/", "//", "/a//b", "/.", "/a/..", "/a/./b", "/a\0", "/a\x1f", "/a\x7f", "/a\x9f", "/\ud800", "/\uf8ff", "/\ufff0", "/\U0001f600"],
 )  # fmt: skip
 def test_paths_that_do_not(path: str):
     with pytest.raises(KeeperError) as caught:
