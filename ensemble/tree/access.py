@@ -114,10 +114,14 @@ def _in_network(address: str, expression: str) -> bool:
 
 def _network(expression: str) -> IPv4Network | IPv6Network | None:
     """Read an address, or an address and the number of leading bits that count; None for anything else."""
-    _, slash, bits = expression.partition("/")
+    address, slash, bits = expression.partition("/")
     if slash and not (bits.isascii() and bits.isdigit()):
         return None
+    parts = address.split(".")
+    if all(part.isascii() and part.isdigit() for part in parts):
+        # Leading zeros are decimal, as for Java.
+        address = ".".join([str(int(part[:4])) for part in parts])
     try:
-        return ip_network(expression, strict=False)
+        return ip_network(address + slash + bits, strict=False)
     except ValueError:
         return None
