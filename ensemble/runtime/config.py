@@ -73,7 +73,12 @@ class ServerConfig:
 
     @property
     def membership_text(self) -> str:
-        """The configuration as servers tell it each other: the server lines and the version (2.17)."""
+        """The configuration as servers tell it each other: the server lines and the version (2.17).
+
+        Empty for a server that stands alone, whose ``/zookeeper/config`` Apache leaves empty too.
+        """
+        if not self.servers:
+            return ""
         lines = [f"server.{server.sid}={server.line()}" for server in self.servers]
         return "\n".join([*lines, "version=0"])
 

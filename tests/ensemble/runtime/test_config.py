@@ -64,6 +64,7 @@ def test_an_ensemble(tmp_path: Path) -> None:
 def test_standalone_needs_neither_myid_nor_limits(tmp_path: Path) -> None:
     loaded = load(tmp_path, "dataDir={dir}\nclientPort=2181\n", myid=None)
     assert (loaded.servers, loaded.voters, loaded.sid) == ((), (1,), 1)
+    assert loaded.membership_text == ""  # and so /zookeeper/config is empty, as with Apache
     assert loaded.tick_ms == 3000
     assert loaded.me is None
 
