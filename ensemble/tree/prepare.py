@@ -371,11 +371,9 @@ class Preparer:
 
     def _multi(self, request: Request, operation: Multi, zxid: int) -> MultiTxn:
         """Prepare the parts one after the other, each seeing those before it; undo all when one fails."""
-        ops = operation.ops
-        if len(ops) > limits.MULTI_OPS_MAX:
+        if len(operation.ops) > limits.MULTI_OPS_MAX:
             raise KeeperError(Code.BAD_ARGUMENTS)
-        if any(op not in _PARTS for op, _ in ops):
-            raise KeeperError(Code.MARSHALLING_ERROR)
+        ops = [_part(op, part) for op, part in operation.ops]
         txns: list[tuple[int, Record]] = []
         self._undo = []
         part = Request(request.session_id, request.cxid, 0, operation, request.identities)
@@ -406,6 +404,27 @@ class Preparer:
             path, change = self._order.pop()
             if change.ephemeral_owner:
                 self._forget_created(path, change)
+
+
+def _part(op: int, operation: Operation) -> tuple[int, Operation]:
+    """Return what a part of a multi amounts to; raise MARSHALLING_ERROR for what cannot be one.
+
+    Inside a multi the mode of a create outranks its code, and a time to live without the mode for it is
+    dropped (Apache's MultiOperationRecord and Op.create).
+    """
+    if op not in _PARTS:
+        raise KeeperError(Code.MARSHALLING_ERROR)
+    if not isinstance(operation, Create):
+        return op, operation
+    mode = operation.mode
+    if op == Op.CREATE_TTL:
+        if mode in _WITH_TTL:
+            return op, operation
+        operation = Create(operation.path, operation.data, operation.acl, mode)
+        op = _CREATE
+    elif not 0 <= mode <= CreateMode.CONTAINER:
+        raise KeeperError(Code.MARSHALLING_ERROR)
+    return _CREATE_CONTAINER if mode == CreateMode.CONTAINER else op, operation
 
 
 def _refused(count: int, at: int, code: Code) -> MultiTxn:

@@ -381,6 +381,40 @@ def test_a_multi_of_anything_else_is_no_multi(leader: Leader, op: int) -> None:
     assert leader.preparer.pending == 0
 
 
+@pytest.mark.parametrize(
+    ("op", "mode", "becomes"),
+    [
+        (Op.CREATE, CreateMode.CONTAINER, Op.CREATE_CONTAINER),
+        (Op.CREATE2, CreateMode.CONTAINER, Op.CREATE_CONTAINER),
+        (Op.CREATE_CONTAINER, CreateMode.PERSISTENT, Op.CREATE_CONTAINER),
+        (Op.CREATE2, CreateMode.EPHEMERAL, Op.CREATE2),
+        (Op.CREATE_TTL, CreateMode.PERSISTENT, Op.CREATE),
+        (Op.CREATE_TTL, CreateMode.CONTAINER, Op.CREATE_CONTAINER),
+    ],
+)
+def test_inside_a_multi_the_mode_says_what_is_created(
+    leader: Leader, op: int, mode: int, becomes: int
+) -> None:
+    ttl_ms = 1000 if op == Op.CREATE_TTL else -1
+    txn = leader.prepare(Op.MULTI, Multi([(op, create("/m", mode=mode, ttl_ms=ttl_ms))]))
+    assert isinstance(txn.record, MultiTxn)
+    assert [type_ for type_, _ in txn.record.txns] == [becomes]
+
+
+@pytest.mark.parametrize("mode", [CreateMode.PERSISTENT_WITH_TTL, 7, -1])
+def test_an_impossible_mode_spoils_the_whole_multi(leader: Leader, mode: int) -> None:
+    txn = leader.prepare(
+        Op.MULTI, Multi([(Op.DELETE, Delete("/none", -1)), (Op.CREATE, create("/m", mode=mode))])
+    )
+    assert (txn.type, code_of(txn)) == (Op.ERROR, Code.MARSHALLING_ERROR)
+
+
+def test_a_ttl_inside_a_multi_is_refused_where_it_stands(leader: Leader) -> None:
+    txn = leader.prepare(Op.MULTI, Multi([(Op.CREATE_TTL, create("/m", mode=5, ttl_ms=9))]))
+    assert isinstance(txn.record, MultiTxn)
+    assert [part.code for _, part in txn.record.txns if isinstance(part, ErrorTxn)] == [Code.UNIMPLEMENTED]
+
+
 def test_an_empty_multi_is_one_that_does_nothing(leader: Leader) -> None:
     assert leader.do(Op.MULTI, Multi([])).results == []
 
