@@ -17,13 +17,13 @@ CREDENTIAL_BYTES_MAX = 4096
 IDENTITIES_PER_CONNECTION_MAX = 64
 
 
-def identify(scheme: str, credential: bytes, known: tuple[Identity, ...]) -> tuple[Identity, ...] | None:
+def identify(
+    scheme: str, credential: bytes | None, known: tuple[Identity, ...]
+) -> tuple[Identity, ...] | None:
     """Return ``known`` with what the credential proves added, or None when it proves nothing."""
-    if len(credential) > CREDENTIAL_BYTES_MAX:
-        return None
     if scheme == "ip":
         return known
-    if scheme != "digest":
+    if scheme != "digest" or credential is None or len(credential) > CREDENTIAL_BYTES_MAX:
         return None
     identity = digest_identity(credential)
     if identity is None or identity in known:
@@ -32,10 +32,11 @@ def identify(scheme: str, credential: bytes, known: tuple[Identity, ...]) -> tup
 
 
 def digest_identity(credential: bytes) -> Identity | None:
-    """Return the identity that ``b"user:password"`` stands for; None without a colon."""
-    user, colon, _ = credential.partition(b":")
-    if not colon:
-        return None
+    """Return the identity that ``b"user:password"`` stands for; None when the user is no text.
+
+    Without a colon all of it is the user, as for Apache's server.
+    """
+    user = credential.partition(b":")[0]
     try:
         name = decode_text(user)
     except WireError:

@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Protocol
 
-from ensemble.errors import Code
+from ensemble.errors import Code, WireError
+from ensemble.jute import NULL, Reader
 from ensemble.limits import OUTSTANDING_BYTES_PER_CONNECTION_MAX, OUTSTANDING_PER_CONNECTION_MAX
 from ensemble.replica import reads
 from ensemble.replica.answers import body_of
@@ -27,7 +28,7 @@ from ensemble.tree.operations import Auth, Op
 from ensemble.tree.tree import Outcome
 from ensemble.tree.txns import Txn
 from ensemble.wire import replies
-from ensemble.wire.requests import HEADER_BYTES, decode_header, decode_operation
+from ensemble.wire.requests import HEADER_BYTES, PING_XID, decode_header, decode_operation
 
 STEP_BYTES_MAX = 1024 * 1024
 """Replies given to one client in one step; what it asked beyond that is answered in the next."""
@@ -38,10 +39,13 @@ READS_PASSED_MAX = 100
 _PING = int(Op.PING)
 _SYNC = int(Op.SYNC)
 _AUTH = int(Op.AUTH)
+_SASL = int(Op.SASL)
 _GET_DATA = int(Op.GET_DATA)
 _CLOSE_SESSION = int(Op.CLOSE_SESSION)
 _ERROR = int(Op.ERROR)
 _SESSION_MOVED = int(Code.SESSION_MOVED)
+_NO_ZXID = -1
+"""In the answer to an unknown operation, as Apache gives it."""
 _READS = frozenset({*reads.HANDLERS, _PING})
 
 
@@ -188,7 +192,10 @@ class Pipeline:
         return self.waiting[0] is request or (not self.choked and self._reads <= READS_PASSED_MAX)
 
     def _begin(self, request: Waiting) -> None:
-        """Send a write or a sync on its way; carry out an auth packet; refuse what is none of these."""
+        """Send a write or a sync on its way; carry out an auth packet; refuse what is none of these.
+
+        Raises ``WireError`` for an auth or SASL packet that is none; any other bad record is answered.
+        """
         op, frame, client = request.op, request.frame, self._client
         assert frame is not None
         if op in WRITE_OPS:
@@ -197,17 +204,32 @@ class Pipeline:
                 request.last = self.ended = True
             self._writes.submit(client.session_id, request.xid, op, frame, HEADER_BYTES, client.identities)
         elif op == _SYNC:
-            decode_operation(op, frame)
-            self.held = True
-            self._sync = request
-            self._writes.sync(client, request.xid, frame, HEADER_BYTES)
-            return  # keeps its frame: the answer repeats the record of the request, a path
+            self._begin_sync(request, frame)
+            return
         elif op == _AUTH:
             self._authenticate(request, frame)
+        elif op == _SASL:
+            decode_operation(op, frame)
+            # Apache's answer without SASL: a client that may go on without it does, on this connection.
+            request.reply = replies.reply(request.xid, 0, Code.OK, NULL)
         else:
-            request.reply = replies.reply(request.xid, self._service.tree.zxid, Code.UNIMPLEMENTED)
+            request.reply = replies.reply(request.xid, _NO_ZXID, Code.UNIMPLEMENTED)
             request.last = self.ended = True
         request.frame = None
+
+    def _begin_sync(self, request: Waiting, frame: bytes) -> None:
+        """Send a sync on its way. It keeps its frame: the answer repeats its record, a path."""
+        reader = Reader(frame, HEADER_BYTES)
+        try:
+            reader.optional_string()
+        except WireError:
+            request.reply = replies.reply(request.xid, self._service.tree.zxid, Code.MARSHALLING_ERROR)
+            request.frame = None
+            return
+        self.held = True
+        request.frame = frame[: reader.offset]
+        self._sync = request
+        self._writes.sync(self._client, request.xid, frame, HEADER_BYTES)
 
     def _authenticate(self, request: Waiting, frame: bytes) -> None:
         packet = decode_operation(_AUTH, frame)
@@ -304,7 +326,7 @@ class Pipeline:
         service = self._service
         self.last_op, self.last_cxid = op, xid
         if op == _PING:
-            return replies.reply(xid, service.tree.zxid, 0)
+            return replies.reply(PING_XID, service.tree.zxid, 0)
         service.counters.reads += 1
         reply = reads.get_data_frame(frame, service) if op == _GET_DATA else None
         return reads.answer(service, self._client, xid, op, frame) if reply is None else reply

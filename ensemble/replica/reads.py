@@ -13,7 +13,7 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Any
 
-from ensemble.errors import Code, KeeperError
+from ensemble.errors import Code, KeeperError, WireError
 from ensemble.replica.service import Client, Service
 from ensemble.trace import session_text
 from ensemble.tree import access
@@ -22,6 +22,7 @@ from ensemble.tree.operations import (
     OPEN_ACL,
     Acl,
     AddWatch,
+    Identity,
     Multi,
     NoBody,
     Op,
@@ -116,12 +117,13 @@ Handler = Callable[[Service, Client, Any], bytes]
 
 
 def answer(service: Service, client: Client, xid: int, op: int, frame: bytes) -> bytes:
-    """Answer one read, framed; raises ``WireError`` when the frame is not the request it says it is."""
-    operation = decode_operation(op, frame)
+    """Answer one read, framed; a frame that is not the request it says it is, with MARSHALLING_ERROR."""
     try:
-        body = HANDLERS[op](service, client, operation)
+        body = HANDLERS[op](service, client, decode_operation(op, frame))
     except KeeperError as error:
         return replies.reply(xid, service.tree.zxid, error.code)
+    except WireError:
+        return replies.reply(xid, service.tree.zxid, Code.MARSHALLING_ERROR)
     return replies.reply(xid, service.tree.zxid, Code.OK, body)
 
 
@@ -142,6 +144,8 @@ def _get_data(service: Service, client: Client, read: Read) -> bytes:
 
 
 def _exists(service: Service, client: Client, read: Read) -> bytes:
+    if "\0" in read.path:  # the one rule of paths that Apache looks at here
+        raise KeeperError(Code.BAD_ARGUMENTS, read.path)
     node = service.tree.find(read.path)
     if node is not None:
         _readable(service, client, read.path)
@@ -176,13 +180,19 @@ def _get_acl(service: Service, client: Client, read: Read) -> bytes:
 
 
 def _who_am_i(service: Service, client: Client, request: NoBody) -> bytes:
-    return replies.identities_body(client.identities)
+    """Tell the client whom it is taken for: users by their names, without the hash of the password."""
+    users = [
+        Identity(scheme, who.partition(":")[0] if scheme == "digest" else who)
+        for scheme, who in client.identities
+    ]
+    return replies.identities_body(users)
 
 
 def _get_ephemerals(service: Service, client: Client, read: Read) -> bytes:
     """List the ephemerals of the client's own session below a prefix."""
     own = service.tree.ephemerals.get(client.session_id, ())
-    return replies.children_body([path for path in own if path.startswith(read.path)])
+    everything = read.path.strip() in ("", "/")
+    return replies.children_body([path for path in own if everything or path.startswith(read.path)])
 
 
 def _count_descendants(service: Service, client: Client, read: Read) -> bytes:
@@ -191,11 +201,12 @@ def _count_descendants(service: Service, client: Client, read: Read) -> bytes:
 
 
 def _multi_read(service: Service, client: Client, multi: Multi) -> bytes:
-    """Answer each read on its own: one that is refused does not stop the others."""
+    """Answer each read on its own: one that is refused does not stop the others. None sets a watch."""
     results: list[tuple[int, int, bytes]] = []
     for op, operation in multi.ops:
+        assert isinstance(operation, Read)
         try:
-            results.append((op, Code.OK, HANDLERS[op](service, client, operation)))
+            results.append((op, Code.OK, HANDLERS[op](service, client, Read(operation.path))))
         except KeeperError as error:
             results.append((Op.ERROR, error.code, b""))
     return replies.multi_body(results)
@@ -236,14 +247,14 @@ def _add_watch(service: Service, client: Client, request: AddWatch) -> bytes:
     elif request.mode == _PERSISTENT_RECURSIVE:
         service.watches.add_recursive(request.path, client)
     else:
-        raise KeeperError(Code.BAD_ARGUMENTS, request.path)
+        raise KeeperError(Code.MARSHALLING_ERROR, request.path)
     _trace_watch(service, client, request.path, "data")
     return replies.number_body(0)
 
 
 def _check_watches(service: Service, client: Client, request: RemoveWatches) -> bytes:
     if request.type not in _WATCHER_TYPES:
-        raise KeeperError(Code.BAD_ARGUMENTS, request.path)
+        raise KeeperError(Code.MARSHALLING_ERROR, request.path)
     if not service.watches.has(request.path, client, request.type):
         raise KeeperError(Code.NO_WATCHER, request.path)
     return b""
@@ -256,10 +267,6 @@ def _remove_watches(service: Service, client: Client, request: RemoveWatches) ->
         mode = "child" if request.type == WatcherType.CHILDREN else "data"
         _trace_watch(service, client, request.path, mode, "removed")
     return b""
-
-
-def _reconfig(service: Service, client: Client, request: object) -> bytes:
-    raise KeeperError(Code.RECONFIG_DISABLED)
 
 
 def _trace_watch(service: Service, client: Client, path: str, mode: str, what: str = "set") -> None:
@@ -283,6 +290,5 @@ HANDLERS: dict[int, Handler] = {
     Op.ADD_WATCH: _add_watch,
     Op.CHECK_WATCHES: _check_watches,
     Op.REMOVE_WATCHES: _remove_watches,
-    Op.RECONFIG: _reconfig,
 }
 """What is answered here at once; everything else is a write, part of the connection's own life, or unknown."""

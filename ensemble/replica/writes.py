@@ -30,6 +30,7 @@ WRITE_OPS: frozenset[int] = frozenset(
         Op.CREATE2,
         Op.CREATE_CONTAINER,
         Op.CREATE_TTL,
+        Op.RECONFIG,
         Op.CLOSE_SESSION,
     }
 )
@@ -70,8 +71,7 @@ class Writes:
     ) -> None:
         """Take a write of a client connected here; ``frame`` holds its record from ``offset``.
 
-        Raises ``WireError`` when this server leads and the record is not one; otherwise the leader finds out
-        and the answer is MARSHALLING_ERROR.
+        When the record is not one the leader finds out, and the answer is MARSHALLING_ERROR.
         """
         service = self._service
         if service.trace.on:
@@ -79,7 +79,11 @@ class Writes:
         if not service.leading:
             service.peer.submit(packets.encode_forward(session_id, cxid, op, frame[offset:]), identities)
             return
-        operation = decode_operation(op, frame, offset)
+        try:
+            operation = decode_operation(op, frame, offset)
+        except WireError:
+            self._refuse(session_id, cxid, Code.MARSHALLING_ERROR)
+            return
         self._lead(Request(session_id, cxid, op, operation, identities), service.config.sid)
 
     def create_session(self, session_id: int, timeout_ms: int) -> None:

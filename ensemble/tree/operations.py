@@ -187,7 +187,7 @@ class Auth:
 
     type: int
     scheme: str
-    auth: bytes
+    auth: bytes | None
 
 
 @dataclass(slots=True)

@@ -211,7 +211,7 @@ def _read_sync(reader: Reader) -> Sync:
 
 
 def _read_auth(reader: Reader) -> Auth:
-    return Auth(reader.int(), reader.string(), reader.optional_bytes() or b"")
+    return Auth(reader.int(), reader.string(), reader.optional_bytes())
 
 
 def _read_sasl(reader: Reader) -> Sasl:
@@ -272,10 +272,8 @@ def _read_operations(reader: Reader, table: dict[int, RecordReader]) -> Multi:
     (so no multi inside a multi, and no read among writes)."""
     ops: list[tuple[int, Operation]] = []
     while True:
-        op, done, error = reader.int(), reader.bool(), reader.int()
+        op, done, _error = reader.int(), reader.bool(), reader.int()
         if done:
-            if (op, error) != (-1, -1):
-                raise WireError(f"a multi closed by {op}, {error}")
             return Multi(ops)
         if len(ops) == limits.MULTI_OPS_MAX:
             raise WireError(f"a multi of more than {limits.MULTI_OPS_MAX} operations")

@@ -61,7 +61,6 @@ def decode_connect(frame: bytes) -> ConnectRequest:
     version, zxid, timeout_ms, session_id = reader.int(), reader.long(), reader.int(), reader.long()
     password = reader.optional_bytes() or b""
     read_only = reader.bool() if reader.remaining() else None
-    reader.finish()
     return ConnectRequest(version, zxid, timeout_ms, session_id, password, read_only)
 
 
@@ -84,8 +83,9 @@ def decode_header(frame: bytes) -> tuple[int, int]:
 
 
 def decode_operation(op: int, frame: bytes, offset: int = HEADER_BYTES) -> Operation:
-    """Decode the record of operation ``op`` that fills ``frame`` from ``offset`` to its end.
+    """Decode the record of operation ``op`` that stands in ``frame`` from ``offset`` on.
 
+    Bytes behind the record are passed over, as Apache's server does: a later protocol may add fields there.
     Covers client operations and those servers forward to each other (createSession, whose caller must not
     let it come from a client). Raises ``UnknownOperation`` for an op code that is not in the table, and
     ``WireError`` when the bytes are not that record.
@@ -114,23 +114,20 @@ def request_frame(xid: int, op: int, record: bytes) -> bytes:
     return _FRAMED_HEADER.pack(HEADER_BYTES + len(record), xid, op) + record
 
 
-# --- decoders of whole frames --------------------------------------------------------------------------
+# --- decoders of frames --------------------------------------------------------------------------------
 
 
-def _whole(read: RecordReader) -> Callable[[bytes, int], Operation]:
-    """Make a record reader a decoder that insists on the end of the frame."""
+def _plain(read: RecordReader) -> Callable[[bytes, int], Operation]:
+    """Make a record reader a decoder of frames."""
 
-    def decode_whole(frame: bytes, offset: int) -> Operation:
-        reader = Reader(frame, offset)
-        operation = read(reader)
-        reader.finish()
-        return operation
+    def decode_plain(frame: bytes, offset: int) -> Operation:
+        return read(Reader(frame, offset))
 
-    return decode_whole
+    return decode_plain
 
 
-_plain_read = _whole(read_read)
-_plain_set_data = _whole(read_set_data)
+_plain_read = _plain(read_read)
+_plain_set_data = _plain(read_set_data)
 
 
 def _fast_read(frame: bytes, offset: int) -> Operation:
@@ -173,5 +170,5 @@ _FAST: dict[int, Callable[[bytes, int], Operation]] = {
 }
 
 _DECODERS: dict[int, Callable[[bytes, int], Operation]] = {
-    op: _FAST.get(op) or _whole(read) for op, read in READERS.items()
+    op: _FAST.get(op) or _plain(read) for op, read in READERS.items()
 }

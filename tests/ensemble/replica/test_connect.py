@@ -189,9 +189,8 @@ def test_a_first_frame_that_is_none_is_closed_without_a_word(data: bytes) -> Non
         b"\xff\xff\xff\xfe",
         b"\x00\x10\x00\x00",  # one byte over jute.maxbuffer
         b"\x00\x00\x00\x07\x00\x00\x00\x01\x00\x00\x00",  # a header cut short
-        b"\x00\x00\x00\x0d" + b"\x00\x00\x00\x01" + b"\x00\x00\x00\x04" + b"\x7f\xff\xff\xff" + b"\x00",
-        b"\x00\x00\x00\x0e" + b"\x00\x00\x00\x01" + b"\x00\x00\x00\x04" + b"\x00\x00\x00\x01" + b"\xff\x00",
-        encode_request(1, Op.CREATE, Create("/a", b"", OPEN_ACL, 0))[:-5] + b"\x00",
+        b"\x00\x00\x00\x0a" + b"\xff\xff\xff\xfc" + b"\x00\x00\x00\x64" + b"\x00\x00",  # half an auth packet
+        b"\x00\x00\x00\x08" + b"\x00\x00\x00\x01" + b"\x00\x00\x00\x66",  # SASL without a token
     ],
 )
 def test_a_bad_frame_closes_the_connection_behind_the_good_ones(data: bytes) -> None:
