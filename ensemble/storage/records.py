@@ -57,8 +57,8 @@ def zxid_in(payload: bytes | memoryview) -> int:
     return zxid
 
 
-def scan(data: bytes, previous: int | None = None) -> tuple[list[Entry], int]:
-    """Read the entries of a log file as far as they are good.
+def scan(data: bytes, previous: int | None = None, start: int = HEADER_BYTES) -> tuple[list[Entry], int]:
+    """Read the entries of a log file, from offset ``start`` on, as far as they are good.
 
     Good is an entry that is whole, passes its checksum and follows the one before it (``previous`` for the
     first, unless it is None). Returns them and the offset behind the last one; judging what lies there is
@@ -66,20 +66,20 @@ def scan(data: bytes, previous: int | None = None) -> tuple[list[Entry], int]:
     """
     entries: list[Entry] = []
     view = memoryview(data)
-    offset, size = HEADER_BYTES, len(data)
+    offset, size = start, len(data)
     unpack_head, unpack_zxid = ENTRY_HEAD.unpack_from, ZXID.unpack_from
     while offset + ENTRY_BYTES_MIN <= size:
         checksum, length = unpack_head(data, offset)
-        start = offset + ENTRY_HEAD.size
-        end = start + length
+        begin = offset + ENTRY_HEAD.size
+        end = begin + length
         if length < PAYLOAD_BYTES_MIN or end >= size or data[end] != ENTRY_END[0]:
             break
-        if adler32(view[start:end]) != checksum:
+        if adler32(view[begin:end]) != checksum:
             break
-        zxid = unpack_zxid(data, start + ZXID_OFFSET)[0]
+        zxid = unpack_zxid(data, begin + ZXID_OFFSET)[0]
         if previous is not None and not follows(zxid, previous):
             break
-        entries.append((zxid, data[start:end]))
+        entries.append((zxid, data[begin:end]))
         previous = zxid
         offset = end + 1
     return entries, offset

@@ -12,12 +12,14 @@ here. ``void`` names a snapshot that was being written aside when the history it
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ensemble.errors import CorruptionError, StorageError
 from ensemble.limits import COMMITTED_LOG_BYTES_MAX, COMMITTED_LOG_TXNS_MAX
 from ensemble.ports import Disk
-from ensemble.storage import epochs, snapshots, tail
+from ensemble.storage import epochs, gaps, snapshots, tail
+from ensemble.storage.gaps import Bridges
 from ensemble.storage.names import (
     ASIDE_SUFFIX,
     DIRECTORY,
@@ -89,37 +91,62 @@ def find_snapshot(data: Disk, log: Disk) -> tuple[Snapshot | None, int]:
     return None, 0
 
 
-def load_log(disk: Disk, snapshot_zxid: int, reach: int) -> TxnLog:
+def load_log(disk: Disk, snapshot_zxid: int, reach: int, snapshot_zxids: Iterable[int]) -> TxnLog:
     """Return the log that continues from the snapshot at ``snapshot_zxid``, all of it durable.
 
-    ``CorruptionError`` when it has a gap, is corrupt, or does not reach as far as ``reach``.
+    ``snapshot_zxids`` are those of all snapshots, good and bad. ``CorruptionError`` when the log has a gap that
+    none of them bridges, is corrupt, or does not reach as far as ``reach``.
     """
-    chain = _Chain(snapshot_zxid)
+    bridges = Bridges(snapshot_zxids, snapshot_zxid)
+    chain = _Chain(snapshot_zxid, bridges)
     files = numbered(disk, LOG)
     firsts = list(files)
     start = max([index for index, first in enumerate(firsts) if first <= snapshot_zxid], default=0)
     for first in firsts[start:]:
-        name = files[first]
-        if not _load_file(disk, name, first, chain, last=first == firsts[-1]):
+        file = _read_file(disk, files[first], first)
+        if _split_at_gap(disk, file, bridges):
+            return load_log(disk, snapshot_zxid, reach, snapshot_zxids)
+        if file.end:
+            tail.judge(file.data, file.end, file.entries[-1][0] if file.entries else 0, file.name)
+        chain.add(file.entries, file.name)
+        if not file.entries:
             disk.remove(files.pop(first))
+        elif first == firsts[-1]:
+            _make_durable(disk, file.name, file.data, file.end)
     chain.finish(reach)
     return TxnLog(disk, files, chain.base, chain.recent)
 
 
-def _load_file(disk: Disk, name: str, first: int, chain: _Chain, *, last: bool) -> bool:
-    """Add a file's entries to the chain; False when it has none and may go."""
+@dataclass(slots=True)
+class _File:
+    """A log file, and its entries as far as they are good and follow each other; ``end`` is behind them."""
+
+    name: str
+    data: bytes
+    entries: list[Entry]
+    end: int
+
+
+def _read_file(disk: Disk, name: str, first: int) -> _File:
     data = disk.read(name)
     entries, end = scan(data) if tail.has_header(data, name) else ([], 0)
     if entries and entries[0][0] != first:
         raise CorruptionError(
             f"{name} begins with transaction {text(entries[0][0])}: it is not where it belongs"
         )
-    if end:
-        tail.judge(data, end, entries[-1][0] if entries else 0, name)
-    chain.add(entries, name)
-    if last and entries:
-        _make_durable(disk, name, data, end)
-    return bool(entries)
+    return _File(name, data, entries, end)
+
+
+def _split_at_gap(disk: Disk, file: _File, bridges: Bridges) -> bool:
+    """Part a file of Apache's at a gap that a snapshot bridges (see ``gaps``); tell whether there was one."""
+    if tail.batch_start(file.data, file.end) is not None:
+        return False  # ours has none: the snapshot is of another history
+    gap, end = bridges.last_gap(file.entries, file.data, file.end)
+    if gap is None:
+        return False
+    tail.judge(file.data, end, file.entries[-1][0], file.name)
+    gaps.split(disk, file.name, file.data, gap, end)
+    return True
 
 
 def _make_durable(disk: Disk, name: str, data: bytes, end: int) -> None:
@@ -142,8 +169,9 @@ def _make_durable(disk: Disk, name: str, data: bytes, end: int) -> None:
 class _Chain:
     """The history as it is put together, file after file."""
 
-    def __init__(self, snapshot_zxid: int) -> None:
+    def __init__(self, snapshot_zxid: int, bridges: Bridges) -> None:
         self.snapshot_zxid = snapshot_zxid
+        self._bridges = bridges
         self.base = snapshot_zxid
         self.recent: deque[Entry] = deque()
         self._bytes = 0
@@ -175,7 +203,11 @@ class _Chain:
     def _link(self, first: int, entries: list[Entry], name: str) -> None:
         """Prove that ``first`` continues the history: after the last file, or after the snapshot."""
         here = self.snapshot_zxid
-        if self._last is not None and follows(first, self._last) and not self._last < here < first:
+        if (
+            self._last is not None
+            and follows(first, self._last)
+            and not self._bridges.part(self._last, first)
+        ):
             pass
         elif first > here and follows(first, here) and (self._last is None or self._last <= here):
             self._restart()

@@ -57,8 +57,9 @@ class Store:
         if opened is None:
             _write_snapshot(data, 0, [pristine_body], pristine_digest)
             opened = Snapshot(0, pristine_body)
-        found = [zxid for zxid in numbered(data, SNAPSHOT) if zxid <= opened.zxid]
-        return cls(data, recovery.load_log(log, opened.zxid, reach), found, opened)
+        present = list(numbered(data, SNAPSHOT))
+        found = [zxid for zxid in present if zxid <= opened.zxid]
+        return cls(data, recovery.load_log(log, opened.zxid, reach, present), found, opened)
 
     # -- zab.ports.History -------------------------------------------------------------------------------
 

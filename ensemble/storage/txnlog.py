@@ -23,6 +23,7 @@ from ensemble.limits import (
     LOG_FILE_BYTES_MAX,
 )
 from ensemble.ports import Disk
+from ensemble.storage.gaps import Bridges
 from ensemble.storage.names import DIRECTORY, log_name
 from ensemble.storage.records import (
     ENTRY_END,
@@ -182,6 +183,7 @@ class TxnLog:
         if zxid >= self.base:
             return self._recent_after(zxid)
         found: list[Entry] = []
+        bridges = Bridges(snapshots, zxid)
         previous = zxid if zxid in snapshots else None
         for entry in self._entries_around(zxid):
             if entry[0] > self.base:
@@ -191,7 +193,7 @@ class TxnLog:
             if entry[0] == zxid:
                 previous = zxid
                 continue
-            if previous is None or not follows(entry[0], previous):
+            if previous is None or not follows(entry[0], previous) or bridges.part(previous, entry[0]):
                 return None
             found.append(entry)
             previous = entry[0]
