@@ -34,7 +34,8 @@ from ensemble.zxid import counter_of, epoch_of, follows, text
 
 _BLAMES_A_PEER = ("a link to another server is closed", "an election message", "a request through server")
 OUTSTANDING_MAX = OUTSTANDING_PER_CONNECTION_MAX
-INVARIANTS = __doc__ or ""
+INVARIANTS = (__doc__ or "").partition("\n\nIt reads servers")[0] + "\n"
+"""The list, as the command shows it."""
 
 _PAYLOAD_ZXID = Struct(">q")
 
