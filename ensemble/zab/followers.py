@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
+from ensemble.zab.messages import Packet
 from ensemble.zab.ports import PeerLink
 
 
@@ -37,6 +38,9 @@ class Follower:
     synced: bool = False
     """It acked NEWLEADER."""
     zxid_acked: int = -1
+    """Counts only once it is synced."""
+    commits: list[Packet] = field(default_factory=list)
+    """What it is to be told as soon as it is synced."""
     pings: deque[int] = field(default_factory=deque)
     """The confirmation rounds of the pings it has not answered yet."""
     confirmed: int = 0

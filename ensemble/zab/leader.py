@@ -241,11 +241,20 @@ class Leader(Term):
             self._send(follower, Packet(PacketType.COMMIT, zxid))
 
     def _on_new_leader_ack(self, follower: Follower, packet: Packet) -> None:
+        if not follower.synchronizing:
+            raise PeerProtocolError(f"ack {text(packet.zxid)} before NEWLEADER")
+        if counter_of(packet.zxid):
+            # Apache's learner acks what came before NEWLEADER from another thread (ZOOKEEPER-4685).
+            self._on_ack(follower, packet)
+            return
         if packet.zxid != make(self.epoch, 0):
             raise PeerProtocolError(f"ack {text(packet.zxid)} instead of NEWLEADER's")
         follower.synced = True
         if self.serving:
             self._send(follower, Packet(PacketType.UPTODATE, -1))
+            for commit in follower.commits:
+                self._send(follower, commit)
+            follower.commits.clear()
             self._acked = True
         else:
             self._establish()
@@ -295,7 +304,7 @@ class Leader(Term):
         """Send what was proposed to all who get proposals, and make it durable here too."""
         unsent, self._unsent = self._unsent, []
         if unsent:
-            self._broadcast(unsent)
+            self._broadcast(unsent, self._followers.forwarding())
             self.sync_history(self._on_durable)
 
     def _on_durable(self) -> None:
@@ -339,8 +348,21 @@ class Leader(Term):
             commits.append(Packet(_COMMIT, zxid))
             self.app.deliver(zxid, payload)
         if commits:
-            self._broadcast(commits)
+            self._tell_committed(commits)
             self._answer_syncs()
+
+    def _tell_committed(self, commits: list[Packet]) -> None:
+        """Send commits to every learner; those that have not acked NEWLEADER hear of them when they have.
+
+        Apache 3.8's learner fails on a commit in between, and under load never comes in (ZOOKEEPER-4394).
+        """
+        synced: list[Follower] = []
+        for follower in self._followers.forwarding():
+            if follower.synced:
+                synced.append(follower)
+            else:
+                follower.commits += commits
+        self._broadcast(commits, synced)
 
     # ------------------------------------------------------------------ pings and syncs
 
@@ -430,8 +452,7 @@ class Leader(Term):
             self.trace_packet("sent", follower.sid, packet)
         follower.link.send(packet)
 
-    def _broadcast(self, packets: list[Packet]) -> None:
-        followers = self._followers.forwarding()
+    def _broadcast(self, packets: list[Packet], followers: list[Follower]) -> None:
         if self.trace.on:
             for packet in packets:
                 for follower in followers:

@@ -187,11 +187,13 @@ class TableLink:
         self.table, self.owner = table, owner
         self.other: TableLink | None = None
         self.inbox: deque[Packet] = deque()
+        self.said: list[tuple[int, int]] = []
         self.closed = False
 
     def send(self, packet: Packet) -> None:
         assert not self.closed
         self.table.transcript.append((self.owner, packet.type, packet.zxid))
+        self.said.append((packet.type, packet.zxid))
         if self.other is not None and not self.other.closed:
             self.other.inbox.append(packet)
 

@@ -159,6 +159,71 @@ def test_proposals_may_come_while_the_synchronized_history_is_still_being_writte
     assert sorted(acks) == [make(1, 0), make(1, 0), make(1, 2)]
 
 
+def test_commits_wait_for_a_learner_that_is_being_synchronized():
+    """Apache 3.8 fails on a commit between NEWLEADER and UPTODATE (ZOOKEEPER-4394)."""
+    table = fresh()
+    table.start(2, 3)
+    table.write(b"a")
+    table.stuck_disks = {1}
+    table.start(1)
+    table.advance(300)
+    table.write(b"b")
+    assert table.apps[2].zxid_applied == make(1, 2)
+    table.stuck_disks.clear()
+    table.settle()
+    to_learner = {link.other for link in table.links if link.owner == 1}
+    assert to_learner
+    (said,) = [link.said for link in to_learner if link.said]
+    kinds = [kind for kind, _ in said]
+    assert (PacketType.COMMIT, make(1, 2)) in said[kinds.index(PacketType.UPTODATE) :]
+    assert (
+        PacketType.COMMIT not in kinds[kinds.index(PacketType.NEWLEADER) : kinds.index(PacketType.UPTODATE)]
+    )
+    assert table.apps[1].state == table.apps[2].state
+
+
+def test_an_early_ack_counts_once_the_learner_is_synchronized():
+    """Apache 3.8 acks proposals and NEWLEADER from two threads, in any order (ZOOKEEPER-4685)."""
+    table = fresh()
+    table.start(2, 3)
+    table.stuck_disks = {1, 2}
+    table.start(1)
+    table.advance(300)
+    leader = table.leader
+    zxid = leader.next_zxid()
+    table.write(b"a")
+    link = next(link for link in table.links if link.other is not None and link.other.owner == 1)
+    leader.on_packets(link, [Packet(PacketType.ACK, zxid)])
+    table.settle()
+    assert leader.zxid_committed < zxid
+    leader.on_packets(link, [Packet(PacketType.ACK, make(1, 0))])
+    table.settle()
+    assert leader.zxid_committed == zxid
+
+
+def test_an_ack_of_another_epochs_new_leader_breaks_the_link():
+    table = fresh()
+    table.start(2, 3)
+    table.stuck_disks = {1}
+    table.start(1)
+    table.advance(300)
+    link = next(link for link in table.links if link.other is not None and link.other.owner == 1)
+    with pytest.raises(PeerProtocolError, match="instead of NEWLEADER's"):
+        table.leader.on_packets(link, [Packet(PacketType.ACK, make(7, 0))])
+
+
+def test_an_ack_before_new_leader_breaks_the_link():
+    table = fresh(5)
+    table.stuck_disks = {3, 4, 5}
+    table.start(2, 3, 4, 5)
+    candidate = next(peer for peer in table.peers.values() if peer.role is ServerState.LEADING)
+    assert not candidate.serving
+    link = next(link for link in table.links if link.other is not None and link.other.owner == 2)
+    with pytest.raises(PeerProtocolError, match="before NEWLEADER"):
+        candidate.on_packets(link, [Packet(PacketType.ACK, make(1, 0))])
+    assert link.closed
+
+
 def test_a_leader_that_loses_its_followers_stops_serving():
     table = fresh()
     table.start(1, 2, 3)
