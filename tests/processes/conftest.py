@@ -171,17 +171,22 @@ def three_servers(tmp_path: Path) -> Iterator[RunningEnsemble]:
 
 
 class RawSession:
-    """A blocking session of a few bytes: connects, creates, reads data."""
+    """A blocking session of a few bytes: connects, creates, reads data.
 
-    def __init__(self, port: int, timeout_ms: int = 10_000) -> None:
+    ``session`` is the id and the password of a session to go on with; ``session_id`` is 0 when it is no more.
+    """
+
+    def __init__(self, port: int, timeout_ms: int = 10_000, session: tuple[int, bytes] | None = None) -> None:
+        session_id, password = session or (0, bytes(16))
         self.socket = socket.create_connection((HOST, port), timeout=10)
         try:
-            self._send(struct.pack(">iqiqi", 0, 0, timeout_ms, 0, 16) + bytes(16) + b"\0")
+            self._send(struct.pack(">iqiqi", 0, 0, timeout_ms, session_id, 16) + password + b"\0")
             reply = self._receive()
         except OSError:
             self.close()
             raise
         self.session_id = struct.unpack_from(">q", reply, 8)[0]
+        self.password = reply[20:36]
         self._xid = 0
 
     def create(self, path: str, data: bytes = b"x", flags: int = 0) -> int:
