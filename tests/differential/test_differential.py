@@ -1,0 +1,117 @@
+"""The same random scripts for Apache's server and for ours: all that clients see is to be the same.
+
+What may differ, and why, is in ``known``. A difference is reported with the shortest script that shows it;
+``make(seed)`` gives the whole one.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.apache import await_answer, free_port, running_apache
+from tests.differential.compare import Trace, describe, first_difference, shrink
+from tests.differential.known import KNOWN
+from tests.differential.runner import Player
+from tests.differential.scripts import Step, make
+
+pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]
+
+ROOT = Path(__file__).resolve().parents[2]
+SEEDS = range(50)
+MORE_SEEDS = range(50, 2050)
+SEEDS_PER_TEST = 250
+# Containers are not to be looked for while a script runs; the rest is each server's default.
+SETTINGS = "tickTime=2000\nznode.container.checkIntervalMs=100000000\n"
+
+
+class Pair:
+    """One server of each kind, both with the same past."""
+
+    def __init__(self, apache: int, ours: int) -> None:
+        self._ports = (apache, ours)
+        self._places = count(1)
+
+    def play(self, script: list[Step]) -> tuple[Trace, Trace]:
+        """Play a script on both, in a new place."""
+        base = f"/d{next(self._places):08d}"
+        apache, ours = (Player(port, base).play(script) for port in self._ports)
+        return apache, ours
+
+    def compare(self, seed: int) -> None:
+        """Fail when the script of ``seed`` shows a difference that is not known."""
+        script = make(seed)
+        difference = first_difference(script, *self.play(script), KNOWN)
+        if difference is None:
+            return
+        with suppress(AssertionError):  # it depends on time: the whole script is all there is to show
+            script, difference = shrink(script, KNOWN, self.play)
+        steps = "\n".join([describe(step) for step in script])
+        pytest.fail(f"seed {seed}:\n{steps}\n\n{difference}")
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The client port of a standalone server of ours."""
+    directory, port = tmp_path_factory.mktemp("ours"), free_port()
+    config, log = directory / "zoo.cfg", directory / "log"
+    config.write_text(
+        f"dataDir={directory / 'data'}\n"
+        f"clientPort={port}\n"
+        "clientPortAddress=127.0.0.1\n"
+        "4lw.commands.whitelist=*\n" + SETTINGS
+    )
+    command = [sys.executable, str(ROOT / "manage.py"), "node", "--config", str(config)]
+    with log.open("wb") as output:
+        server = subprocess.Popen(command, cwd=directory, stdout=output, stderr=output)
+    try:
+        await_answer(server, port, log)
+        yield port
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory, ours: int) -> Iterator[Pair]:
+    """Apache's server and ours, for all scripts of a run."""
+    with running_apache(tmp_path_factory.mktemp("apache"), SETTINGS) as apache:
+        yield Pair(apache, ours)
+
+
+def test_every_client_sees_the_same(pair: Pair) -> None:
+    for seed in SEEDS:
+        pair.compare(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(MORE_SEEDS.start, MORE_SEEDS.stop, SEEDS_PER_TEST))
+def test_every_client_sees_the_same_in_many_scripts(pair: Pair, first: int) -> None:
+    for seed in range(first, first + SEEDS_PER_TEST):
+        pair.compare(seed)
+
+
+def test_every_known_difference_says_why() -> None:
+    assert all(known.name and known.reason for known in KNOWN)
+    assert len({known.name for known in KNOWN}) == len(KNOWN)
+
+
+def test_a_difference_is_found_and_cut_down_to_what_shows_it() -> None:
+    """The oracle itself: of a server that loses answers to one kind of request, that request is reported."""
+    script = make(3)
+    at = len(script) // 2
+
+    def play(steps: list[Step]) -> tuple[Trace, Trace]:
+        right: Trace = [[(step.client, "reply", 1, 3, 0, 0, ())] for step in steps]
+        wrong = [[] if step is script[at] else seen for step, seen in zip(steps, right, strict=True)]
+        return right, wrong
+
+    shortest, difference = shrink(script, (), play)
+    assert shortest == [*script[:2], script[at]]
+    assert (difference.step, difference.ours) == (script[at], [])
