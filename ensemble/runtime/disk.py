@@ -6,6 +6,9 @@ interval of a busy loop, and a commit waited for four of them (measured: setData
 40 ms). Everything else waits for the thread and then runs in the caller. Whatever fails ends the server: a
 failed fsync leaves pages that no later fsync writes (ATC'20), so nothing is retried.
 
+Why not without the thread: a sync by the kernel's own queue (io_submit) was no faster side by side, and tearing
+its context down held the sockets of a killed server open, so that fail-over took 240 to 300 ms instead of 14 to 128.
+
 New files become durable with their directory's entry: after a creation, a rename or a removal the directory
 is synced too.
 """
@@ -34,7 +37,6 @@ from ensemble.runtime.files import (
     write_all,
     write_replacing,
 )
-from ensemble.runtime.kernel_sync import KernelSync
 from ensemble.storage.names import ASIDE_SUFFIX, TEMPORARY_SUFFIX
 
 SYNC_DURATIONS_KEPT = 1024
@@ -47,8 +49,7 @@ class FileDisk:
     """One directory (implements ``ports.Disk``).
 
     ``fail`` is called from the loop, once, with the ``StorageError`` of a queued call; ``wake`` before each
-    callback, so that the host knows a step has begun. With a ``kernel`` most syncs need no thread. Two
-    servers cannot open the same directory.
+    callback, so that the host knows a step has begun. Two servers cannot open the same directory.
     """
 
     def __init__(
@@ -58,7 +59,6 @@ class FileDisk:
         loop: asyncio.AbstractEventLoop,
         fail: Callable[[StorageError], object],
         wake: Callable[[], object] = lambda: None,
-        kernel: KernelSync | None = None,
     ) -> None:
         self.directory = Path(directory)
         self.sync_durations_us: deque[int] = deque(maxlen=SYNC_DURATIONS_KEPT)
@@ -66,9 +66,6 @@ class FileDisk:
         self._loop = loop
         self._fail = fail
         self._wake = wake
-        self._kernel = kernel
-        self._syncs: deque[_Sync] = deque()
-        """Asked for and not yet reported, in the order asked."""
         self._error: StorageError | None = None
         self._closed = False
         self._asides: set[Aside] = set()
@@ -157,10 +154,7 @@ class FileDisk:
         """See ``ports.Disk``."""
         files, self._unsynced_files = self._unsynced_files, {}
         directories, self._unsynced_directories = self._unsynced_directories, set()
-        sync = _Sync(done)
-        self._syncs.append(sync)
-        if directories or not self._sync_by_kernel(files, sync):
-            self._queue.put(lambda: self._sync(files, directories, sync))
+        self._queue.put(lambda: self._sync(files, directories, done))
         while len(self._files) > FILES_OPEN_MAX:
             oldest = self._files.pop(next(iter(self._files)))
             self._queue.put(partial(os.close, oldest))  # behind the sync that may still need it
@@ -192,8 +186,6 @@ class FileDisk:
             aside.abandon()
         self._queue.put(None)
         self._thread.join()
-        if self._kernel is not None:
-            self._kernel.close()
         for file in self._files.values():
             os.close(file)
         self._files.clear()
@@ -216,7 +208,7 @@ class FileDisk:
                 self._error = error
                 self._from_thread(partial(self._report, error))
 
-    def _sync(self, files: dict[str, int], directories: set[Path], sync: _Sync) -> None:
+    def _sync(self, files: dict[str, int], directories: set[Path], done: Callable[[], None]) -> None:
         began = perf_counter_ns()
         for name, file in files.items():
             with storage_errors(self.directory / name):
@@ -226,7 +218,7 @@ class FileDisk:
                 sync_directory(path)
         if files:
             self.sync_durations_us.append((perf_counter_ns() - began) // 1000)
-        self._from_thread(lambda: self._reached(sync))
+        self._from_thread(lambda: self._call(done))
 
     def _from_thread(self, call: Callable[[], None]) -> None:
         # The loop may be closed while the last sync of a server that stops is under way.
@@ -234,28 +226,6 @@ class FileDisk:
             self._loop.call_soon_threadsafe(call)
 
     # -- the loop's side ---------------------------------------------------------------------------------
-
-    def _sync_by_kernel(self, files: dict[str, int], sync: _Sync) -> bool:
-        """Sync a lone file without the thread; False when that cannot be."""
-        if self._kernel is None or self._error is not None or len(files) != 1:
-            return False
-        ((name, file),) = files.items()
-        began = perf_counter_ns()
-
-        def done(error: int) -> None:
-            self.sync_durations_us.append((perf_counter_ns() - began) // 1000)
-            if error:
-                self._report(StorageError(f"{self.directory / name}: {os.strerror(error)}"))
-            else:
-                self._reached(sync)
-
-        return self._kernel.submit(file, done)
-
-    def _reached(self, sync: _Sync) -> None:
-        """Report syncs in the order asked: the kernel and the thread do not wait for each other."""
-        sync.reached = True
-        while self._syncs and self._syncs[0].reached:
-            self._call(self._syncs.popleft().done)
 
     def _call(self, done: Callable[[], None]) -> None:
         if not self._closed and self._error is None:
@@ -325,16 +295,6 @@ class FileDisk:
                     f"{self.directory} is in use by another server; stop that one or name another directory"
                 ) from None
         return descriptor
-
-
-class _Sync:
-    """One sync that was asked for."""
-
-    __slots__ = ("done", "reached")
-
-    def __init__(self, done: Callable[[], None]) -> None:
-        self.done = done
-        self.reached = False
 
 
 class _Barrier:

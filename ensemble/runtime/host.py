@@ -21,7 +21,6 @@ from ensemble.runtime.clients import ClientSocket
 from ensemble.runtime.clock import LoopClock
 from ensemble.runtime.config import ServerConfig
 from ensemble.runtime.disk import FileDisk
-from ensemble.runtime.kernel_sync import KernelSync
 from ensemble.runtime.lag import LoopLag
 from ensemble.runtime.listening import listen
 from ensemble.runtime.network import LoopNetwork
@@ -156,7 +155,6 @@ class Server:
                 loop=loop,
                 fail=self.fail,
                 wake=self._steps.wake,
-                kernel=KernelSync.opened(loop),
             )
             for directory in directories
         ]
