@@ -9,7 +9,8 @@ Some differences are made alike for every step, or never provoked, instead (``co
 - deleteContainer and createSession are taken from any client by Apache, from none here.
 - createTTL with a negative time to live and a mode without one, and before 3.9.3 a check alone that holds
   (ZOOKEEPER-2623), end Apache's process.
-- Apache judges what is pipelined behind a setACL by the old list until the new one is applied.
+- Apache judges what is pipelined behind a setACL by the old list until the new one is applied, and what is
+  pipelined behind a multi that fails over a mode by what that multi would have done.
 - With a watch on a null path Apache fails to close the connection that holds it.
 """
 

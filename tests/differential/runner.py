@@ -277,12 +277,22 @@ class Player:
         for link in self._links.values():
             link.socket.close()
         for session_id, password in self._open.items():
-            link = _Link(self._port)
-            link.send(encode_connect(ConnectRequest(0, 0, 30_000, session_id, password, False)))
-            link.receive()
+            # Apache may hang up a connection for the end of an older one of its session.
+            while not self._is_over(session_id, password):
+                pass
+
+    def _is_over(self, session_id: int, password: bytes) -> bool:
+        """Close a session; tell whether it is no more."""
+        link = _Link(self._port)
+        link.send(encode_connect(ConnectRequest(0, 0, 30_000, session_id, password, False)))
+        welcome = link.receive()
+        over = welcome is not None and replies.decode_connect_reply(welcome).timeout_ms <= 0
+        if welcome is not None and not over:
             link.send(request_frame(1, Op.CLOSE_SESSION, b""))
-            link.receive()
-            link.socket.close()
+            answer = link.receive()
+            over = answer is not None and replies.decode_header(answer)[2] == 0
+        link.socket.close()
+        return over
 
 
 # --- bodies, field by field ----------------------------------------------------------------------------
