@@ -121,6 +121,10 @@ class Election:
         elif heard.vote.beats(self.vote):
             self._adopt(heard.vote)
             self._broadcast()
+        elif heard.vote != self.vote:
+            # It votes for less than we told everybody: it was not looking yet when we did. Without an answer
+            # it would hear of our vote when one of us repeats itself, RESEND_MS_MIN later.
+            self._tell(heard.sender)
         self._heard[heard.sender] = heard.vote
         self._decide()
 

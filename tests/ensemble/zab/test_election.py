@@ -62,6 +62,16 @@ def test_it_keeps_its_own_against_a_worse_one():
     assert booth.elected == []
 
 
+def test_one_that_began_to_look_later_is_told_of_the_better_vote_at_once():
+    booth = Booth()
+    booth.election.start(7, 1)
+    booth.sent.clear()
+    booth.hear(1, Vote(1, 3, 1))
+    assert [(to, n.vote) for to, n in booth.sent] == [(1, Vote(2, 7, 1))]
+    booth.hear(1, Vote(2, 7, 1))
+    assert len(booth.sent) == 1  # agreement needs no answer
+
+
 def test_a_later_round_starts_the_count_again():
     booth = Booth(voters=5)
     booth.election.start(7, 1)
