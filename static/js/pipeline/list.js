@@ -15,13 +15,15 @@ const TOP_PX = 6;
 export class List {
   /**
    * @param {HTMLElement} body the `tbody`
-   * @param {{limit: number, scroller?: Element | null, onSelect?: (zxid: string) => void, onWaiting?: (count: number) => void}} options
+   * @param {{limit: number, scroller?: Element | null, onSelect?: (zxid: string) => void, onWaiting?: (count: number) => void, onReordered?: (shown: number) => void}} options
    */
-  constructor(body, { limit, scroller = null, onSelect, onWaiting }) {
+  constructor(body, { limit, scroller = null, onSelect, onWaiting, onReordered }) {
     this.body = body;
     this.limit = limit;
     this.scroller = scroller;
     this.onWaiting = onWaiting ?? (() => {});
+    /** Told when rows changed by themselves, later than they were handed over. */
+    this.onReordered = onReordered ?? (() => {});
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.due = undefined;
     /** What each row was last filled with. @type {Map<string, Proposal>} */
@@ -114,7 +116,7 @@ export class List {
    */
   again(ms, ...asked) {
     clearTimeout(this.due);
-    this.due = setTimeout(() => this.update(...asked), ms);
+    this.due = setTimeout(() => this.onReordered(this.update(...asked)), ms);
   }
 
   /**

@@ -33,6 +33,7 @@ class Pipeline {
       scroller: byId("pipeline-scroll"),
       onSelect: (zxid) => this.select(zxid),
       onWaiting: (waiting) => this.showWaiting(waiting),
+      onReordered: (shown) => this.showWords(this.fitting().length, shown),
     });
     this.reason = "";
     this.draw = atMostEvery(DRAW_MS, () => requestAnimationFrame(() => this.show()));
