@@ -136,7 +136,14 @@ class Znodes:
         """Return a znode's data, stat and access list; its stat alone where the access list hides the rest."""
         _check(path)
         async with answered():
-            (data, stat), acl = await asyncio.gather(self._value(path), self._acl(path))
+            try:
+                (data, stat), acl = await asyncio.gather(self._value(path), self._acl(path))
+            except KeeperError as error:
+                if error.code is not Code.NO_NODE:
+                    raise
+                # The server the panel reads from may lag behind the one that its viewer has just written to.
+                await (await self.session.client()).sync(path)
+                (data, stat), acl = await asyncio.gather(self._value(path), self._acl(path))
         return {
             **row_of(path, stat),
             "data": data or b"",
