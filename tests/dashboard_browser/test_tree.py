@@ -50,7 +50,7 @@ def test_a_newcomer_sees_the_only_tree_opened_and_children_listed(
     expect(page.locator("#tree-detail .kv").last).not_to_contain_text("days ago")
     page.go_back()
     expect(page.locator("#tree-detail h2")).to_have_text("/app")
-    page.wait_for_function("document.readyState === 'complete'")
+    page.wait_for_load_state("load")
     row(page, "/app").focus()  # a page gone back to is a whole one: its scripts run
     page.keyboard.press("ArrowUp")
     expect(row(page, "/")).to_be_focused()
