@@ -20,7 +20,7 @@ from typing import cast
 
 from ensemble.errors import WireError
 from ensemble.limits import ELECTION_FRAME_BYTES_MAX
-from ensemble.runtime.addresses import ServerAddress
+from ensemble.runtime.config.addresses import ServerAddress
 from ensemble.runtime.listening import listen
 from ensemble.runtime.tasks import watched
 from ensemble.wire.elections import Hello, HelloDecoder, encode_hello

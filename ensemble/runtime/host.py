@@ -16,10 +16,10 @@ from ensemble.admin.schema import FaultCommand, FaultStatus, ServerStatus
 from ensemble.errors import ConfigError, InvariantViolation, StorageError
 from ensemble.replica.config import ReplicaConfig
 from ensemble.replica.replica import Replica
-from ensemble.runtime.addresses import bracketed
 from ensemble.runtime.clients import ClientSocket
 from ensemble.runtime.clock import LoopClock
-from ensemble.runtime.config import ServerConfig
+from ensemble.runtime.config.addresses import bracketed
+from ensemble.runtime.config.server import ServerConfig
 from ensemble.runtime.disk import FileDisk
 from ensemble.runtime.lag import LoopLag
 from ensemble.runtime.listening import listen

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from ensemble.admin.schema import FaultStatus
 from ensemble.runtime import quorum_links
-from ensemble.runtime.addresses import ServerAddress
+from ensemble.runtime.config.addresses import ServerAddress
 from ensemble.runtime.election_links import ElectionLinks
 from ensemble.runtime.quorum_links import QuorumLinks
 from ensemble.runtime.steps import Steps

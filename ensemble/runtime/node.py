@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ensemble.errors import ConfigError, CoordinatorError, StorageError
-from ensemble.runtime import config as configuration
+from ensemble.runtime.config import server as configuration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ensemble.runtime.config import ServerConfig
+    from ensemble.runtime.config.server import ServerConfig
     from ensemble.runtime.host import Server
 
 EXIT_CONFIG = 1

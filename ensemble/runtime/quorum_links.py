@@ -14,7 +14,7 @@ from struct import Struct
 from typing import Protocol, cast
 
 from ensemble.ports import Link
-from ensemble.runtime.addresses import ServerAddress
+from ensemble.runtime.config.addresses import ServerAddress
 from ensemble.runtime.listening import listen
 from ensemble.runtime.steps import Steps
 from ensemble.zab.messages import PacketType

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from ensemble.errors import ConfigError
-from ensemble.runtime import config, config_keys, properties
-from ensemble.runtime.config_keys import Effect, effect_of
+from ensemble.runtime.config import keys as config_keys
+from ensemble.runtime.config import properties
+from ensemble.runtime.config import server as config
+from ensemble.runtime.config.keys import Effect, effect_of
 
 THREE = """\
 # The number of milliseconds of each tick

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ensemble.errors import ConfigError, InvariantViolation, StorageError
-from ensemble.runtime import config
+from ensemble.runtime.config import server as config
 from ensemble.runtime.host import Server, describe, replica_config
 from ensemble.wire.four_letter import WORDS
 from tests.ensemble.runtime.test_election_links import HOST, free_ports, until

@@ -10,7 +10,7 @@ import pytest
 
 from ensemble.ports import Link
 from ensemble.runtime import quorum_links
-from ensemble.runtime.addresses import ServerAddress
+from ensemble.runtime.config.addresses import ServerAddress
 from ensemble.runtime.network import LoopNetwork
 from ensemble.runtime.steps import Steps
 from ensemble.wire import packets

@@ -1,7 +1,7 @@
 """One server's configuration, read from an unmodified Apache ``zoo.cfg`` and ``dataDir/myid``.
 
 Every way a file can be wrong ends in a :class:`ConfigError` of one sentence that names the key and the
-fix. What the keys of the file do here at all is listed in ``config_keys``.
+fix. What the keys of the file do here at all is listed in ``keys``.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from pathlib import Path
 from ensemble.errors import ConfigError
 from ensemble.limits import CONNECTIONS_PER_ADDRESS_MAX, FRAME_BYTES_MAX, SNAP_COUNT_TXNS
 from ensemble.replica.config import WORDS_DEFAULT
-from ensemble.runtime import config_keys, properties
-from ensemble.runtime.addresses import ServerAddress, parse_server
+from ensemble.runtime.config import properties
+from ensemble.runtime.config.addresses import ServerAddress, parse_server
+from ensemble.runtime.config.values import Values
 
 TICK_MS = 3000
 """``tickTime`` when the file does not say (ZooKeeperServer.DEFAULT_TICK_TIME)."""
@@ -109,18 +110,18 @@ class _Reader:
     """Turns keys and values into a :class:`ServerConfig`, or into one sentence."""
 
     def __init__(self, keys: Mapping[str, str]) -> None:
+        self.values = Values(keys)
         self.keys = keys
-        self.warnings: list[str] = []
 
     def config(self) -> ServerConfig:
-        self._judge_keys()
-        data_dir = self._directory("dataDir")
+        self.values.judge()
+        data_dir = self.values.directory("dataDir")
         servers = self._servers()
         sid = self._sid(data_dir, servers)
         alone = not servers
-        tick_ms = self._number("tickTime", TICK_MS, 1, 3_600_000, "milliseconds")
-        timeout_min = self._number("minSessionTimeout", -1, -1, 2**31 - 1, "milliseconds")
-        timeout_max = self._number("maxSessionTimeout", -1, -1, 2**31 - 1, "milliseconds")
+        tick_ms = self.values.number("tickTime", TICK_MS, 1, 3_600_000, "milliseconds")
+        timeout_min = self.values.number("minSessionTimeout", -1, -1, 2**31 - 1, "milliseconds")
+        timeout_max = self.values.number("maxSessionTimeout", -1, -1, 2**31 - 1, "milliseconds")
         timeout_min = 2 * tick_ms if timeout_min == -1 else timeout_min
         timeout_max = 20 * tick_ms if timeout_max == -1 else timeout_max
         if timeout_min > timeout_max:
@@ -132,7 +133,7 @@ class _Reader:
             sid=sid,
             servers=servers,
             data_dir=data_dir,
-            log_dir=self._directory("dataLogDir") if self.keys.get("dataLogDir") else data_dir,
+            log_dir=self.values.directory("dataLogDir") if self.keys.get("dataLogDir") else data_dir,
             client_host=host,
             client_port=port,
             tick_ms=tick_ms,
@@ -140,80 +141,39 @@ class _Reader:
             sync_limit_ticks=self._limit("syncLimit", alone),
             session_timeout_ms_min=timeout_min,
             session_timeout_ms_max=timeout_max,
-            connections_per_address_max=self._number(
+            connections_per_address_max=self.values.number(
                 "maxClientCnxns", CONNECTIONS_PER_ADDRESS_MAX, 0, 2**31 - 1, "connections"
             ),
-            listen_backlog=max(128, self._number("clientPortListenBacklog", -1, -1, 65535, "connections")),
-            listen_on_all_addresses=self._flag("quorumListenOnAllIPs", default=False),
-            connect_timeout_ms=self._number("cnxTimeout", 5000, 1, 3_600_000, "milliseconds"),
-            snap_count=max(2, self._number("snapCount", SNAP_COUNT_TXNS, 0, 2**31 - 1, "transactions")),
+            listen_backlog=max(
+                128, self.values.number("clientPortListenBacklog", -1, -1, 65535, "connections")
+            ),
+            listen_on_all_addresses=self.values.flag("quorumListenOnAllIPs", default=False),
+            connect_timeout_ms=self.values.number("cnxTimeout", 5000, 1, 3_600_000, "milliseconds"),
+            snap_count=max(2, self.values.number("snapCount", SNAP_COUNT_TXNS, 0, 2**31 - 1, "transactions")),
             snapshots_kept=self._snapshots_kept(),
-            purge_interval_hours=self._number("autopurge.purgeInterval", PURGE_HOURS, 0, 24 * 365, "hours"),
+            purge_interval_hours=self.values.number(
+                "autopurge.purgeInterval", PURGE_HOURS, 0, 24 * 365, "hours"
+            ),
             words_allowed=self._words(),
-            frame_bytes_max=self._number("jute.maxbuffer", FRAME_BYTES_MAX, 1024, 2**31 - 1, "bytes"),
-            admin_port=self._number("coordinator.adminPort", 0, 0, 65535, "(a port)") or None,
-            faults_allowed=self._flag("coordinator.faults", default=False),
-            warnings=tuple(self.warnings),
+            frame_bytes_max=self.values.number("jute.maxbuffer", FRAME_BYTES_MAX, 1024, 2**31 - 1, "bytes"),
+            admin_port=self.values.number("coordinator.adminPort", 0, 0, 65535, "(a port)") or None,
+            faults_allowed=self.values.flag("coordinator.faults", default=False),
+            warnings=tuple(self.values.warnings),
         )
-
-    def _judge_keys(self) -> None:
-        for key, value in self.keys.items():
-            effect = config_keys.effect_of(key)
-            if effect is config_keys.Effect.UNKNOWN:
-                self.warnings.append(f"{key} is not a key this server knows; it is ignored")
-            elif effect is config_keys.Effect.WITHOUT:
-                self._judge_missing(key, value)
-        if self.keys.get("electionAlg", "3") != "3":
-            raise ConfigError(
-                f"electionAlg={self.keys['electionAlg']} does not exist any more; drop the line"
-            )
-
-    def _judge_missing(self, key: str, value: str) -> None:
-        off = config_keys.WITHOUT_MEANS_OFF.get(key)
-        if off is not None and value.lower() in (off, ""):
-            return
-        if key in config_keys.REFUSED:
-            raise ConfigError(f"{key}={value} is asked for, but {config_keys.REFUSED[key]}; drop the line")
-        if key.startswith(config_keys.OTHER_QUORUMS):
-            raise ConfigError(f"{key} is set, but this server knows majority quorums only; drop the line")
-        self.warnings.append(f"{key} has no effect: this server does not have that feature")
-
-    def _number(self, key: str, default: int, low: int, high: int, unit: str) -> int:
-        text = self.keys.get(key, "")
-        if not text:
-            return default
-        try:
-            value = int(text, 0) if text.lower().startswith("0x") else int(text)
-        except ValueError:
-            raise ConfigError(f"{key}={text} is not a number of {unit}; write {key}=<number>") from None
-        if not low <= value <= high:
-            raise ConfigError(f"{key}={text} is out of range; write {low} to {high} {unit}")
-        return value
-
-    def _flag(self, key: str, *, default: bool) -> bool:
-        text = self.keys.get(key, "").lower()
-        if text not in ("", "true", "false"):
-            raise ConfigError(f"{key}={self.keys[key]} is neither true nor false; write one of them")
-        return text == "true" if text else default
 
     def _limit(self, key: str, alone: bool) -> int:
         """Read ``initLimit`` or ``syncLimit``: wanted as soon as there is more than one server."""
-        ticks = self._number(key, 0, 0, 1_000_000, "ticks")
+        ticks = self.values.number(key, 0, 0, 1_000_000, "ticks")
         if ticks:
             return ticks
         if alone:
             return 10
         raise ConfigError(f"{key} is not set; write for example {key}={'10' if key == 'initLimit' else '5'}")
 
-    def _directory(self, key: str) -> Path:
-        if text := self.keys.get(key):
-            return Path(text)
-        raise ConfigError(f"{key} is not set; write {key}=<directory>")
-
     def _snapshots_kept(self) -> int:
-        kept = self._number("autopurge.snapRetainCount", SNAPSHOTS_KEPT_MIN, 0, 2**31 - 1, "snapshots")
+        kept = self.values.number("autopurge.snapRetainCount", SNAPSHOTS_KEPT_MIN, 0, 2**31 - 1, "snapshots")
         if kept < SNAPSHOTS_KEPT_MIN:
-            self.warnings.append(
+            self.values.warnings.append(
                 f"autopurge.snapRetainCount={kept} is too few; {SNAPSHOTS_KEPT_MIN} are kept"
             )
         return max(SNAPSHOTS_KEPT_MIN, kept)
@@ -235,7 +195,7 @@ class _Reader:
         voters = sum(server.votes for server in servers)
         if servers and not voters:
             raise ConfigError("all server lines are observers; make at least one of them a participant")
-        if voters == 1 and self._flag("standaloneEnabled", default=True):
+        if voters == 1 and self.values.flag("standaloneEnabled", default=True):
             if len(servers) > 1:
                 raise ConfigError(
                     "one participant cannot lead observers; set standaloneEnabled=false or add some"
@@ -272,10 +232,12 @@ class _Reader:
         if role not in ("", "participant", "observer"):
             raise ConfigError(f"peerType={role} does not exist; write participant or observer")
         if role and (role == "participant") != me.votes:
-            self.warnings.append(f"peerType={role} is ignored: the line of server.{me.sid} says otherwise")
+            self.values.warnings.append(
+                f"peerType={role} is ignored: the line of server.{me.sid} says otherwise"
+            )
 
     def _client_address(self, me: ServerAddress | None) -> tuple[str | None, int]:
-        port = self._number("clientPort", 0, 1, 65535, "(a port)")
+        port = self.values.number("clientPort", 0, 1, 65535, "(a port)")
         host = self.keys.get("clientPortAddress") or None
         if me and me.client_port:
             if port and port != me.client_port:
