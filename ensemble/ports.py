@@ -100,6 +100,11 @@ class ClientTransport(Protocol):
 
     address: tuple[str, int]
     """Host and port of the client's end."""
+    secure: bool
+    """Whether the bytes are encrypted on their way (TLS)."""
+    subject: str
+    """The subject of the certificate that the client proved to own, as an RFC 2253 distinguished name written just
+    as Java's X500Principal.getName() does; "" when there is none."""
 
     def write(self, data: bytes) -> None:
         """Queue bytes; written out at the end of the step."""

@@ -45,12 +45,24 @@ class Service(Protocol):
 class ClientSocket(asyncio.Protocol):
     """One client's socket; :class:`ensemble.ports.ClientTransport` for the server."""
 
-    __slots__ = ("_connection", "_gathered", "_service", "_steps", "_stuck", "_transport", "address")
+    __slots__ = (
+        "_connection",
+        "_gathered",
+        "_service",
+        "_steps",
+        "_stuck",
+        "_transport",
+        "address",
+        "secure",
+        "subject",
+    )
 
     _transport: asyncio.Transport
 
     def __init__(self, service: Service, steps: Steps) -> None:
         self.address = ("", 0)
+        self.secure = False
+        self.subject = ""
         self._service = service
         self._steps = steps
         self._connection: Connection | None = None

@@ -100,6 +100,8 @@ class End:
         "on_data",
         "open",
         "other",
+        "secure",
+        "subject",
         "tap",
         "way",
     )
@@ -109,6 +111,8 @@ class End:
         self._serial = next(conditions.serial)
         self.way = way
         self.address = address
+        self.secure = False
+        self.subject = ""
         self.other: End = self
         self.open = True
         self.finished = False

@@ -335,6 +335,8 @@ class Client:
         self.world = world
         self.server = server or world.only
         self.address = address
+        self.secure = False
+        self.subject = ""
         self.received = b""
         self.closed = False
         self.paused = False

@@ -74,6 +74,8 @@ async def test_bytes_pass_and_the_address_is_the_sockets() -> None:
         await until(lambda: service.clients and service.clients[0].data == b"hello")
         client = service.clients[0]
         assert client.transport.address == writer.get_extra_info("sockname")
+        assert not client.transport.secure
+        assert client.transport.subject == ""
         service.steps.wake()
         client.transport.write(b"wor")
         client.transport.write(b"ld")
