@@ -6,6 +6,9 @@
     tree          every znode and session; ``apply``, the one way they change
     digest        the incremental hash two servers compare
     prepare       leader only: a request becomes a transaction, or a refusal
+    pending       the state to come, that requests are judged against
+    multi         what the parts of a multi amount to
+    weights       how many bytes a transaction takes
     access        access control lists
     watches       who is to be told what
     sessions      ids, passwords, expiry

@@ -173,7 +173,7 @@ def session_ends_locally(patch: Patch) -> None:
 
 def half_a_multi(patch: Patch) -> None:
     """M22: what comes after a refused multi sees the first part of it."""
-    patch.setattr(Preparer, "_roll_back", lambda self, undo: None)
+    patch.setattr(Preparer, "roll_back", lambda self: None)
 
 
 def watch_after_reply(patch: Patch) -> None:
