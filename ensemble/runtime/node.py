@@ -21,7 +21,7 @@ from ensemble.errors import ConfigError, CoordinatorError, StorageError
 from ensemble.runtime.config import server as configuration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from ensemble.runtime.config.server import ServerConfig
     from ensemble.runtime.host import Server
@@ -43,13 +43,15 @@ def log(text: str) -> None:
     print(f"{stamp}.{int(now % 1 * 1000):03d} {line}", file=sys.stderr, flush=True)  # noqa: T201
 
 
-def main(config_path: str, *, on_listening: Callable[[], None] = lambda: None) -> int:
+def main(
+    config_path: str, arguments: Iterable[str] = (), *, on_listening: Callable[[], None] = lambda: None
+) -> int:
     """Run one server until SIGTERM, Ctrl-C or a failure; return the exit code.
 
-    ``on_listening`` is called once, when all ports are open.
+    ``arguments`` are Java properties, each ``key=value``; ``on_listening`` is called once, when all ports are open.
     """
     try:
-        config = configuration.load(Path(config_path))
+        config = configuration.load(Path(config_path), arguments)
         if config.admin_port is not None and not os.environ.get(TOKEN_VARIABLE):
             raise ConfigError(
                 f"coordinator.adminPort needs a token; set {TOKEN_VARIABLE} in the environment, or drop the key"
@@ -62,6 +64,32 @@ def main(config_path: str, *, on_listening: Callable[[], None] = lambda: None) -
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(serve(config, on_listening))
+
+
+def check(config_path: str, arguments: Iterable[str] = ()) -> int:
+    """Print the configuration in force and what is wrong with it; return the exit code."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from ensemble.runtime.config import report
+
+    try:
+        config, values = configuration.read(Path(config_path), arguments)
+    except ConfigError as error:
+        return complain(error)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("key", "value", "from", ""):
+        table.add_column(title, overflow="fold")
+    for line in report.lines(values):
+        style = "dim" if line.origin == report.DEFAULT or line.remark else None
+        table.add_row(line.key, line.value, line.origin, line.remark, style=style)
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200)
+    console.print(table)
+    for warning in config.warnings:
+        console.print(f"warning: {warning}", style="yellow")
+    role = "stands alone" if config.me is None else f"is server {config.sid} of {len(config.servers)}"
+    console.print(f"{config_path} can be used: this server {role}.")
+    return 0
 
 
 async def serve(config: ServerConfig, on_listening: Callable[[], None]) -> int:

@@ -1,10 +1,12 @@
 """One server's configuration, read from an unmodified Apache ``zoo.cfg``.
 
     properties  Java's file format: text to keys and values
+    sources     the files and the command line, one over the other
     keys        every key there is, by what it does here
     values      a value as a number, a flag, a directory, or one sentence that says what is wrong with it
     addresses   ``server.N`` lines
     server      all of it: ``load(path)`` returns a ``ServerConfig``
+    report      what is in force, and where each value is from, for people
 
 A group of keys that belong together has a module of its own: ``read(values)`` returns the dataclass of
 settings it fills, which is a field of ``ServerConfig``.

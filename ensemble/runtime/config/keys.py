@@ -24,6 +24,17 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+FILE_ONLY = _names(
+    """
+    dataDir dataLogDir clientPort clientPortAddress clientPortListenBacklog secureClientPort
+    secureClientPortAddress observerMasterPort localSessionsEnabled localSessionsUpgradingEnabled tickTime
+    maxClientCnxns minSessionTimeout maxSessionTimeout initLimit syncLimit connectToLearnerMasterLimit electionAlg
+    quorumListenOnAllIPs peerType dynamicConfigFile autopurge.snapRetainCount autopurge.purgeInterval
+    standaloneEnabled reconfigEnabled sslQuorum portUnification sslQuorumReloadCertFiles oraclePath
+    """
+)
+"""Keys of Apache's parser that are no Java properties: ``-D`` does not set them."""
+
 USED = _names(
     """
     clientPort clientPortAddress clientPortListenBacklog dataDir dataLogDir tickTime initLimit syncLimit
@@ -54,6 +65,12 @@ IRRELEVANT_PREFIXES = (
     "watchCleaner",
     "watcherCleaner",
     "messageTracker.",
+    "java.",
+    "javax.",
+    "sun.",
+    "com.sun.",
+    "log4j",
+    "logback.",
 )
 
 WITHOUT = _names(

@@ -6,15 +6,15 @@ fix. What the keys of the file do here at all is listed in ``keys``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ensemble.errors import ConfigError
 from ensemble.limits import CONNECTIONS_PER_ADDRESS_MAX, FRAME_BYTES_MAX, SNAP_COUNT_TXNS
 from ensemble.replica.config import WORDS_DEFAULT
-from ensemble.runtime.config import properties
 from ensemble.runtime.config.addresses import ServerAddress, parse_server
+from ensemble.runtime.config.sources import gather
 from ensemble.runtime.config.values import Values
 
 TICK_MS = 3000
@@ -26,6 +26,9 @@ PURGE_HOURS = 1
 """``autopurge.purgeInterval`` when the file does not say. Apache keeps everything then, until the disk is full;
 an explicit 0 does so here too."""
 SNAPSHOTS_KEPT_MIN = 3
+LISTEN_BACKLOG = 128
+"""``clientPortListenBacklog`` when the file does not say; Apache's 50 turns clients away that all come back at once."""
+ALONE_LIMIT_TICKS = 10
 STANDALONE_SID = 1
 """The server id of a file without server lines (ZooKeeperServerMain's session tracker says 1, too)."""
 
@@ -84,34 +87,28 @@ class ServerConfig:
         return "\n".join([*lines, "version=0"])
 
 
-def load(path: Path) -> ServerConfig:
-    """Read ``path``, the dynamic file it names, and ``myid``; :class:`ConfigError` says what is wrong."""
-    keys = _bare(properties.parse(_read_text(path, "the configuration")))
-    if dynamic := keys.get("dynamicConfigFile"):
-        keys |= _bare(properties.parse(_read_text(Path(dynamic), "dynamicConfigFile of the configuration")))
-    return _Reader(keys).config()
+def load(path: Path, arguments: Iterable[str] = ()) -> ServerConfig:
+    """Read ``path``, the dynamic file it names, and ``myid``; :class:`ConfigError` says what is wrong.
+
+    ``arguments`` are Java properties of the command line, each ``key=value``.
+    """
+    return read(path, arguments)[0]
 
 
-def _bare(keys: Mapping[str, str]) -> dict[str, str]:
-    """Drop the ``zookeeper.`` that is only needed where a key is given as a Java property."""
-    return {key.removeprefix("zookeeper."): value for key, value in keys.items()}
-
-
-def _read_text(path: Path, what: str) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(f"{what} {path} does not exist; give the path of a zoo.cfg") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{what} {path} cannot be read ({error}); make it a readable text file") from None
+def read(path: Path, arguments: Iterable[str] = ()) -> tuple[ServerConfig, Values]:
+    """Do what :func:`load` does, and return also what is in force and where it was written."""
+    sources = gather(path, arguments)
+    reader = _Reader(Values(sources.keys, sources.origins))
+    reader.values.warnings += sources.warnings
+    return reader.config(), reader.values
 
 
 class _Reader:
     """Turns keys and values into a :class:`ServerConfig`, or into one sentence."""
 
-    def __init__(self, keys: Mapping[str, str]) -> None:
-        self.values = Values(keys)
-        self.keys = keys
+    def __init__(self, values: Values) -> None:
+        self.values = values
+        self.keys = values.keys
 
     def config(self) -> ServerConfig:
         self.values.judge()
@@ -124,6 +121,8 @@ class _Reader:
         timeout_max = self.values.number("maxSessionTimeout", -1, -1, 2**31 - 1, "milliseconds")
         timeout_min = 2 * tick_ms if timeout_min == -1 else timeout_min
         timeout_max = 20 * tick_ms if timeout_max == -1 else timeout_max
+        self.values.settle("minSessionTimeout", timeout_min)
+        self.values.settle("maxSessionTimeout", timeout_max)
         if timeout_min > timeout_max:
             raise ConfigError(
                 f"minSessionTimeout={timeout_min} is greater than maxSessionTimeout={timeout_max}; swap or drop them"
@@ -144,9 +143,7 @@ class _Reader:
             connections_per_address_max=self.values.number(
                 "maxClientCnxns", CONNECTIONS_PER_ADDRESS_MAX, 0, 2**31 - 1, "connections"
             ),
-            listen_backlog=max(
-                128, self.values.number("clientPortListenBacklog", -1, -1, 65535, "connections")
-            ),
+            listen_backlog=self._backlog(),
             listen_on_all_addresses=self.values.flag("quorumListenOnAllIPs", default=False),
             connect_timeout_ms=self.values.number("cnxTimeout", 5000, 1, 3_600_000, "milliseconds"),
             snap_count=max(2, self.values.number("snapCount", SNAP_COUNT_TXNS, 0, 2**31 - 1, "transactions")),
@@ -156,7 +153,7 @@ class _Reader:
             ),
             words_allowed=self._words(),
             frame_bytes_max=self.values.number("jute.maxbuffer", FRAME_BYTES_MAX, 1024, 2**31 - 1, "bytes"),
-            admin_port=self.values.number("coordinator.adminPort", 0, 0, 65535, "(a port)") or None,
+            admin_port=self.values.port("coordinator.adminPort") or None,
             faults_allowed=self.values.flag("coordinator.faults", default=False),
             warnings=tuple(self.values.warnings),
         )
@@ -167,8 +164,15 @@ class _Reader:
         if ticks:
             return ticks
         if alone:
-            return 10
+            self.values.settle(key, ALONE_LIMIT_TICKS)
+            return ALONE_LIMIT_TICKS
         raise ConfigError(f"{key} is not set; write for example {key}={'10' if key == 'initLimit' else '5'}")
+
+    def _backlog(self) -> int:
+        backlog = self.values.number("clientPortListenBacklog", -1, -1, 65535, "connections")
+        backlog = LISTEN_BACKLOG if backlog == -1 else max(1, backlog)
+        self.values.settle("clientPortListenBacklog", backlog)
+        return backlog
 
     def _snapshots_kept(self) -> int:
         kept = self.values.number("autopurge.snapRetainCount", SNAPSHOTS_KEPT_MIN, 0, 2**31 - 1, "snapshots")
@@ -176,10 +180,11 @@ class _Reader:
             self.values.warnings.append(
                 f"autopurge.snapRetainCount={kept} is too few; {SNAPSHOTS_KEPT_MIN} are kept"
             )
+            self.values.settle("autopurge.snapRetainCount", SNAPSHOTS_KEPT_MIN)
         return max(SNAPSHOTS_KEPT_MIN, kept)
 
     def _words(self) -> frozenset[str]:
-        words = self.keys.get("4lw.commands.whitelist", WORDS_ALLOWED)
+        words = self.values.text("4lw.commands.whitelist", WORDS_ALLOWED)
         return frozenset(word for word in words.replace(",", " ").split())
 
     def _servers(self) -> tuple[ServerAddress, ...]:
@@ -223,7 +228,10 @@ class _Reader:
             )
         sid = int(text)
         if not any(server.sid == sid for server in servers):
-            raise ConfigError(f"{path} says {sid}, but there is no server.{sid} line; add it or correct myid")
+            raise ConfigError(
+                f"{path} says {sid}, but there is no server.{sid} line; add it, correct myid, or name another dataDir "
+                "if this one is another server's"
+            )
         self._judge_role(next(server for server in servers if server.sid == sid))
         return sid
 
@@ -237,7 +245,7 @@ class _Reader:
             )
 
     def _client_address(self, me: ServerAddress | None) -> tuple[str | None, int]:
-        port = self.values.number("clientPort", 0, 1, 65535, "(a port)")
+        port = self.values.port("clientPort")
         host = self.keys.get("clientPortAddress") or None
         if me and me.client_port:
             if port and port != me.client_port:

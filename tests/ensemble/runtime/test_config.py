@@ -154,7 +154,14 @@ def test_what_cannot_matter_is_accepted_in_silence(tmp_path: Path, line: str) ->
     [
         (("tickTime=2000", "tickTime=fast"), "tickTime=fast is not a number of milliseconds"),
         (("tickTime=2000", "tickTime=0"), "tickTime=0 is out of range"),
-        (("clientPort=2181", "clientPort=70000"), "clientPort=70000 is out of range"),
+        (
+            ("clientPort=2181", "clientPort=70000"),
+            "clientPort=70000 is not a port; write clientPort=<1 to 65535>",
+        ),
+        (
+            ("clientPort=2181", "clientPort=abc"),
+            "clientPort=abc is not a port; write clientPort=<1 to 65535>",
+        ),
         (("clientPort=2181\n", ""), "clientPort is not set"),
         (("initLimit=10\n", ""), "initLimit is not set"),
         (("syncLimit=5\n", ""), "syncLimit is not set"),
