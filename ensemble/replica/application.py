@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ensemble.errors import CorruptionError, InvariantViolation, PeerProtocolError, WireError
+from ensemble.replica.config import ZnodeConfig
 from ensemble.replica.history import History
 from ensemble.replica.reads import access_allows
 from ensemble.replica.service import Service
@@ -52,14 +53,14 @@ def _staggered(snap_count: int, sid: int, voters: tuple[int, ...]) -> int:
     return max(1, snap_count - snap_count * place // (2 * len(voters)))
 
 
-def load_tree(store: History) -> tuple[Tree, list[int]]:
+def load_tree(store: History, znodes: ZnodeConfig) -> tuple[Tree, list[int]]:
     """Build the tree that snapshot and log describe; return it with the last zxids of the log."""
     found = store.read_snapshot()
     if found is None:
         raise CorruptionError("no snapshot can be read any more")
     zxid, body = found
     try:
-        tree, _ = snapshot.load(body)
+        tree, _ = snapshot.load(body, emulate_353_ttl=znodes.emulate_353_ttl)
         tree.zxid = zxid
         entries = store.read_after(zxid)
         if entries is None:
@@ -207,7 +208,8 @@ class Application:
     def install(self, zxid: int, body: bytes) -> None:
         """Replace the state by a leader's snapshot, durably."""
         try:
-            tree, end = snapshot.load(body)
+            znodes = self._service.config.znodes
+            tree, end = snapshot.load(body, emulate_353_ttl=znodes.emulate_353_ttl)
         except WireError as error:
             raise PeerProtocolError(f"a snapshot that is none: {error}") from error
         if end != len(body):
@@ -218,7 +220,7 @@ class Application:
 
     def rebuild(self) -> None:
         """Build the state anew from disk."""
-        self._take_over(*load_tree(self._store))
+        self._take_over(*load_tree(self._store, self._service.config.znodes))
 
     def _take_over(self, tree: Tree, recent: list[int]) -> None:
         service, config = self._service, self._service.config

@@ -14,6 +14,16 @@ WORDS_DEFAULT = frozenset({"ruok", "srvr", "stat", "mntr", "cons", "conf", "envi
 
 
 @dataclass(frozen=True, slots=True)
+class ZnodeConfig:
+    """What kinds of znodes there may be, and how those go that nobody deletes."""
+
+    extended_types: bool = False
+    """Whether clients may create TTL znodes (``extendedTypesEnabled``)."""
+    emulate_353_ttl: bool = False
+    """Whether TTL znodes that ZooKeeper 3.5.3 made are known as such (``emulate353TTLNodes``)."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReplicaConfig:
     """The settings of one server; names follow zoo.cfg, with their units."""
 
@@ -33,6 +43,7 @@ class ReplicaConfig:
     connections_per_address_max: int = limits.CONNECTIONS_PER_ADDRESS_MAX
     """0 lifts the limit."""
     connections_max: int = limits.CONNECTIONS_MAX
+    znodes: ZnodeConfig = ZnodeConfig()
     words_allowed: frozenset[str] = WORDS_DEFAULT
     config_text: str = ""
     """The membership: ``server.N=...`` lines and ``version=``, as Apache's servers exchange them."""

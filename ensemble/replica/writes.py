@@ -50,7 +50,7 @@ class Writes:
     def __init__(self, service: Service) -> None:
         self._service = service
         self.sessions = Sessions(service, self.close_session)
-        self._preparer = Preparer(service.tree)
+        self._preparer = self._new_preparer()
         self._prepared: dict[int, Txn] = {}
         self._syncing: deque[Client] = deque()
         self._auth: tuple[tuple[str, str], ...] = ()
@@ -60,9 +60,13 @@ class Writes:
 
     def restart(self) -> None:
         """Forget all that is on its way: the role or the state has changed under it."""
-        self._preparer = Preparer(self._service.tree)
+        self._preparer = self._new_preparer()
         self._prepared.clear()
         self._syncing.clear()
+
+    def _new_preparer(self) -> Preparer:
+        service = self._service
+        return Preparer(service.tree, extended_types=service.config.znodes.extended_types)
 
     # ------------------------------------------------------------------ from clients
 

@@ -176,6 +176,7 @@ def replica_config(config: ServerConfig) -> ReplicaConfig:
         snap_retain_count=config.snapshots_kept if config.purge_interval_hours else 0,
         connections_per_address_max=config.connections_per_address_max,
         words_allowed=words,
+        znodes=config.znodes,
         config_text=config.membership_text,
         client_address=client_address(config),
         client_port=config.client_port,

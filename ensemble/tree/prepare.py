@@ -30,9 +30,9 @@ from ensemble.tree.operations import (
     SetAcl,
     SetData,
 )
-from ensemble.tree.owner import CONTAINER, is_ttl, session_of
+from ensemble.tree.owner import CONTAINER, TTL_MS_MAX, is_ttl, session_of, ttl_owner
 from ensemble.tree.pending import Outlook, Pending
-from ensemble.tree.tree import CONFIG_PATH, PROC_PATH, QUOTA_PATH
+from ensemble.tree.tree import CONFIG_PATH, PROC_PATH, QUOTA_PATH, Tree
 from ensemble.tree.txns import (
     CheckTxn,
     CloseSessionTxn,
@@ -51,6 +51,7 @@ from ensemble.tree.weights import PATH_BYTES_PER_CHARACTER, RECORD_BYTES, check_
 _CREATE = int(Op.CREATE)
 _CREATE2 = int(Op.CREATE2)
 _CREATE_CONTAINER = int(Op.CREATE_CONTAINER)
+_CREATE_TTL = int(Op.CREATE_TTL)
 _ERROR = int(Op.ERROR)
 _MULTI = int(Op.MULTI)
 
@@ -68,6 +69,11 @@ _INT_MAX = 0x7FFFFFFF
 
 class Preparer(Outlook):
     """Prepares requests against one tree; made anew, or :meth:`reset`, for every term as leader."""
+
+    def __init__(self, tree: Tree, *, extended_types: bool = False) -> None:
+        """Begin with nothing proposed; ``extended_types`` allows TTL znodes."""
+        super().__init__(tree)
+        self._extended_types = extended_types
 
     def prepare(self, request: Request, zxid: int, time_ms: int) -> Txn:
         """Return the transaction for ``request``, to be proposed as ``zxid``; never raises KeeperError.
@@ -104,7 +110,7 @@ class Preparer(Outlook):
         return record
 
     def _create(self, request: Request, operation: Create, zxid: int) -> CreateTxn:
-        _check_mode(request.op, operation)
+        self._check_mode(request.op, operation)
         session_id = request.session_id
         self.check_session(session_id)
         path = operation.path
@@ -129,12 +135,30 @@ class Preparer(Outlook):
         parent.cversion = cversion = _plus_one(parent.cversion)
         parent.child_count += 1
         ephemeral = mode in _EPHEMERAL and request.op in (_CREATE, _CREATE2)
-        owner = session_id if ephemeral else CONTAINER if request.op == _CREATE_CONTAINER else 0
+        if ephemeral:
+            owner = session_id
+            self.put_created(session_id, path)
+        elif request.op == _CREATE_CONTAINER:
+            owner = CONTAINER
+        else:
+            owner = ttl_owner(operation.ttl_ms) if mode in _WITH_TTL else 0
         self.put(parent_path, parent)
         self.put(path, Pending(zxid, acl, 0, 0, 0, owner, 0))
-        if ephemeral:
-            self.put_created(session_id, path)
-        return CreateTxn(path, operation.data, acl, ephemeral, cversion)
+        return CreateTxn(path, operation.data, acl, ephemeral, cversion, operation.ttl_ms)
+
+    def _check_mode(self, op: int, operation: Create) -> None:
+        """Judge the mode of a create, and its time to live, which only a createTTL may have and must have."""
+        mode = operation.mode
+        if not 0 <= mode <= CreateMode.PERSISTENT_SEQUENTIAL_WITH_TTL:
+            raise KeeperError(Code.BAD_ARGUMENTS, operation.path)
+        if mode in _WITH_TTL:
+            if not self._extended_types:
+                raise KeeperError(Code.UNIMPLEMENTED, operation.path)
+            if op != _CREATE_TTL or not 0 < operation.ttl_ms <= TTL_MS_MAX:
+                raise KeeperError(Code.BAD_ARGUMENTS, operation.path)
+        # createTTL with a mode that has no TTL: Apache takes -1 here and then fails to apply it.
+        elif op == _CREATE_TTL or operation.ttl_ms >= 0:
+            raise KeeperError(Code.BAD_ARGUMENTS, operation.path)
 
     def _delete(self, request: Request, operation: Delete, zxid: int) -> DeleteTxn:
         self.check_session(request.session_id)
@@ -258,18 +282,6 @@ def _next_version(current: int, expected: int, path: str) -> int:
     if expected not in (-1, current):
         raise KeeperError(Code.BAD_VERSION, path)
     return _plus_one(current)
-
-
-def _check_mode(op: int, operation: Create) -> None:
-    """Judge the mode of a create; TTL znodes are off, as with Apache's default configuration."""
-    mode = operation.mode
-    if not 0 <= mode <= CreateMode.PERSISTENT_SEQUENTIAL_WITH_TTL:
-        raise KeeperError(Code.BAD_ARGUMENTS, operation.path)
-    if mode in _WITH_TTL:
-        raise KeeperError(Code.UNIMPLEMENTED, operation.path)
-    # createTTL with a mode that has no TTL: Apache takes -1 here and then fails to apply it.
-    if op == Op.CREATE_TTL or operation.ttl_ms >= 0:
-        raise KeeperError(Code.BAD_ARGUMENTS, operation.path)
 
 
 def _parent_of_deletable(path: str) -> str:

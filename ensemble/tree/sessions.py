@@ -6,7 +6,7 @@ Nothing here reads a clock: the time comes in as ``now_ms``, on any scale that d
 from __future__ import annotations
 
 from ensemble.limits import SESSION_PASSWORD_BYTES
-from ensemble.tree.owner import CONTAINER
+from ensemble.tree.owner import CONTAINER, is_ttl
 
 _SECRET = 0xB3415C00
 """Apache's ``superSecret``: with it a session's password follows from its id, on every server."""
@@ -14,6 +14,7 @@ _SECRET = 0xB3415C00
 _MULTIPLIER = 0x5DEECE66D
 _ADDEND = 0xB
 _MASK = (1 << 48) - 1
+_BEYOND_TTLS = 1 << 40
 
 
 def password_of(session_id: int) -> bytes:
@@ -35,9 +36,12 @@ def first_session_id(sid: int, monotonic_ms: int) -> int:
 
     The server is in the top byte and the time in the next five (Apache's initializeNextSessionId), so
     neither another server nor this one after a restart gives out the same. Signed, as ids are in jute.
+    What could be taken for the owner of a TTL znode is passed over.
     """
     unsigned = ((monotonic_ms << 24 & 0xFFFFFFFFFFFFFFFF) >> 8) | (sid & 0xFF) << 56
     signed = unsigned - (1 << 64) if unsigned >> 63 else unsigned
+    if is_ttl(signed):
+        return signed + _BEYOND_TTLS
     return signed + 1 if signed == CONTAINER else signed
 
 

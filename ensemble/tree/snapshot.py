@@ -20,6 +20,7 @@ from ensemble.jute import INT, Reader, decode_text, pack_int
 from ensemble.paths import parent_of
 from ensemble.tree.node import Node
 from ensemble.tree.operations import OPEN_ACL, Acl
+from ensemble.tree.owner import owner_of_353
 from ensemble.tree.tree import CONFIG_PATH, PROC_PATH, Tree
 from ensemble.tree.txns import decode_acl, encode_acl
 
@@ -54,10 +55,11 @@ def dump(tree: Tree) -> Iterator[bytes]:
     yield b"".join(parts)
 
 
-def load(buffer: bytes | memoryview, offset: int = 0) -> tuple[Tree, int]:
+def load(buffer: bytes | memoryview, offset: int = 0, *, emulate_353_ttl: bool = False) -> tuple[Tree, int]:
     """Read a tree that starts at ``offset``; return it and where it ends.
 
-    The tree's ``zxid`` is 0: the body does not hold it. Raises ``WireError`` for bytes that are no tree.
+    With ``emulate_353_ttl`` the owners that ZooKeeper 3.5.3 gave to TTL znodes become those of today, but for
+    sessions that are alive. The tree's ``zxid`` is 0: the body does not hold it. Raises ``WireError`` for bytes that are no tree.
     """
     tree = Tree(pristine=False)
     reader = Reader(buffer, offset)
@@ -68,7 +70,7 @@ def load(buffer: bytes | memoryview, offset: int = 0) -> tuple[Tree, int]:
     for _ in range(max(0, reader.count(12))):
         reference = reader.long()
         acls[reference] = decode_acl(reader)
-    end = _load_nodes(tree, reader.buffer, reader.offset, acls)
+    end = _load_nodes(tree, reader.buffer, reader.offset, acls, emulate_353_ttl=emulate_353_ttl)
     if PROC_PATH in tree.nodes and CONFIG_PATH not in tree.nodes:
         tree.add_config()  # a snapshot of ZooKeeper 3.4
     return tree, end
@@ -115,6 +117,8 @@ def _load_nodes(
     buffer: bytes | bytearray | memoryview,
     offset: int,
     acls: dict[int, tuple[Acl, ...]],
+    *,
+    emulate_353_ttl: bool,
 ) -> int:
     """Read the znodes up to and including the end mark; a loop on purpose, a tree may have millions."""
     int_at, fields_at, fields_size, limit = INT.unpack_from, _NODE.unpack_from, _NODE.size, len(buffer)
@@ -136,6 +140,8 @@ def _load_nodes(
             data = None if size == -1 else bytes(buffer[start:offset])
             node = _node_of(data, fields_at(buffer, offset), acls)
             offset += fields_size
+            if emulate_353_ttl and node.ephemeral_owner not in tree.sessions:
+                node.ephemeral_owner = owner_of_353(node.ephemeral_owner)
             _insert(tree, path, node)
     except StructError as error:
         raise WireError(f"a snapshot that ends at {limit}, too early: {error}") from None

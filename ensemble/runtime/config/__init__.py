@@ -5,6 +5,7 @@
     keys        every key there is, by what it does here
     values      a value as a number, a flag, a directory, or one sentence that says what is wrong with it
     addresses   ``server.N`` lines
+    znodes      the kinds of znodes there may be
     server      all of it: ``load(path)`` returns a ``ServerConfig``
     report      what is in force, and where each value is from, for people
 

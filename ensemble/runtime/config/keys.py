@@ -41,6 +41,7 @@ USED = _names(
     maxClientCnxns minSessionTimeout maxSessionTimeout snapCount autopurge.snapRetainCount
     autopurge.purgeInterval 4lw.commands.whitelist jute.maxbuffer standaloneEnabled dynamicConfigFile
     quorumListenOnAllIPs peerType electionAlg cnxTimeout version coordinator.adminPort coordinator.faults
+    extendedTypesEnabled emulate353TTLNodes
     """
 )
 
@@ -53,7 +54,7 @@ IRRELEVANT = _names(
     leader.maxConcurrentSnapSyncs leader.maxConcurrentDiffSyncs serverCnxnFactory watchManagerName
     forward_learner_requests_to_commit_processor_disabled follower.skipLearnerRequestToNextProcessor
     closeSessionTxn.enabled serializeLastProcessedZxid.enabled snapshot.trust.empty snapshot.throttle
-    datadir.autocreate db.autocreate quorum.cnxn.threads.size preferIPv6Addresses extendedTypesEnabled
+    datadir.autocreate db.autocreate quorum.cnxn.threads.size preferIPv6Addresses
     observer.reconnectDelayMs observer.election.DelayMs fips-mode intBufferStartingSizeBytes
     """
 )
@@ -82,7 +83,7 @@ WITHOUT = _names(
     quorum.auth.kerberos.servicePrincipal oraclePath readonlymode.enabled leaderServes maxCnxns
     globalOutstandingLimit requestThrottleLimit requestThrottleStallTime requestThrottleDropStale
     requestStaleLatencyCheck requestStaleConnectionCheck largeRequestMaxBytes largeRequestThreshold
-    throttledOpWaitTime enforceQuota forceSync snapshot.compression.method digest.enabled emulate353TTLNodes
+    throttledOpWaitTime enforceQuota forceSync snapshot.compression.method digest.enabled
     znode.container.checkIntervalMs znode.container.maxPerMinute znode.container.maxNeverUsedIntervalMs
     sessionRequireClientSASLAuth superUser skipACL audit.enable allowSaslFailedClients
     """

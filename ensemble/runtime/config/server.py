@@ -12,7 +12,8 @@ from pathlib import Path
 
 from ensemble.errors import ConfigError
 from ensemble.limits import CONNECTIONS_PER_ADDRESS_MAX, FRAME_BYTES_MAX, SNAP_COUNT_TXNS
-from ensemble.replica.config import WORDS_DEFAULT
+from ensemble.replica.config import WORDS_DEFAULT, ZnodeConfig
+from ensemble.runtime.config import znodes
 from ensemble.runtime.config.addresses import ServerAddress, parse_server
 from ensemble.runtime.config.sources import gather
 from ensemble.runtime.config.values import Values
@@ -60,6 +61,7 @@ class ServerConfig:
     words_allowed: frozenset[str]
     """Four-letter words answered; ``*`` stands for all."""
     frame_bytes_max: int
+    znodes: ZnodeConfig
     admin_port: int | None
     faults_allowed: bool
     warnings: tuple[str, ...]
@@ -153,6 +155,7 @@ class _Reader:
             ),
             words_allowed=self._words(),
             frame_bytes_max=self.values.number("jute.maxbuffer", FRAME_BYTES_MAX, 1024, 2**31 - 1, "bytes"),
+            znodes=znodes.read(self.values, sid),
             admin_port=self.values.port("coordinator.adminPort") or None,
             faults_allowed=self.values.flag("coordinator.faults", default=False),
             warnings=tuple(self.values.warnings),

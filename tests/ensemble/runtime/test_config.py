@@ -248,3 +248,17 @@ def test_every_known_key_has_one_effect() -> None:
 )
 def test_java_properties(text: str, expected: dict[str, str]) -> None:
     assert properties.parse(text) == expected
+
+
+def test_ttl_znodes_are_enabled_by_name(tmp_path: Path) -> None:
+    assert not load(tmp_path, THREE).znodes.extended_types
+    loaded = load(tmp_path, THREE + "extendedTypesEnabled=true\nzookeeper.emulate353TTLNodes=true\n")
+    assert (loaded.znodes.extended_types, loaded.znodes.emulate_353_ttl) == (True, True)
+    assert loaded.warnings == ()
+
+
+def test_ttl_znodes_do_not_go_with_server_255(tmp_path: Path) -> None:
+    text = THREE.replace("clientPort=2181\n", "").replace("server.3", "server.255")
+    assert load(tmp_path, text, "255").sid == 255
+    with pytest.raises(ConfigError, match=r"at most 254"):
+        load(tmp_path, text + "extendedTypesEnabled=true\n", "255")

@@ -17,9 +17,9 @@ from ensemble.tree.txns import Txn
 class Leader:
     """Prepares requests at once and applies them when told to, each through its bytes."""
 
-    def __init__(self, sessions: tuple[int, ...] = (1,)) -> None:
+    def __init__(self, sessions: tuple[int, ...] = (1,), *, extended_types: bool = False) -> None:
         self.tree = Tree()
-        self.preparer = Preparer(self.tree)
+        self.preparer = Preparer(self.tree, extended_types=extended_types)
         self.zxid = 0
         self.waiting: deque[Txn] = deque()
         self.history: list[Txn] = []
