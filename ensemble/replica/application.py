@@ -243,6 +243,7 @@ class Application:
         self._close_clients(f"this server is looking for a leader: {why}")
         self._writes.restart()
         self._writes.sessions.stop()
+        self._writes.reaper.stop()
 
     def on_serving(self) -> None:
         """Serve, as leader or learner."""
@@ -255,6 +256,7 @@ class Application:
         service.log(f"serving, {part} in epoch {peer.epoch} from {text(service.tree.zxid)} on")
         if service.leading:
             self._writes.sessions.lead()
+            self._writes.reaper.lead()
 
     # ------------------------------------------------------------------ what passes by the agreement
 

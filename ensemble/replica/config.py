@@ -21,6 +21,12 @@ class ZnodeConfig:
     """Whether clients may create TTL znodes (``extendedTypesEnabled``)."""
     emulate_353_ttl: bool = False
     """Whether TTL znodes that ZooKeeper 3.5.3 made are known as such (``emulate353TTLNodes``)."""
+    container_check_ms: int = 60_000
+    """How often the leader looks for containers and TTL znodes to delete."""
+    containers_per_minute_max: int = 10_000
+    """At what rate it deletes those it found."""
+    container_unused_ms_max: int = 0
+    """How long a container may wait for its first child; 0 for ever."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,7 @@ class Replica:
         """Take leave: clients and links are closed, timers forgotten; what is on disk stays."""
         self._clients.close_all("this server stops")
         self._writes.sessions.stop()
+        self._writes.reaper.stop()
         self.peer.stop()
         for link in list(self._network.links.values()):
             link.close()

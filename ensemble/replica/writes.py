@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections import deque
 
 from ensemble.errors import Code, WireError
+from ensemble.replica.reaper import Reaper
 from ensemble.replica.service import Client, Service
 from ensemble.replica.sessions import Sessions
 from ensemble.trace import session_text
 from ensemble.tree import txns
-from ensemble.tree.operations import CloseSession, CreateSession, Identity, Op, Operation, Request
+from ensemble.tree.operations import CloseSession, CreateSession, Delete, Identity, Op, Operation, Request
 from ensemble.tree.prepare import Preparer
 from ensemble.tree.txns import ErrorTxn, Txn
 from ensemble.wire import packets
@@ -50,6 +51,7 @@ class Writes:
     def __init__(self, service: Service) -> None:
         self._service = service
         self.sessions = Sessions(service, self.close_session)
+        self.reaper = Reaper(service, self.delete_container)
         self._preparer = self._new_preparer()
         self._prepared: dict[int, Txn] = {}
         self._syncing: deque[Client] = deque()
@@ -104,6 +106,10 @@ class Writes:
     def close_session(self, session_id: int) -> None:
         """Leader: end a session because its time is over, or an operator wants it (cxid 0)."""
         self._propose(Request(session_id, 0, Op.CLOSE_SESSION, CloseSession()))
+
+    def delete_container(self, path: str) -> None:
+        """Leader: delete a container or TTL znode whose time is over, in the name of no session."""
+        self._propose(Request(0, 0, Op.DELETE_CONTAINER, Delete(path, -1)))
 
     def expire(self, session_id: int) -> bool:
         """Leader: end a session for an operator; False when there is no such session or no leader here."""

@@ -41,7 +41,8 @@ USED = _names(
     maxClientCnxns minSessionTimeout maxSessionTimeout snapCount autopurge.snapRetainCount
     autopurge.purgeInterval 4lw.commands.whitelist jute.maxbuffer standaloneEnabled dynamicConfigFile
     quorumListenOnAllIPs peerType electionAlg cnxTimeout version coordinator.adminPort coordinator.faults
-    extendedTypesEnabled emulate353TTLNodes
+    extendedTypesEnabled emulate353TTLNodes znode.container.checkIntervalMs znode.container.maxPerMinute
+    znode.container.maxNeverUsedIntervalMs
     """
 )
 
@@ -84,7 +85,6 @@ WITHOUT = _names(
     globalOutstandingLimit requestThrottleLimit requestThrottleStallTime requestThrottleDropStale
     requestStaleLatencyCheck requestStaleConnectionCheck largeRequestMaxBytes largeRequestThreshold
     throttledOpWaitTime enforceQuota forceSync snapshot.compression.method digest.enabled
-    znode.container.checkIntervalMs znode.container.maxPerMinute znode.container.maxNeverUsedIntervalMs
     sessionRequireClientSASLAuth superUser skipACL audit.enable allowSaslFailedClients
     """
 )

@@ -262,3 +262,19 @@ def test_ttl_znodes_do_not_go_with_server_255(tmp_path: Path) -> None:
     assert load(tmp_path, text, "255").sid == 255
     with pytest.raises(ConfigError, match=r"at most 254"):
         load(tmp_path, text + "extendedTypesEnabled=true\n", "255")
+
+
+def test_how_containers_are_deleted(tmp_path: Path) -> None:
+    znodes = load(tmp_path, THREE).znodes
+    assert (znodes.container_check_ms, znodes.containers_per_minute_max) == (60_000, 10_000)
+    assert znodes.container_unused_ms_max == 0
+    loaded = load(
+        tmp_path,
+        THREE + "znode.container.checkIntervalMs=500\nznode.container.maxPerMinute=60\n"
+        "zookeeper.znode.container.maxNeverUsedIntervalMs=7000000000\n",
+    )
+    assert (loaded.znodes.container_check_ms, loaded.znodes.containers_per_minute_max) == (500, 60)
+    assert loaded.znodes.container_unused_ms_max == 7_000_000_000
+    assert loaded.warnings == ()
+    with pytest.raises(ConfigError, match="maxPerMinute=0 is out of range"):
+        load(tmp_path, THREE + "znode.container.maxPerMinute=0\n")
