@@ -134,7 +134,7 @@ class Application:
                 continue
             event = replies.event(zxid, event_type, path)
             for watcher in watchers:
-                if not access_allows(acl, watcher):
+                if not access_allows(service, acl, watcher):
                     continue
                 watcher.notify(event)
                 service.counters.watches_fired += 1

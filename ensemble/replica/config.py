@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ensemble import limits
+from ensemble.replica.access_config import AccessConfig
 
 VERSION = "3.9.5-coordinator, built on 2026-01-01 00:00 UTC"
 """What ``srvr`` says: monitoring tools take the number before the dash and what follows "built on"."""
@@ -50,6 +51,7 @@ class ReplicaConfig:
     """0 lifts the limit."""
     connections_max: int = limits.CONNECTIONS_MAX
     znodes: ZnodeConfig = ZnodeConfig()
+    access: AccessConfig = field(default_factory=AccessConfig)
     words_allowed: frozenset[str] = WORDS_DEFAULT
     config_text: str = ""
     """The membership: ``server.N=...`` lines and ``version=``, as Apache's servers exchange them."""

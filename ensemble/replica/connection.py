@@ -21,7 +21,7 @@ from ensemble.replica.pipeline import STEP_BYTES_MAX, Pipeline
 from ensemble.replica.service import Client, Service
 from ensemble.replica.writes import Writes
 from ensemble.trace import session_text
-from ensemble.tree.operations import Identity, Op
+from ensemble.tree.operations import Op
 from ensemble.tree.sessions import password_of
 from ensemble.tree.tree import Outcome
 from ensemble.tree.txns import Txn
@@ -103,7 +103,8 @@ class Connection(Client):
             limits.SESSIONLESS_CONNECTION_MS, self._on_no_session
         )
         self.address = transport.address
-        self.identities = (Identity("ip", transport.address[0]),)
+        self.subject = transport.subject
+        self.identities = service.authentication.of_socket(transport.address[0], transport.subject)
         self.state = State.FIRST
         self.timeout_ms = 0
         self.established_ms = service.clock.wall_ms()
@@ -147,7 +148,7 @@ class Connection(Client):
 
     def _on_requests(self, data: bytes) -> None:
         service, pipeline = self._service, self.pipeline
-        if not pipeline.waiting and not pipeline.choked and not self._frames.held:
+        if not (pipeline.waiting or pipeline.choked or pipeline.barred or self._frames.held):
             offset, count = reads.get_data_run(data, service, self._out, STEP_BYTES_MAX)
             if count:
                 self._writes.sessions.heard[self.session_id] = self.timeout_ms

@@ -74,6 +74,9 @@ class Counters:
         "auth_failures",
         "bytes_received",
         "commits",
+        "ensemble_auth_fail",
+        "ensemble_auth_skip",
+        "ensemble_auth_success",
         "fsyncs",
         "latencies",
         "latency",
@@ -101,6 +104,7 @@ class Counters:
         self.received = self.sent = self.bytes_received = 0
         self.reads = self.writes = self.commits = 0
         self.refused = self.auth_failures = 0
+        self.ensemble_auth_success = self.ensemble_auth_fail = self.ensemble_auth_skip = 0
         self.sessions_expired = self.watches_fired = 0
         self.proposal_bytes_last = self.proposal_bytes_min = self.proposal_bytes_max = -1
 

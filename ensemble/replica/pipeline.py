@@ -19,12 +19,11 @@ from ensemble.jute import NULL, Reader
 from ensemble.limits import OUTSTANDING_BYTES_PER_CONNECTION_MAX, OUTSTANDING_PER_CONNECTION_MAX
 from ensemble.replica import reads
 from ensemble.replica.answers import body_of
-from ensemble.replica.authentication import identify
 from ensemble.replica.counters import Latency
 from ensemble.replica.service import Client, Service
 from ensemble.replica.writes import WRITE_OPS, Writes, op_name
 from ensemble.trace import session_text
-from ensemble.tree.operations import Auth, Op
+from ensemble.tree.operations import Auth, Identity, Op
 from ensemble.tree.tree import Outcome
 from ensemble.tree.txns import Txn
 from ensemble.wire import replies
@@ -93,6 +92,7 @@ class Pipeline:
         "_sync",
         "_unbegun",
         "_writes",
+        "barred",
         "choked",
         "ended",
         "held",
@@ -125,6 +125,8 @@ class Pipeline:
         self.waiting_bytes = 0
         self.held = True
         """Nothing is begun: the session is not open yet, or a sync is unanswered."""
+        self.barred = not service.authentication.suffices(client.identities)
+        """The client has to prove first who it is (``enforce.auth.enabled``)."""
         self.choked = False
         """The client is not given more answers in this step, or does not read those it has."""
         self.ended = False
@@ -165,7 +167,7 @@ class Pipeline:
                 return
             xid, op = decode_header(frame)
             is_read = op in _READS
-            if is_read and not waiting and not self.choked and not self.held:
+            if is_read and not (waiting or self.choked or self.held or self.barred):
                 self._reply(self._read(op, xid, frame))
                 continue
             request = Waiting(xid, op, frame, now_us)
@@ -173,8 +175,10 @@ class Pipeline:
             self.waiting_bytes += request.size
             if is_read:
                 self._reads += 1
-                continue
-            self._unbegun.append(request)
+                if not self.barred:
+                    continue
+            else:
+                self._unbegun.append(request)
             if self._opened:
                 self._advance()
 
@@ -198,7 +202,9 @@ class Pipeline:
         """
         op, frame, client = request.op, request.frame, self._client
         assert frame is not None
-        if op in WRITE_OPS:
+        if self.barred and op != _AUTH and op != _SASL:
+            request.reply = self._bar(request)
+        elif op in WRITE_OPS:
             self._in_flight += 1
             if op == _CLOSE_SESSION:
                 request.last = self.ended = True
@@ -234,14 +240,25 @@ class Pipeline:
     def _authenticate(self, request: Waiting, frame: bytes) -> None:
         packet = decode_operation(_AUTH, frame)
         assert isinstance(packet, Auth)
-        identities = identify(packet.scheme, packet.auth, self._client.identities)
+        client, authentication = self._client, self._service.authentication
+        identities = authentication.identify(packet.scheme, packet.auth, client.identities, client.subject)
         if identities is None:
             self._service.counters.auth_failures += 1
             request.last = self.ended = True
         else:
-            self._client.identities = identities
+            self._identify(identities)
         code = Code.AUTH_FAILED if identities is None else Code.OK
         request.reply = replies.reply(request.xid, 0, code)
+
+    def _identify(self, identities: tuple[Identity, ...]) -> None:
+        self._client.identities = identities
+        self.barred = not self._service.authentication.suffices(identities)
+
+    def _bar(self, request: Waiting) -> bytes:
+        """Refuse a request of somebody who has not proved who it is: the last one that is answered."""
+        self._service.counters.auth_failures += 1
+        request.last = self.ended = True
+        return replies.reply(request.xid, 0, Code.SESSION_CLOSED_REQUIRE_AUTH)
 
     # ------------------------------------------------------------------ answers go out
 
@@ -308,7 +325,7 @@ class Pipeline:
             if reply is not None:
                 self._measure(head)
             elif head.op in _READS and head.frame is not None:
-                reply = self._read(head.op, head.xid, head.frame)
+                reply = self._bar(head) if self.barred else self._read(head.op, head.xid, head.frame)
                 self._reads -= 1
             else:
                 break

@@ -16,7 +16,6 @@ from typing import Any
 from ensemble.errors import Code, KeeperError, WireError
 from ensemble.replica.service import Client, Service
 from ensemble.trace import session_text
-from ensemble.tree import access
 from ensemble.tree.node import Node
 from ensemble.tree.operations import (
     OPEN_ACL,
@@ -131,7 +130,7 @@ def _readable(service: Service, client: Client, path: str) -> Node:
     node = service.tree.get(path)
     acl = node.acl
     if acl is not OPEN_ACL:
-        access.check(acl, Perm.READ, client.identities, path)
+        service.access.check(acl, Perm.READ, client.identities, path)
     return node
 
 
@@ -176,13 +175,13 @@ def _get_children2(service: Service, client: Client, read: Read) -> bytes:
 
 def _get_acl(service: Service, client: Client, read: Read) -> bytes:
     node = service.tree.get(read.path)
-    return replies.acl_body(access.visible(node.acl, client.identities, read.path), node.pack_stat())
+    return replies.acl_body(service.access.visible(node.acl, client.identities, read.path), node.pack_stat())
 
 
 def _who_am_i(service: Service, client: Client, request: NoBody) -> bytes:
     """Tell the client whom it is taken for: users by their names, without the hash of the password."""
     users = [
-        Identity(scheme, who.partition(":")[0] if scheme == "digest" else who)
+        Identity(scheme, who.partition(":")[0] if scheme == "digest" else "" if scheme == "super" else who)
         for scheme, who in client.identities
     ]
     return replies.identities_body(users)
@@ -227,15 +226,15 @@ def _set_watches(service: Service, client: Client, old: SetWatches) -> bytes:
 
 def _may_hear(service: Service, client: Client, path: str) -> bool:
     node = service.tree.find(path)
-    return node is None or access_allows(node.acl, client)
+    return node is None or access_allows(service, node.acl, client)
 
 
-def access_allows(acl: tuple[Acl, ...], client: Client) -> bool:
+def access_allows(service: Service, acl: tuple[Acl, ...], client: Client) -> bool:
     """Tell whether a client may read, and so hear of, what ``acl`` protects (CVE-2024-23944)."""
     if acl is OPEN_ACL:
         return True
     try:
-        access.check(acl, Perm.READ, client.identities)
+        service.access.check(acl, Perm.READ, client.identities)
     except KeeperError:
         return False
     return True

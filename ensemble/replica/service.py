@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from ensemble.ports import Clock
+from ensemble.replica.authentication import Authentication
 from ensemble.replica.config import ReplicaConfig
 from ensemble.replica.counters import Counters
 from ensemble.trace import Trace
@@ -25,12 +26,14 @@ Log = Callable[[str], None]
 class Client(ABC):
     """A client's connection as the rest of the server sees it; watches belong to one of these."""
 
-    __slots__ = ("identities", "session_id")
+    __slots__ = ("identities", "session_id", "subject")
 
     def __init__(self) -> None:
         self.session_id = 0
         """The session it has, or asks for; 0 before that."""
         self.identities: tuple[Identity, ...] = ()
+        self.subject = ""
+        """The name in the certificate it showed; empty for none."""
 
     @abstractmethod
     def on_applied(self, txn: Txn, outcome: Outcome) -> None:
@@ -58,6 +61,8 @@ class Service:
 
     __slots__ = (
         "_started_us",
+        "access",
+        "authentication",
         "by_session",
         "clock",
         "config",
@@ -83,6 +88,9 @@ class Service:
         self.tree = Tree()
         self.watches: Watches[Client] = Watches()
         self.counters = Counters()
+        self.access = config.access.policy
+        """The rules of access lists."""
+        self.authentication = Authentication(config.access, self.counters)
         self._started_us = clock.monotonic_us()
         self.serving = False
         self.leading = False

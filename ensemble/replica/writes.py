@@ -68,7 +68,8 @@ class Writes:
 
     def _new_preparer(self) -> Preparer:
         service = self._service
-        return Preparer(service.tree, extended_types=service.config.znodes.extended_types)
+        extended_types = service.config.znodes.extended_types
+        return Preparer(service.tree, extended_types=extended_types, access=service.access)
 
     # ------------------------------------------------------------------ from clients
 

@@ -177,6 +177,7 @@ def replica_config(config: ServerConfig) -> ReplicaConfig:
         connections_per_address_max=config.connections_per_address_max,
         words_allowed=words,
         znodes=config.znodes,
+        access=config.access,
         config_text=config.membership_text,
         client_address=client_address(config),
         client_port=config.client_port,

@@ -9,7 +9,7 @@
     pending       the state to come, that requests are judged against
     multi         what the parts of a multi amount to
     weights       how many bytes a transaction takes
-    access        access control lists
+    access        access control lists; addresses, principals: what their ids can be
     watches       who is to be told what
     sessions      ids, passwords, expiry
     snapshot      a whole tree as bytes, and back

@@ -1,81 +1,126 @@
 """Access control lists: who may do what with a znode.
 
 Schemes: ``world`` (everybody), ``digest`` (a user and the hash of a password), ``ip`` (an address or a
-network), and in requests ``auth`` (whoever asks). The identity ``super`` may do everything. How a client
-came by its identities is not known here.
+network), ``x509`` (the subject of a certificate), ``sasl`` (a user that SASL proved), and in requests ``auth``
+(whoever asks). The identity ``super`` may do everything. How a client came by its identities is not known here.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from dataclasses import dataclass
 
 from ensemble.errors import Code, KeeperError
 from ensemble.limits import ACL_ENTRIES_MAX
+from ensemble.tree import addresses, principals
 from ensemble.tree.operations import OPEN_ACL, Acl, Identity, Perm
 
 _ANYONE = Identity("world", "anyone")
-_AUTHENTICATED = ("digest",)
+_PROVEN = frozenset({"digest", "sasl", "x509"})
 """Schemes by which a client proves who it is; its address (``ip``) proves nothing."""
 
 
-def check(acl: tuple[Acl, ...], perm: int, identities: tuple[Identity, ...], path: str | None = None) -> None:
-    """Raise ``KeeperError(NO_AUTH)`` unless one of ``identities`` has one of the bits of ``perm``.
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The rules of one server: those of its lists, and which schemes it knows.
 
-    An empty list allows everything (Apache's checkACL).
+    An entry of a scheme that is not known lets nobody in and cannot be written (Apache's ProviderRegistry).
     """
-    if acl is OPEN_ACL or not acl:
-        return
-    for perms, identity in acl:
-        if perms & perm and (identity == _ANYONE or _held(identity, identities)):
+
+    schemes: frozenset[str] = frozenset({"digest", "ip"})
+    skip: bool = False
+    """Whether everybody may do everything (``skipACL``)."""
+    any_sasl_user: str = ""
+    """An id of scheme ``sasl`` that stands for every user SASL proved (``letAnySaslUserDoX``)."""
+
+    def check(
+        self, acl: tuple[Acl, ...], perm: int, identities: tuple[Identity, ...], path: str | None = None
+    ) -> None:
+        """Raise ``KeeperError(NO_AUTH)`` unless one of ``identities`` has one of the bits of ``perm``.
+
+        An empty list allows everything (Apache's checkACL).
+        """
+        if acl is OPEN_ACL or not acl or self.skip:
             return
-    if any(identity.scheme == "super" for identity in identities):
-        return
-    raise KeeperError(Code.NO_AUTH, path)
+        for perms, identity in acl:
+            if perms & perm and (identity == _ANYONE or self._held(identity, identities)):
+                return
+        if any(identity.scheme == "super" for identity in identities):
+            return
+        raise KeeperError(Code.NO_AUTH, path)
 
+    def fixup(
+        self, acl: tuple[Acl, ...], identities: tuple[Identity, ...], path: str | None = None
+    ) -> tuple[Acl, ...]:
+        """Return the list to store for the list a client asked for.
 
-def fixup(acl: tuple[Acl, ...], identities: tuple[Identity, ...], path: str | None = None) -> tuple[Acl, ...]:
-    """Return the list to store for the list a client asked for.
-
-    Duplicates go, and ``auth`` becomes the client's own authenticated identities. Raises
-    ``KeeperError(INVALID_ACL)`` for an empty list, an unknown scheme, an id that its scheme does not know,
-    ``auth`` from a client that has none (Apache's fixupACL), or one that has so many that the list explodes.
-    """
-    if acl is OPEN_ACL:
-        return acl
-    fixed: list[Acl] = []
-    for entry in dict.fromkeys(acl):
-        scheme, who = entry.identity
-        if scheme == "auth":
-            own = [Acl(entry.perms, identity) for identity in identities if identity.scheme in _AUTHENTICATED]
-            if not own:
+        Duplicates go, and ``auth`` becomes the client's own proven identities. Raises
+        ``KeeperError(INVALID_ACL)`` for an empty list, an unknown scheme, an id that its scheme does not know,
+        ``auth`` from a client that has none (Apache's fixupACL), or one that has so many that the list explodes.
+        """
+        if acl is OPEN_ACL:
+            return acl
+        fixed: list[Acl] = []
+        for entry in dict.fromkeys(acl):
+            if entry.identity.scheme == "auth":
+                own = [Acl(entry.perms, identity) for identity in identities if self._is_proof(identity)]
+                if not own:
+                    raise KeeperError(Code.INVALID_ACL, path)
+                fixed += own
+                if len(fixed) > ACL_ENTRIES_MAX:
+                    raise KeeperError(Code.INVALID_ACL, path)
+            elif entry.identity == _ANYONE or self._is_valid(entry.identity):
+                fixed.append(entry)
+            else:
                 raise KeeperError(Code.INVALID_ACL, path)
-            fixed += own
-            if len(fixed) > ACL_ENTRIES_MAX:
-                raise KeeperError(Code.INVALID_ACL, path)
-        elif entry.identity == _ANYONE or _is_valid(scheme, who):
-            fixed.append(entry)
-        else:
+        if not fixed:
             raise KeeperError(Code.INVALID_ACL, path)
-    if not fixed:
-        raise KeeperError(Code.INVALID_ACL, path)
-    result = tuple(fixed)
-    return OPEN_ACL if result == OPEN_ACL else result
+        result = tuple(fixed)
+        return OPEN_ACL if result == OPEN_ACL else result
 
+    def visible(
+        self, acl: tuple[Acl, ...], identities: tuple[Identity, ...], path: str | None = None
+    ) -> tuple[Acl, ...]:
+        """Return what getACL answers: password hashes are for those with ADMIN only (CVE-2019-0201).
 
-def visible(
-    acl: tuple[Acl, ...], identities: tuple[Identity, ...], path: str | None = None
-) -> tuple[Acl, ...]:
-    """Return what getACL answers: password hashes are for those with ADMIN only (CVE-2019-0201).
+        Raises ``KeeperError(NO_AUTH)`` without READ and ADMIN.
+        """
+        self.check(acl, Perm.READ | Perm.ADMIN, identities, path)
+        try:
+            self.check(acl, Perm.ADMIN, identities, path)
+        except KeeperError:
+            return tuple([Acl(entry.perms, _masked(entry.identity)) for entry in acl])
+        return acl
 
-    Raises ``KeeperError(NO_AUTH)`` without READ and ADMIN.
-    """
-    check(acl, Perm.READ | Perm.ADMIN, identities, path)
-    try:
-        check(acl, Perm.ADMIN, identities, path)
-    except KeeperError:
-        return tuple([Acl(entry.perms, _masked(entry.identity)) for entry in acl])
-    return acl
+    def _is_proof(self, identity: Identity) -> bool:
+        return identity.scheme in _PROVEN and identity.scheme in self.schemes
+
+    def _held(self, identity: Identity, identities: tuple[Identity, ...]) -> bool:
+        scheme, who = identity
+        if scheme not in self.schemes:
+            return False
+        if scheme == "digest" or scheme == "x509":
+            return identity in identities
+        if scheme == "ip":
+            return any(held.scheme == "ip" and addresses.matches(held.id, who) for held in identities)
+        if scheme == "sasl":
+            return any(held.scheme == "sasl" and self._is_sasl_user(held.id, who) for held in identities)
+        return False
+
+    def _is_sasl_user(self, user: str, who: str) -> bool:
+        return user == who or user == "super" or (who != "" and who == self.any_sasl_user)
+
+    def _is_valid(self, identity: Identity) -> bool:
+        scheme, who = identity
+        if scheme not in self.schemes:
+            return False
+        if scheme == "digest":
+            # Java's split drops empty parts at the end.
+            return len(who.rstrip(":").split(":")) == 2
+        if scheme == "ip":
+            return addresses.is_valid(who)
+        if scheme == "sasl":
+            return principals.is_sasl_name(who)
+        return scheme == "x509" and principals.is_distinguished_name(who)
 
 
 def _masked(identity: Identity) -> Identity:
@@ -83,45 +128,3 @@ def _masked(identity: Identity) -> Identity:
         return identity
     user, colon, _ = identity.id.partition(":")
     return Identity("digest", f"{user}:x" if colon else user)
-
-
-def _held(identity: Identity, identities: tuple[Identity, ...]) -> bool:
-    scheme, who = identity
-    if scheme == "digest":
-        return identity in identities
-    if scheme == "ip":
-        return any(held.scheme == "ip" and _in_network(held.id, who) for held in identities)
-    return False
-
-
-def _is_valid(scheme: str, who: str) -> bool:
-    if scheme == "digest":
-        # Java's split drops empty parts at the end.
-        return len(who.rstrip(":").split(":")) == 2
-    return scheme == "ip" and _network(who) is not None
-
-
-@lru_cache(maxsize=1024)
-def _in_network(address: str, expression: str) -> bool:
-    network = _network(expression)
-    if network is None:
-        return False
-    try:
-        return ip_address(address) in network
-    except ValueError:
-        return False
-
-
-def _network(expression: str) -> IPv4Network | IPv6Network | None:
-    """Read an address, or an address and the number of leading bits that count; None for anything else."""
-    address, slash, bits = expression.partition("/")
-    if slash and not (bits.isascii() and bits.isdigit()):
-        return None
-    parts = address.split(".")
-    if all(part.isascii() and part.isdigit() for part in parts):
-        # Leading zeros are decimal, as for Java.
-        address = ".".join([str(int(part[:4])) for part in parts])
-    try:
-        return ip_network(address + slash + bits, strict=False)
-    except ValueError:
-        return None

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from ensemble import limits, paths
 from ensemble.errors import Code, KeeperError
-from ensemble.tree import access
+from ensemble.tree.access import Policy
 from ensemble.tree.multi import part_of, refused
 from ensemble.tree.operations import (
     OPEN_ACL,
@@ -70,10 +70,11 @@ _INT_MAX = 0x7FFFFFFF
 class Preparer(Outlook):
     """Prepares requests against one tree; made anew, or :meth:`reset`, for every term as leader."""
 
-    def __init__(self, tree: Tree, *, extended_types: bool = False) -> None:
-        """Begin with nothing proposed; ``extended_types`` allows TTL znodes."""
+    def __init__(self, tree: Tree, *, extended_types: bool = False, access: Policy | None = None) -> None:
+        """Begin with nothing proposed; ``extended_types`` allows TTL znodes, ``access`` judges access lists."""
         super().__init__(tree)
         self._extended_types = extended_types
+        self.access = access or Policy()
 
     def prepare(self, request: Request, zxid: int, time_ms: int) -> Txn:
         """Return the transaction for ``request``, to be proposed as ``zxid``; never raises KeeperError.
@@ -102,7 +103,7 @@ class Preparer(Outlook):
             paths.validate(path)
             raise KeeperError(Code.NO_NODE, path)
         if draft.acl is not OPEN_ACL:
-            access.check(draft.acl, Perm.WRITE, request.identities, path)
+            self.access.check(draft.acl, Perm.WRITE, request.identities, path)
         draft.version = version = _next_version(draft.version, operation.version, path)
         record = SetDataTxn(path, operation.data, version)
         check_size(path, operation.data, ())
@@ -117,11 +118,11 @@ class Preparer(Outlook):
         slash = path.rfind("/")
         if slash == -1 or "\0" in path:
             raise KeeperError(Code.BAD_ARGUMENTS, path)
-        acl = access.fixup(operation.acl, request.identities, path)
+        acl = self.access.fixup(operation.acl, request.identities, path)
         parent_path = path[:slash] or "/"
         parent = self.existing(parent_path, zxid)
         if parent.acl is not OPEN_ACL:
-            access.check(parent.acl, Perm.CREATE, request.identities, path)
+            self.access.check(parent.acl, Perm.CREATE, request.identities, path)
         mode = operation.mode
         if mode in _SEQUENTIAL:
             # The raw count of creations, not the one clients see: it never goes back.
@@ -166,7 +167,7 @@ class Preparer(Outlook):
         parent_path = _parent_of_deletable(path)
         parent = self.existing(parent_path, zxid)
         # The right to delete is the parent's to give, not the znode's.
-        access.check(parent.acl, Perm.DELETE, request.identities, path)
+        self.access.check(parent.acl, Perm.DELETE, request.identities, path)
         node = self.existing(path, zxid)
         _next_version(node.version, operation.version, path)
         if node.child_count > 0:
@@ -200,9 +201,9 @@ class Preparer(Outlook):
         self.check_session(request.session_id)
         path = operation.path
         paths.validate(path)
-        acl = access.fixup(operation.acl, request.identities, path)
+        acl = self.access.fixup(operation.acl, request.identities, path)
         draft = self.existing(path, zxid)
-        access.check(draft.acl, Perm.ADMIN, request.identities, path)
+        self.access.check(draft.acl, Perm.ADMIN, request.identities, path)
         draft.aversion = _next_version(draft.aversion, operation.version, path)
         draft.acl = acl
         check_size(path, None, acl)
@@ -214,7 +215,7 @@ class Preparer(Outlook):
         path = operation.path
         paths.validate(path)
         draft = self.existing(path, zxid)
-        access.check(draft.acl, Perm.READ, request.identities, path)
+        self.access.check(draft.acl, Perm.READ, request.identities, path)
         return CheckTxn(path, _next_version(draft.version, operation.version, path))
 
     def _create_session(self, request: Request, operation: CreateSession, zxid: int) -> CreateSessionTxn:

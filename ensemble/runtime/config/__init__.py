@@ -7,6 +7,7 @@
     addresses   ``server.N`` lines
     znodes      the kinds of znodes there may be
     server      all of it: ``load(path)`` returns a ``ServerConfig``
+    access      who clients may be and must be
     report      what is in force, and where each value is from, for people
 
 A group of keys that belong together has a module of its own: ``read(values)`` returns the dataclass of

@@ -41,10 +41,14 @@ USED = _names(
     maxClientCnxns minSessionTimeout maxSessionTimeout snapCount autopurge.snapRetainCount
     autopurge.purgeInterval 4lw.commands.whitelist jute.maxbuffer standaloneEnabled dynamicConfigFile
     quorumListenOnAllIPs peerType electionAlg cnxTimeout version coordinator.adminPort coordinator.faults
+    DigestAuthenticationProvider.enabled DigestAuthenticationProvider.digestAlg
+    DigestAuthenticationProvider.superDigest X509AuthenticationProvider.superUser skipACL ensembleAuthName
+    enforce.auth.enabled enforce.auth.schemes letAnySaslUserDoX
     extendedTypesEnabled emulate353TTLNodes znode.container.checkIntervalMs znode.container.maxPerMinute
     znode.container.maxNeverUsedIntervalMs
     """
 )
+USED_PREFIXES = ("server.", "authProvider.")
 
 IRRELEVANT = _names(
     """
@@ -85,7 +89,7 @@ WITHOUT = _names(
     globalOutstandingLimit requestThrottleLimit requestThrottleStallTime requestThrottleDropStale
     requestStaleLatencyCheck requestStaleConnectionCheck largeRequestMaxBytes largeRequestThreshold
     throttledOpWaitTime enforceQuota forceSync snapshot.compression.method digest.enabled
-    sessionRequireClientSASLAuth superUser skipACL audit.enable allowSaslFailedClients
+    sessionRequireClientSASLAuth superUser audit.enable allowSaslFailedClients
     """
 )
 WITHOUT_PREFIXES = (
@@ -96,11 +100,7 @@ WITHOUT_PREFIXES = (
     "multiAddress.",
     "admin.",
     "ssl.",
-    "authProvider.",
-    "enforce.auth.",
     "kerberos.",
-    "DigestAuthenticationProvider.",
-    "X509AuthenticationProvider.",
     "IPAuthenticationProvider.",
 )
 
@@ -118,13 +118,11 @@ WITHOUT_MEANS_OFF = {
     "leaderServes": "yes",
     "forceSync": "yes",
     "enforceQuota": "false",
-    "skipACL": "no",
     "audit.enable": "false",
     "multiAddress.enabled": "false",
     "admin.enableServer": "false",
     "snapshot.compression.method": "",
     "sessionRequireClientSASLAuth": "false",
-    "enforce.auth.enabled": "false",
 }
 """Values of features we lack that ask for just that: nothing to warn about."""
 
@@ -132,7 +130,6 @@ REFUSED = {
     "sslQuorum": "this server cannot yet encrypt the links between servers",
     "quorum.auth.enableSasl": "this server cannot yet authenticate other servers by SASL",
     "sessionRequireClientSASLAuth": "this server cannot yet authenticate clients by SASL",
-    "enforce.auth.enabled": "this server cannot yet enforce an authentication scheme",
 }
 """Protections that must not silently be missing: switched on, they stop the start."""
 
@@ -143,7 +140,7 @@ OTHER_QUORUMS = ("group.", "weight.", "oraclePath")
 def effect_of(key: str) -> Effect:
     """Tell what ``key`` does to this server."""
     bare = key.removeprefix("zookeeper.")
-    if bare in USED or bare.startswith("server."):
+    if bare in USED or bare.startswith(USED_PREFIXES):
         return Effect.USED
     if bare in IRRELEVANT or bare.startswith(IRRELEVANT_PREFIXES):
         return Effect.IRRELEVANT

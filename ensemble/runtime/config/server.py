@@ -12,8 +12,9 @@ from pathlib import Path
 
 from ensemble.errors import ConfigError
 from ensemble.limits import CONNECTIONS_PER_ADDRESS_MAX, FRAME_BYTES_MAX, SNAP_COUNT_TXNS
+from ensemble.replica.access_config import AccessConfig
 from ensemble.replica.config import WORDS_DEFAULT, ZnodeConfig
-from ensemble.runtime.config import znodes
+from ensemble.runtime.config import access, znodes
 from ensemble.runtime.config.addresses import ServerAddress, parse_server
 from ensemble.runtime.config.sources import gather
 from ensemble.runtime.config.values import Values
@@ -62,6 +63,7 @@ class ServerConfig:
     """Four-letter words answered; ``*`` stands for all."""
     frame_bytes_max: int
     znodes: ZnodeConfig
+    access: AccessConfig
     admin_port: int | None
     faults_allowed: bool
     warnings: tuple[str, ...]
@@ -156,6 +158,7 @@ class _Reader:
             words_allowed=self._words(),
             frame_bytes_max=self.values.number("jute.maxbuffer", FRAME_BYTES_MAX, 1024, 2**31 - 1, "bytes"),
             znodes=znodes.read(self.values, sid),
+            access=access.read(self.values),
             admin_port=self.values.port("coordinator.adminPort") or None,
             faults_allowed=self.values.flag("coordinator.faults", default=False),
             warnings=tuple(self.values.warnings),

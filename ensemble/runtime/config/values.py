@@ -36,6 +36,12 @@ class Values:
         self.settle(key, value)
         return value
 
+    def secret(self, key: str) -> str:
+        """Return the value of ``key``, which is not shown to anybody."""
+        value = self.keys.get(key, "")
+        self.settle(key, "(hidden)" if value else "")
+        return value
+
     def number(self, key: str, default: int, low: int, high: int, unit: str) -> int:
         """Read a whole number from ``low`` to ``high``, decimal or 0x…; ``unit`` is for the sentence."""
         text = self.keys.get(key, "")

@@ -330,13 +330,17 @@ class Client:
     """The client's end of a socket: requests in values, answers as they came."""
 
     def __init__(
-        self, world: World, server: Server | None = None, address: tuple[str, int] = ADDRESS
+        self,
+        world: World,
+        server: Server | None = None,
+        address: tuple[str, int] = ADDRESS,
+        subject: str = "",
     ) -> None:
         self.world = world
         self.server = server or world.only
         self.address = address
         self.secure = False
-        self.subject = ""
+        self.subject = subject
         self.received = b""
         self.closed = False
         self.paused = False

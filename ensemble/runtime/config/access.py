@@ -1,0 +1,86 @@
+"""Who clients may be: providers, superusers, and what a client must have proved before it is served.
+
+Source: ProviderRegistry, AuthenticationHelper and the providers of Apache's server/auth.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from ensemble.errors import ConfigError
+from ensemble.replica.access_config import AccessConfig
+from ensemble.runtime.config.values import Values
+from ensemble.tree.access import Policy
+
+_PACKAGE = "org.apache.zookeeper.server.auth."
+_PROVIDERS = {
+    f"{_PACKAGE}DigestAuthenticationProvider": "digest",
+    f"{_PACKAGE}IPAuthenticationProvider": "ip",
+    f"{_PACKAGE}X509AuthenticationProvider": "x509",
+    f"{_PACKAGE}EnsembleAuthenticationProvider": "ensemble",
+}
+_ALGORITHMS = {"SHA1": "sha1", "SHA": "sha1", "MD5": "md5"}
+"""Java's names of hashes that differ from Python's by more than a dash."""
+
+
+def read(values: Values) -> AccessConfig:
+    """Read the group; :class:`ConfigError` for a protection that could not be kept."""
+    policy = Policy(
+        schemes=_schemes(values),
+        skip=values.choice("skipACL", "no", ("yes", "no")) == "yes",
+        any_sasl_user=values.text("letAnySaslUserDoX"),
+    )
+    names = values.text("ensembleAuthName")
+    return AccessConfig(
+        policy=policy,
+        digest_algorithm=_algorithm(values),
+        super_digest=values.secret("DigestAuthenticationProvider.superDigest"),
+        x509_super_user=values.text("X509AuthenticationProvider.superUser"),
+        ensemble_names=frozenset(name.strip() for name in names.split(",")) if names else None,
+        required_schemes=_required(values, policy.schemes),
+    )
+
+
+def _schemes(values: Values) -> frozenset[str]:
+    schemes = {"ip"}
+    if values.flag("DigestAuthenticationProvider.enabled", default=True):
+        schemes.add("digest")
+    if values.keys.get("secureClientPort") or values.keys.get("client.portUnification", "").lower() == "true":
+        schemes.add("x509")
+    for key in [key for key in values.keys if key.startswith("authProvider.")]:
+        provider = values.text(key)
+        if provider in _PROVIDERS:
+            schemes.add(_PROVIDERS[provider])
+        else:
+            values.warnings.append(
+                f"{key}={provider} is a class of Java that this server does not know: nobody is let in by it"
+            )
+    return frozenset(schemes)
+
+
+def _algorithm(values: Values) -> str:
+    name = values.text("DigestAuthenticationProvider.digestAlg", "SHA1")
+    found = _ALGORITHMS.get(name.upper(), name.lower().replace("sha-512/", "sha512_"))
+    for algorithm in (found, found.replace("-", "", 1), found.replace("-", "_")):
+        if algorithm in hashlib.algorithms_guaranteed and not algorithm.startswith("shake"):
+            return algorithm
+    raise ConfigError(
+        f"DigestAuthenticationProvider.digestAlg={name} is not a hash this server knows; write for example SHA-256"
+    )
+
+
+def _required(values: Values, schemes: frozenset[str]) -> frozenset[str]:
+    if not values.flag("enforce.auth.enabled", default=False):
+        return frozenset()
+    required = [scheme.strip() for scheme in values.text("enforce.auth.schemes").split(",")]
+    if required == [""]:
+        raise ConfigError(
+            "enforce.auth.enabled=true needs a scheme; write for example enforce.auth.schemes=digest"
+        )
+    for scheme in required:
+        if scheme not in schemes:
+            raise ConfigError(
+                f"enforce.auth.schemes names {scheme}, which this server does not offer; write some of "
+                f"{', '.join(sorted(schemes))}, or enable it by an authProvider line"
+            )
+    return frozenset(required)

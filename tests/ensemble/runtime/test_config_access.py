@@ -1,0 +1,95 @@
+"""The keys that say who clients may be, and every way they can be wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from ensemble.errors import ConfigError
+from ensemble.replica.access_config import AccessConfig
+from ensemble.runtime.config import access
+from ensemble.runtime.config.values import Values
+
+AUTH = "org.apache.zookeeper.server.auth."
+
+
+def read(**keys: str) -> AccessConfig:
+    return access.read(Values({key.replace("_", "."): value for key, value in keys.items()}))
+
+
+def test_what_apache_does_by_default() -> None:
+    config = read()
+    assert config == AccessConfig()
+    assert config.policy.schemes == {"ip", "digest"}
+
+
+def test_superusers_providers_and_the_ensembles_name() -> None:
+    config = access.read(
+        Values(
+            {
+                "DigestAuthenticationProvider.superDigest": "super:hash",
+                "DigestAuthenticationProvider.digestAlg": "SHA-256",
+                "X509AuthenticationProvider.superUser": "CN=root",
+                "authProvider.1": f"{AUTH}X509AuthenticationProvider",
+                "authProvider.names": f"{AUTH}EnsembleAuthenticationProvider",
+                "ensembleAuthName": "main, blue",
+                "enforce.auth.enabled": "true",
+                "enforce.auth.schemes": "digest, x509",
+                "skipACL": "yes",
+            }
+        )
+    )
+    assert config.policy.schemes == {"ip", "digest", "x509", "ensemble"}
+    assert config.policy.skip
+    assert (config.super_digest, config.digest_algorithm) == ("super:hash", "sha256")
+    assert config.x509_super_user == "CN=root"
+    assert config.ensemble_names == {"main", "blue"}
+    assert config.required_schemes == {"digest", "x509"}
+
+
+@pytest.mark.parametrize(
+    ("written", "known"),
+    [("SHA1", "sha1"), ("sha-1", "sha1"), ("MD5", "md5"), ("SHA-512", "sha512"), ("SHA3-256", "sha3_256")],
+)
+def test_javas_names_of_hashes(written: str, known: str) -> None:
+    config = access.read(Values({"DigestAuthenticationProvider.digestAlg": written}))
+    assert config.digest_algorithm == known
+
+
+def test_a_secure_port_brings_certificates() -> None:
+    assert "x509" in read(secureClientPort="2281").policy.schemes
+
+
+def test_digest_can_be_switched_off() -> None:
+    assert read(DigestAuthenticationProvider_enabled="false").policy.schemes == {"ip"}
+
+
+def test_the_super_digest_is_shown_to_nobody() -> None:
+    values = Values({"DigestAuthenticationProvider.superDigest": "super:hash"})
+    config = access.read(values)
+    assert "super:hash" not in repr(config)
+    assert values.effective["DigestAuthenticationProvider.superDigest"] == "(hidden)"
+
+
+def test_a_provider_of_somebody_elses_is_named_and_lets_nobody_in() -> None:
+    values = Values({"authProvider.1": "com.example.Provider"})
+    assert access.read(values).policy.schemes == {"ip", "digest"}
+    assert "authProvider.1=com.example.Provider" in values.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"DigestAuthenticationProvider.digestAlg": "CRC"}, "digestAlg=CRC is not a hash"),
+        ({"enforce.auth.enabled": "true"}, "write for example enforce.auth.schemes=digest"),
+        (
+            {"enforce.auth.enabled": "true", "enforce.auth.schemes": "x509"},
+            "names x509, which this server does not offer",
+        ),
+        ({"enforce.auth.enabled": "maybe"}, "neither true nor false"),
+        ({"skipACL": "perhaps"}, "skipACL=perhaps"),
+    ],
+)
+def test_a_wrong_value_is_one_sentence(keys: dict[str, str], said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        access.read(Values(keys))
+    assert said in str(caught.value)
