@@ -43,7 +43,7 @@ class Subtree:
         """Count the znodes below ``root``, by one request that all servers since 3.6 answer, and name some."""
         client = await self._session.client()
         async with answered():
-            count = await client.count_descendants(root)
+            count = await client.count_all_children(root)
         some: list[str] = []
         if count:
             async for found in self.walk(root):
@@ -98,7 +98,7 @@ class Subtree:
 
         async def one(path: str) -> list[str]:
             try:
-                return list(await client.children(path))
+                return list(await client.get_children(path))
             except KeeperError as error:
                 if error.code in (Code.NO_NODE, Code.NO_AUTH):
                     return []

@@ -70,7 +70,7 @@ class Znodes:
         limit = max(1, min(limit, PAGE_MAX))
         client = await self.session.client()
         async with answered():
-            names, stat = await client.children2(path)
+            names, stat = await client.get_children2(path)
         names.sort()
         page = names[offset : offset + limit]
         rows = await self.rows([paths.child_of(path, name) for name in page])
@@ -114,7 +114,7 @@ class Znodes:
         _check(directory)
         client = await self.session.client()
         async with answered():
-            names = in_order(await client.children(directory))
+            names = in_order(await client.get_children(directory))
         rows = await self.rows([paths.child_of(directory, name) for name in names[:LINE_MAX]])
         return [row for row in rows if row["kind"] == "E#"], len(names[LINE_MAX:])
 
@@ -124,7 +124,7 @@ class Znodes:
         client = await self.session.client()
         async with answered():
             try:
-                names = await client.children(paths.parent_of(path))
+                names = await client.get_children(paths.parent_of(path))
             except KeeperError as error:
                 if error.code in (Code.NO_NODE, Code.NO_AUTH):
                     return None
@@ -277,7 +277,7 @@ class Znodes:
         client = await self.session.client()
         async with answered():
             try:
-                names = await client.children(parent)
+                names = await client.get_children(parent)
             except KeeperError as error:
                 if error.code is not Code.NO_NODE:
                     raise

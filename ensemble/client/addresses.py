@@ -1,25 +1,49 @@
-"""The servers of a connect string."""
+"""The servers of a connect string, and where in their tree the client lives."""
 
 from __future__ import annotations
 
-from ensemble.errors import ConfigError
+from dataclasses import dataclass
+
+from ensemble import paths
+from ensemble.client.chroot import Chroot
+from ensemble.errors import ConfigError, KeeperError
 
 DEFAULT_PORT = 2181
 
 Address = tuple[str, int]
 
 
-def parse(text: str) -> list[Address]:
-    """Read ``host:port,host:port``: the port may be left out, an IPv6 host with a port stands in brackets.
+@dataclass(frozen=True, slots=True)
+class ConnectString:
+    """What ``host:port,host:port/chroot`` says."""
 
-    Raises ``ConfigError`` for an empty list, a bad port, or a chroot suffix, which is not supported.
+    addresses: tuple[Address, ...]
+    chroot: Chroot
+
+
+def parse(text: str) -> ConnectString:
+    """Read ``host:port,host:port/chroot``: the port may be left out, an IPv6 host with a port stands in
+    brackets, the chroot is a path and may be left out.
+
+    Raises ``ConfigError`` for an empty list, a bad port, or a chroot that is no path.
     """
-    if "/" in text:
-        raise ConfigError(f"servers {text!r}: a chroot path is not supported")
-    addresses = [_parse_one(part.strip(), text) for part in text.split(",") if part.strip()]
+    servers, slash, path = text.partition("/")
+    addresses = tuple(_parse_one(part.strip(), text) for part in servers.split(",") if part.strip())
     if not addresses:
         raise ConfigError(f"servers {text!r}: name at least one as host:port")
-    return addresses
+    return ConnectString(addresses, _parse_chroot(slash + path.strip(), text))
+
+
+def _parse_chroot(path: str, text: str) -> Chroot:
+    if path in ("", "/"):
+        return Chroot()
+    try:
+        paths.validate(path)
+    except KeeperError:
+        raise ConfigError(
+            f"servers {text!r}: {path!r} is no path; write the chroot once, at the end"
+        ) from None
+    return Chroot(path)
 
 
 def _parse_one(part: str, text: str) -> Address:

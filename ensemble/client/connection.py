@@ -1,9 +1,13 @@
 """Connections for a session: one server after the other, pings, and knowing when one is lost.
 
 The only module of the client that sees a socket and a clock. It gives bytes to a ``Session`` and takes bytes
-from it, and knows nothing of what they say. With a session time-out of T: a ping when nothing was sent for
-T/3, another server when nothing was heard for 2T/3, and T over the number of servers for a server to accept
-us. Servers are tried in turn from a random one on, so that a crowd of clients spreads.
+from it, and knows nothing of what they say. Servers are tried in turn, in an order that each client shuffles
+for itself, and a name is looked up anew at every attempt.
+
+With a session time-out of T, as Apache's client has it (ClientCnxn.SendThread): T over the number of servers
+for one to accept us; a ping when nothing was sent for T/3, a second less when that is long, and every 10 s at
+least; another server when nothing was heard for 2T/3; and after 4T/3 without a word from any server the session
+is over, for the servers have ended it by then (ZOOKEEPER-4508).
 """
 
 from __future__ import annotations
@@ -11,6 +15,9 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
+from contextlib import suppress
+from socket import SOCK_STREAM
+from ssl import SSLContext, SSLError
 
 from ensemble.client.addresses import Address
 from ensemble.client.session import Session, State
@@ -19,6 +26,20 @@ from ensemble.errors import WireError
 _PAUSE_S_MIN = 0.05
 _PAUSE_S_MAX = 1.0
 """Between two rounds in which no server accepted us."""
+
+_PING_EARLY_S = 1.0
+_PING_S_MAX = 10.0
+
+_SEARCH_S_MIN = 0.1
+_SEARCH_S_MAX = 60.0
+_SEARCH_ANSWER_S_MAX = 1.0
+"""How often a read-only server's client asks others whether they have a quorum, and how long it waits."""
+
+
+def ping_after_s(timeout_s: float) -> float:
+    """Return after which silence of ours a ping is due."""
+    third = timeout_s / 3
+    return min(third if third <= _PING_EARLY_S else max(_PING_EARLY_S, third - _PING_EARLY_S), _PING_S_MAX)
 
 
 class _Protocol(asyncio.Protocol):
@@ -70,11 +91,16 @@ class _Protocol(asyncio.Protocol):
 class Connector:
     """Keeps a session connected until it ends."""
 
-    def __init__(self, addresses: Sequence[Address], session: Session) -> None:
-        self._addresses = addresses
+    def __init__(self, addresses: Sequence[Address], session: Session, ssl: SSLContext | None) -> None:
+        # S311: this spreads clients over servers, it guards nothing.
+        self._addresses = random.sample(addresses, len(addresses))
+        self._next = 0
         self._session = session
+        self._ssl = ssl
         self._protocol: _Protocol | None = None
         self._flush_due = False
+        self._heard_at = 0.0
+        """When a server last said something, on connections that are gone."""
         self.server: Address | None = None
         """The server connected to, or last tried."""
 
@@ -92,51 +118,142 @@ class Connector:
 
     async def run(self) -> None:
         """Connect, keep, reconnect; returns when the session ended."""
-        # S311: this spreads clients over servers, it guards nothing.
-        index = random.randrange(len(self._addresses))  # noqa: S311
+        self._heard_at = asyncio.get_running_loop().time()
+        tasks = [asyncio.create_task(self._serve_in_turn()), asyncio.create_task(self._expire_unheard())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _serve_in_turn(self) -> None:
         failures = 0
-        while self._session.state in (State.CONNECTING, State.CONNECTED):
-            self.server = self._addresses[index % len(self._addresses)]
-            index += 1
+        while not self._session.state.over:
+            self.server = self._turn()
             failures = 0 if await self._serve(self.server) else failures + 1
             if failures and failures % len(self._addresses) == 0:
                 rounds = failures // len(self._addresses)
-                await asyncio.sleep(min(_PAUSE_S_MIN * 2 ** min(rounds, 10), _PAUSE_S_MAX))
+                pause_s = min(_PAUSE_S_MIN * 2 ** min(rounds, 10), _PAUSE_S_MAX)
+                await asyncio.sleep(pause_s * random.uniform(0.5, 1))  # noqa: S311
+
+    def _turn(self) -> Address:
+        """Return the server whose turn it is."""
+        address = self._addresses[self._next % len(self._addresses)]
+        self._next += 1
+        return address
+
+    async def _expire_unheard(self) -> None:
+        """Return when no server was heard of for so long that the session is over."""
+        loop = asyncio.get_running_loop()
+        while True:
+            timeout_s = self._session.timeout_ms / 1000
+            left_s = self._last_heard_at() + timeout_s * 4 / 3 - loop.time()
+            if self._session.session_id == 0:
+                left_s = timeout_s  # there is no session yet that could expire
+            elif left_s <= 0:
+                self._session.expire()
+                return
+            await asyncio.sleep(left_s)
+
+    def _last_heard_at(self) -> float:
+        """Return when a server last said something; that a socket opened says nothing."""
+        if self._protocol is not None and self._protocol.answered.done():
+            return self._protocol.heard_at
+        return self._heard_at
 
     async def _serve(self, address: Address) -> bool:
         """Work with one server for as long as it lasts; tell whether it accepted us at all."""
         patience = self._session.timeout_ms / 1000 / len(self._addresses)
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(patience):
-                _, protocol = await loop.create_connection(lambda: _Protocol(self._session), *address)
-        except OSError:  # TimeoutError is one
+        protocol = await self._open(address, patience)
+        if protocol is None:
             return False
         self._protocol = protocol
         try:
             await asyncio.wait(
                 (protocol.lost, protocol.answered), timeout=patience, return_when="FIRST_COMPLETED"
             )
-            accepted = self._session.state is State.CONNECTED and not protocol.lost.done()
+            accepted = self._session.state.connected and not protocol.lost.done()
             if accepted:
                 await self._keep(protocol)
             return accepted
         finally:
             self._protocol = None
+            if protocol.answered.done():
+                self._heard_at = protocol.heard_at
             protocol.abort()
             self._session.on_connection_lost()
 
+    async def _open(self, address: Address, patience: float) -> _Protocol | None:
+        """Connect to one of the addresses that a name has now, whichever accepts first when tried in turn."""
+        loop = asyncio.get_running_loop()
+        name, port = address
+        found: set[object] = set()
+        with suppress(OSError, SSLError):  # TimeoutError is one of the former
+            async with asyncio.timeout(patience):
+                found = {info[4][0] for info in await loop.getaddrinfo(name, port, type=SOCK_STREAM)}
+        hosts = sorted(str(host) for host in found)
+        for host in random.sample(hosts, len(hosts)):
+            with suppress(OSError, SSLError):
+                async with asyncio.timeout(patience / len(hosts)):
+                    _, protocol = await loop.create_connection(
+                        lambda: _Protocol(self._session),
+                        host,
+                        port,
+                        ssl=self._ssl,
+                        server_hostname=name if self._ssl else None,
+                    )
+                    return protocol
+        return None
+
     async def _keep(self, protocol: _Protocol) -> None:
-        """Ping; return when the connection is lost or the server has fallen silent."""
+        """Ping; return when the connection is lost, the server has fallen silent, or a better one is found."""
         now = asyncio.get_running_loop().time
-        timeout = self._session.timeout_ms / 1000
-        while not protocol.lost.done():
-            silent_at = protocol.heard_at + timeout * 2 / 3
-            ping_at = protocol.sent_at + timeout / 3
-            if now() >= silent_at:
+        timeout_s = self._session.timeout_ms / 1000
+        ends: list[asyncio.Future[None]] = [protocol.lost]
+        search = None
+        if self._session.state is State.CONNECTED_READ_ONLY:
+            search = asyncio.create_task(self._find_quorum())
+            ends.append(search)
+        try:
+            while not any(end.done() for end in ends):
+                silent_at = protocol.heard_at + timeout_s * 2 / 3
+                ping_at = protocol.sent_at + ping_after_s(timeout_s)
+                if now() >= silent_at:
+                    return
+                if now() >= ping_at:
+                    self._session.ping()
+                    protocol.flush()
+                    continue
+                left_s = min(silent_at, ping_at) - now()
+                await asyncio.wait(ends, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if search is not None:
+                search.cancel()
+
+    # --- read-only: is there a quorum elsewhere? ----------------------------------------------------------
+
+    async def _find_quorum(self) -> None:
+        """Ask one server after the other; return when it is the turn of one that takes writes."""
+        pause_s = _SEARCH_S_MIN
+        while True:
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _SEARCH_S_MAX)
+            address = self._addresses[self._next % len(self._addresses)]
+            if await self._takes_writes(address):
                 return
-            if now() >= ping_at:
-                self._session.ping()
-                protocol.flush()
-                continue
-            await asyncio.wait((protocol.lost,), timeout=min(silent_at, ping_at) - now())
+            self._next += 1
+
+    async def _takes_writes(self, address: Address) -> bool:
+        answer = b""
+        with suppress(OSError, SSLError):
+            async with asyncio.timeout(_SEARCH_ANSWER_S_MAX):
+                reader, writer = await asyncio.open_connection(*address, ssl=self._ssl)
+                try:
+                    writer.write(b"isro")
+                    answer = await reader.read()
+                finally:
+                    writer.close()
+        return answer.strip() == b"rw"

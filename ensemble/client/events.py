@@ -45,6 +45,11 @@ class EventStream:
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
 
+    @property
+    def pending(self) -> int:
+        """How many events are there to be read."""
+        return len(self._events)
+
     async def next(self) -> WatchEvent:
         """Wait for the next event; ``WatchEnded`` when none can come."""
         while not self._events:

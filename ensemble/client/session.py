@@ -5,11 +5,11 @@ connection (the id and its password, the last zxid seen, watches, credentials), 
 and puts all of it to a new connection. It knows no socket and no clock: ``connection`` brings the bytes and
 decides when a server is lost.
 
-    CONNECTING --- connect reply ---> CONNECTED
-        ^  \\                             |  |
-        |   \\-- reply with time-out 0 -> EXPIRED
-        |                                |  |
-        +-------- connection lost -------+  +-- closed --> CLOSED      (from any state)
+    CONNECTING --- connect reply ---> CONNECTED, CONNECTED_READ_ONLY
+        ^  \\                             |
+        |   \\-- time-out 0, or silence -> EXPIRED       closed -> CLOSED      (from any state)
+        |                                |              credentials refused at a reconnect -> AUTH_FAILED
+        +-------- connection lost -------+
 
 Rules: answers come in the order of requests, save those of pings and credentials, which are told by their
 xid; a request is sent on one connection only, so that losing it says "perhaps". A request made while there
@@ -25,9 +25,9 @@ from enum import Enum
 from typing import Any
 
 from ensemble import limits
-from ensemble.client.errors import ClientClosed, ConnectionLoss, SessionExpired, code_of
+from ensemble.client.errors import AuthFailed, ClientClosed, ConnectionLoss, SessionExpired, refusal
 from ensemble.client.watches import Watcher, Watches, WatchEvent, WatchKind
-from ensemble.errors import Code, KeeperError, WireError
+from ensemble.errors import Code, WireError
 from ensemble.jute import Reader
 from ensemble.tree.operations import Auth, EventType, NoBody, Op, SetWatches
 from ensemble.wire import replies, requests
@@ -42,8 +42,21 @@ class State(Enum):
 
     CONNECTING = "connecting"
     CONNECTED = "connected"
+    CONNECTED_READ_ONLY = "connected, read-only"
+    """To a server without a quorum, which answers reads from what it has."""
     EXPIRED = "expired"
+    AUTH_FAILED = "not authenticated"
     CLOSED = "closed"
+
+    @property
+    def connected(self) -> bool:
+        """Whether a server answers."""
+        return self in (State.CONNECTED, State.CONNECTED_READ_ONLY)
+
+    @property
+    def over(self) -> bool:
+        """Whether this is the end: no other state follows."""
+        return self in (State.EXPIRED, State.AUTH_FAILED, State.CLOSED)
 
 
 @dataclass(slots=True, eq=False)
@@ -78,6 +91,7 @@ class Session:
         session_id: int = 0,
         password: bytes = bytes(limits.SESSION_PASSWORD_BYTES),
         read_only: bool = False,
+        frame_bytes_max: int = limits.PEER_FRAME_BYTES_MAX,
     ) -> None:
         self.state = State.CONNECTING
         self.session_id = session_id
@@ -85,15 +99,16 @@ class Session:
         self.timeout_ms = timeout_ms
         """What was asked for, then what the server granted."""
         self.zxid_seen = 0
-        self.read_only = False
-        """Whether the server at the other end refuses writes, being without a quorum."""
+        self._frame_bytes_max = frame_bytes_max
+        self._agreed = session_id != 0
+        """Whether a quorum knows the session: what a read-only server opens is known to nobody else."""
         self._timeout_ms_wanted = timeout_ms
         self._read_only_allowed = read_only
         self._tell = tell
         self._state_changed = state_changed
         self._watches = Watches()
         self._credentials: list[Auth] = []
-        self._frames = FrameBuffer(limits.PEER_FRAME_BYTES_MAX)
+        self._frames = FrameBuffer(frame_bytes_max)
         self._out: list[bytes] = []
         self._waiting: deque[Call] = deque()
         self._sent: deque[tuple[int, Call]] = deque()
@@ -104,13 +119,13 @@ class Session:
 
     def on_connection(self) -> None:
         """A connection to a server is open: introduce ourselves."""
-        self._frames = FrameBuffer(limits.PEER_FRAME_BYTES_MAX)
+        self._frames = FrameBuffer(self._frame_bytes_max)
         request = ConnectRequest(
             0,
             self.zxid_seen,
             self._timeout_ms_wanted,
-            self.session_id,
-            self.password,
+            self.session_id if self._agreed else 0,
+            self.password if self._agreed else bytes(limits.SESSION_PASSWORD_BYTES),
             self._read_only_allowed,
         )
         self._out = [requests.encode_connect(request)]
@@ -118,7 +133,7 @@ class Session:
     def on_data(self, data: bytes) -> None:
         """Bytes from the server. Raises ``WireError`` when they are not the protocol: drop the connection."""
         for frame in self._frames.feed(data):
-            if self.state is State.CONNECTED:
+            if self.state.connected:
                 self._on_answer(frame)
             elif self.state is State.CONNECTING:
                 self._on_connect_reply(frame)
@@ -131,7 +146,7 @@ class Session:
         lost = [call for _, call in self._sent] + list(self._auth_sent)
         self._sent.clear()
         self._auth_sent.clear()
-        if self.state is State.CONNECTED:
+        if self.state.connected:
             self._enter(State.CONNECTING)
         for call in lost:
             call.failed(ConnectionLoss(f"connection lost before the answer to {Op(call.op).name}"))
@@ -149,7 +164,7 @@ class Session:
         Raises ``SessionExpired`` or ``ClientClosed`` when there will be none, ``ConnectionLoss`` when too
         many are waiting for one already.
         """
-        if self.state is State.CONNECTED:
+        if self.state.connected:
             self._send(call)
         elif self.state is State.CONNECTING:
             if len(self._waiting) >= limits.OUTSTANDING_PER_CONNECTION_MAX:
@@ -168,9 +183,18 @@ class Session:
         """Send a ping, so that the session lives and the server has something to answer."""
         self._out.append(requests.encode_request(PING_XID, Op.PING, NoBody()))
 
+    def expire(self) -> None:
+        """The servers were out of reach for so long that they have ended the session: do the same, and do not
+        wait to hear it (ZOOKEEPER-4508)."""
+        self._finish(State.EXPIRED)
+
     def close(self) -> None:
         """End the client's side: nothing is called afterwards, and everybody who waits is told."""
         self._finish(State.CLOSED)
+
+    def watchers(self, kind: WatchKind, path: str) -> tuple[Watcher, ...]:
+        """Return who watches a path."""
+        return self._watches.watchers(kind, path)
 
     def forget_watch(self, kind: WatchKind, path: str, watcher: Watcher) -> bool:
         """Take a watcher out; tell whether anything still watches that path."""
@@ -191,10 +215,10 @@ class Session:
     def _introduce(self) -> None:
         """Put what outlasts a connection to a new one: first who we are, then what we watch."""
         for credential in self._credentials:
-            self._send(_unasked(Op.AUTH, credential))
+            self._send(self._unasked(Op.AUTH, credential))
         for watches in self._watches.requests(self.zxid_seen):
             op = Op.SET_WATCHES2 if watches.persistent or watches.persistent_recursive else Op.SET_WATCHES
-            call = _unasked(op, watches)
+            call = self._unasked(op, watches)
             self._out.append(requests.request_frame(SET_WATCHES_XID, op, call.record))
             self._sent.append((SET_WATCHES_XID, call))
         while self._waiting:
@@ -209,8 +233,9 @@ class Session:
             return
         self.session_id, self.password = reply.session_id, reply.password
         self.timeout_ms = reply.timeout_ms
-        self.read_only = bool(reply.read_only)
-        self._enter(State.CONNECTED)
+        # Servers of 3.4 without read-only mode leave the flag out.
+        self._agreed = self._agreed or not reply.read_only
+        self._enter(State.CONNECTED_READ_ONLY if reply.read_only else State.CONNECTED)
         self._introduce()
 
     def _on_answer(self, frame: bytes) -> None:
@@ -255,10 +280,8 @@ class Session:
             if call.credential is not None and call.credential not in self._credentials:
                 self._credentials.append(call.credential)
             call.done(value)
-        elif error == Code.SESSION_EXPIRED:
-            call.failed(SessionExpired("the session expired"))
         else:
-            call.failed(KeeperError(code_of(error), call.path))
+            call.failed(refusal(error, call.path))
 
     # --- the end ----------------------------------------------------------------------------------------
 
@@ -267,7 +290,7 @@ class Session:
         self._state_changed(state)
 
     def _finish(self, state: State) -> None:
-        if self.state in (State.EXPIRED, State.CLOSED):
+        if self.state.over:
             return
         self._enter(state)
         calls = [call for _, call in self._sent] + list(self._auth_sent) + list(self._waiting)
@@ -282,11 +305,17 @@ class Session:
     def _gone(self) -> Exception:
         if self.state is State.EXPIRED:
             return SessionExpired(f"session 0x{self.session_id & (2**64 - 1):x} expired")
+        if self.state is State.AUTH_FAILED:
+            return AuthFailed()
         return ClientClosed("the client is closed")
 
+    def _on_unasked_failure(self, error: Exception) -> None:
+        """Credentials that were good and are not any more: without them the client would go on as somebody
+        else. A watch that is not set is set at the next connection."""
+        if isinstance(error, AuthFailed):
+            self._finish(State.AUTH_FAILED)
 
-def _unasked(op: int, operation: Auth | SetWatches) -> Call:
-    """A request of the session itself: its outcome shows elsewhere (a server closes the connection of
-    somebody whose credentials it refuses, and a watch that is not set is set at the next connection)."""
-    record = requests.encode_operation(op, operation)
-    return Call(op, record, None, lambda reader: None, lambda value: None, lambda error: None)
+    def _unasked(self, op: int, operation: Auth | SetWatches) -> Call:
+        """A request of the session itself."""
+        record = requests.encode_operation(op, operation)
+        return Call(op, record, None, lambda reader: None, lambda value: None, self._on_unasked_failure)

@@ -65,6 +65,10 @@ class Watches:
         if not watchers:
             self._tables[kind].pop(path, None)
 
+    def watchers(self, kind: WatchKind, path: str) -> tuple[Watcher, ...]:
+        """Return who watches ``path`` in that way."""
+        return tuple(self._tables[kind].get(path, ()))
+
     def watched(self, path: str) -> bool:
         """Tell whether anybody watches ``path`` itself, in whatever way."""
         return any(path in table for table in self._tables)

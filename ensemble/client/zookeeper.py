@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
+from ssl import SSLContext
 from types import TracebackType
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from ensemble import limits
-from ensemble.client.addresses import Address, parse
+from ensemble.client.addresses import Address, ConnectString, parse
+from ensemble.client.chroot import Chroot
 from ensemble.client.connection import Connector
-from ensemble.client.errors import ClientError, ConnectionLoss, SessionExpired
-from ensemble.client.operations import Operations
+from ensemble.client.errors import AuthFailed, ClientError, ConnectionLoss, SessionExpired, refusal
+from ensemble.client.quota import Quotas
 from ensemble.client.session import Call, Session, State
 from ensemble.client.watches import Watcher, WatchEvent, WatchKind
+from ensemble.client.watching import Watching
+from ensemble.errors import KeeperError
 from ensemble.jute import Reader
 from ensemble.tree.operations import Auth, CloseSession, Op, Operation
 from ensemble.wire import requests
@@ -24,11 +28,13 @@ T = TypeVar("T")
 StateListener = Callable[[State], None]
 
 
-class ZooKeeper(Operations):
+class ZooKeeper(Quotas, Watching):
     """A client of an ensemble, ours or Apache's::
 
-        async with ZooKeeper("127.0.0.1:2181,127.0.0.1:2182", session_timeout_ms=10_000) as zk:
+        async with ZooKeeper("127.0.0.1:2181,127.0.0.1:2182/app", session_timeout_ms=10_000) as zk:
             await zk.create("/greeting", b"hello")
+
+    What stands behind the addresses is the chroot: ``/greeting`` is the servers' ``/app/greeting``.
 
     Requests may be made together (``asyncio.gather``): they leave in the order made and are answered in it.
     While no server can be reached requests wait; what was already sent fails with ``ConnectionLoss``. One
@@ -42,19 +48,26 @@ class ZooKeeper(Operations):
         session_timeout_ms: int = 10_000,
         resume: tuple[int, bytes] | None = None,
         read_only: bool = False,
+        ssl: SSLContext | None = None,
+        frame_bytes_max: int = limits.PEER_FRAME_BYTES_MAX,
     ) -> None:
-        """``resume`` takes over the session of that id and password; ``read_only`` accepts a server that
-        has lost its quorum. Raises ``ConfigError`` for servers that are none."""
-        self._addresses = parse(servers) if isinstance(servers, str) else list(servers)
+        """``resume`` takes over the session of that id and password. ``read_only`` accepts a server that has
+        lost its quorum, for as long as no other is found. ``ssl`` encrypts, and checks the server as that
+        context says. An answer larger than ``frame_bytes_max`` costs the connection. Raises ``ConfigError``
+        for servers that are none."""
+        where = parse(servers) if isinstance(servers, str) else ConnectString(tuple(servers), Chroot())
+        self._addresses = where.addresses
+        self.chroot = where.chroot
         options = {} if resume is None else {"session_id": resume[0], "password": resume[1]}
         self._session = Session(
             session_timeout_ms,
             tell=self._tell,
             state_changed=self._on_state,
             read_only=read_only,
+            frame_bytes_max=frame_bytes_max,
             **options,  # type: ignore[arg-type]
         )
-        self._connector = Connector(self._addresses, self._session)
+        self._connector = Connector(self._addresses, self._session, ssl)
         self._listeners: list[StateListener] = []
         self._settled = asyncio.Event()
         self._room = asyncio.Semaphore(limits.OUTSTANDING_PER_CONNECTION_MAX)
@@ -97,6 +110,24 @@ class ZooKeeper(Operations):
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
+    async def states(self) -> AsyncIterator[State]:
+        """Yield the present state, then each new one, up to EXPIRED, AUTH_FAILED or CLOSED, which is the last::
+
+        async for state in zk.states():
+            print(state.value)
+        """
+        changes: asyncio.Queue[State] = asyncio.Queue()
+        changes.put_nowait(self.state)
+        stop = self.listen(changes.put_nowait)
+        try:
+            while True:
+                state = await changes.get()
+                yield state
+                if state.over:
+                    return
+        finally:
+            stop()
+
     # --- life -------------------------------------------------------------------------------------------
 
     async def start(self, timeout_ms: int | None = None) -> None:
@@ -116,11 +147,14 @@ class ZooKeeper(Operations):
         if self.state is State.EXPIRED:
             await self.detach()
             raise SessionExpired("the session to resume is no more")
+        if self.state is State.AUTH_FAILED:
+            await self.detach()
+            raise AuthFailed
 
     async def close(self) -> None:
         """End the session, its ephemerals with it, and the client. Without a connection the session is left
         to expire."""
-        if self.state is State.CONNECTED:
+        if self.state.connected:
             grace_s = self._session.timeout_ms / 1000 / 3
             with suppress(ClientError, TimeoutError):
                 async with asyncio.timeout(grace_s):
@@ -135,7 +169,7 @@ class ZooKeeper(Operations):
             with suppress(asyncio.CancelledError):
                 await self._task
 
-    async def __aenter__(self) -> ZooKeeper:
+    async def __aenter__(self) -> Self:
         await self.start()
         return self
 
@@ -156,7 +190,7 @@ class ZooKeeper(Operations):
         watch: Watcher | None = None,
         watch_kind: WatchKind = WatchKind.DATA,
     ) -> T:
-        """Send any operation; see :meth:`Operations.call`. Waits while too many are unanswered."""
+        """Send any operation; see :meth:`Caller.call`. Waits while too many are unanswered."""
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         call = Call(
             op,
@@ -164,7 +198,7 @@ class ZooKeeper(Operations):
             path,
             read,
             lambda value: None if answer.done() else answer.set_result(value),
-            lambda error: None if answer.done() else answer.set_exception(error),
+            lambda error: None if answer.done() else answer.set_exception(self._outside(error)),
             watch,
             watch_kind,
             operation if isinstance(operation, Auth) else None,
@@ -185,14 +219,25 @@ class ZooKeeper(Operations):
         """
         await self.call(Op.AUTH, Auth(0, scheme, credential), None, lambda reader: None)
 
+    def _watchers(self, kind: WatchKind, path: str) -> tuple[Watcher, ...]:
+        return self._session.watchers(kind, path)
+
     def _forget_watch(self, kind: WatchKind, path: str, watcher: Watcher) -> bool:
         return self._session.forget_watch(kind, path, watcher)
+
+    def _outside(self, error: Exception) -> Exception:
+        """Name the path in a refusal as the client knows it."""
+        if self.chroot.root and isinstance(error, KeeperError) and error.path:
+            return refusal(error.code, self.chroot.outside(error.path))
+        return error
 
     # --- from the session -------------------------------------------------------------------------------
     #
     # Callbacks of users run from the loop, one by one: what they raise is theirs, and the loop reports it.
 
     def _tell(self, watcher: Watcher, event: WatchEvent) -> None:
+        if self.chroot.root:
+            event = WatchEvent(event.type, self.chroot.outside(event.path))
         asyncio.get_running_loop().call_soon(watcher, event)
 
     def _on_state(self, state: State) -> None:

@@ -64,7 +64,7 @@ async def first_in_line(zk: ZooKeeper, mine: str) -> None:
     """Wait until ``mine`` is the lowest of its siblings, watching only the one before it."""
     parent, _, name = mine.rpartition("/")
     while True:
-        before = sorted(other for other in await zk.children(parent) if other < name)
+        before = sorted(other for other in await zk.get_children(parent) if other < name)
         if not before:
             return
         gone = EventStream()
@@ -78,9 +78,9 @@ async def candidate(zk: ZooKeeper, name: str) -> None:
     await first_in_line(zk, mine)
     while True:
         changed = EventStream()
-        workers = sorted(await zk.children(WORKERS, watch=changed))
-        jobs = sorted(await zk.children(JOBS, watch=changed))
-        for absent in set(await zk.children(ASSIGNED)) - set(workers):
+        workers = sorted(await zk.get_children(WORKERS, watch=changed))
+        jobs = sorted(await zk.get_children(JOBS, watch=changed))
+        for absent in set(await zk.get_children(ASSIGNED)) - set(workers):
             await _take_back(zk, absent)
         if workers:
             for job in jobs:
@@ -89,7 +89,7 @@ async def candidate(zk: ZooKeeper, name: str) -> None:
 
 
 async def _take_back(zk: ZooKeeper, worker: str) -> None:
-    for job in await zk.children(f"{ASSIGNED}/{worker}"):
+    for job in await zk.get_children(f"{ASSIGNED}/{worker}"):
         await _move(zk, f"{ASSIGNED}/{worker}/{job}", f"{JOBS}/{job}")
     with contextlib.suppress(KeeperError):
         await zk.delete(f"{ASSIGNED}/{worker}")
@@ -109,7 +109,7 @@ async def worker(zk: ZooKeeper, name: str) -> None:
     done = 0
     while True:
         changed = EventStream()
-        jobs = sorted(await zk.children(inbox, watch=changed))
+        jobs = sorted(await zk.get_children(inbox, watch=changed))
         if not jobs:
             await changed
             continue
@@ -123,7 +123,7 @@ async def worker(zk: ZooKeeper, name: str) -> None:
 async def customer(zk: ZooKeeper, name: str) -> None:
     """Bring a job now and then, as long as not too many wait."""
     while True:
-        if len(await zk.children(JOBS)) < JOBS_WAITING_MAX:
+        if len(await zk.get_children(JOBS)) < JOBS_WAITING_MAX:
             await zk.create(f"{JOBS}/job-", name.encode(), mode=CreateMode.PERSISTENT_SEQUENTIAL)
         await pause(0.4, 1.6)
 

@@ -117,8 +117,9 @@ def _pack_remove_watches(removal: RemoveWatches) -> bytes:
 
 
 def _pack_reconfig(change: Reconfig) -> bytes:
+    # What is not wanted is null on the wire: Apache takes an empty list of members for a list.
     texts = (change.joining, change.leaving, change.new_members)
-    return b"".join([pack_string(text) for text in texts]) + pack_long(change.config_version)
+    return b"".join([pack_string(text or None) for text in texts]) + pack_long(change.config_version)
 
 
 def _pack_create_session(session: CreateSession) -> bytes:

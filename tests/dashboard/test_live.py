@@ -244,7 +244,7 @@ async def test_expiring_a_session_does_what_was_announced(
     await holder.start()
     await holder.create("/workers/w1", mode=CreateMode.EPHEMERAL)
     await other.sync()  # else the watch may be set before w1 is there, and fire for its creation
-    await other.children("/workers", watch=fired.append)
+    await other.get_children("/workers", watch=fired.append)
     name = f"0x{holder.session_id & (2**64 - 1):x}"
 
     async def dialog() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from ensemble.client import (
     WatchEvent,
     ZooKeeper,
 )
+from ensemble.client.connection import ping_after_s
 from ensemble.tree.operations import Op
 from ensemble.wire import replies, requests
 from ensemble.wire.frames import FrameBuffer
@@ -38,6 +40,8 @@ class FakeServer:
         self.silent = False
         self.babbles = False
         self.expires = False
+        self.read_only = False
+        self.asked = asyncio.Event()
         self.pings = asyncio.Semaphore(0)
         """Released at each ping."""
         self._writers: list[asyncio.StreamWriter] = []
@@ -65,6 +69,10 @@ class FakeServer:
         connected = False
         try:
             while data := await reader.read(2**16):
+                if data == b"isro":
+                    self.asked.set()
+                    writer.write(b"ro" if self.read_only else b"rw")
+                    return
                 for frame in frames.feed(data):
                     if connected:
                         self._answer(frame, writer)
@@ -81,7 +89,8 @@ class FakeServer:
         if self.expires:
             writer.write(replies.connect_refusal())
         elif self.accepts:
-            writer.write(replies.connect_reply(request.timeout_ms, request.session_id or 7, b"p" * 16))
+            session_id = request.session_id or 7
+            writer.write(replies.connect_reply(request.timeout_ms, session_id, b"p" * 16, self.read_only))
         return self.accepts
 
     def _answer(self, frame: bytes, writer: asyncio.StreamWriter) -> None:
@@ -216,6 +225,63 @@ async def test_expiry_while_away() -> None:
             await zk.sync()
 
 
+async def test_a_session_that_no_server_heard_of_for_long_is_over() -> None:
+    async with servers(1) as fakes, _client(fakes) as zk:
+        (fake,) = fakes
+        fake.accepts = False  # the socket opens, and nobody speaks
+        lost_at = asyncio.get_running_loop().time()
+        fake.cut()
+        async with asyncio.timeout(5):
+            seen = [state async for state in zk.states()]
+        took_s = asyncio.get_running_loop().time() - lost_at
+        assert seen[-2:] == [State.CONNECTING, State.EXPIRED]
+        # Heard last at most a ping before it was cut.
+        assert took_s * 1000 > TIMEOUT_MS * 0.9
+        with pytest.raises(SessionExpired):
+            await zk.get("/")
+
+
+async def test_a_read_only_client_goes_to_the_quorum_when_there_is_one() -> None:
+    async with servers(2) as fakes:
+        for fake in fakes:
+            fake.read_only = True
+        async with ZooKeeper(
+            [("127.0.0.1", fake.port) for fake in fakes], session_timeout_ms=20_000, read_only=True
+        ) as zk:
+            assert zk.state is State.CONNECTED_READ_ONLY
+            reached = _state_reached(zk)
+            other = next(fake for fake in fakes if fake is not _serving(zk, fakes))
+            await other.asked.wait()
+            other.read_only = False
+            async with asyncio.timeout(10):
+                await reached(State.CONNECTED)
+            assert _serving(zk, fakes) is other
+            assert [connect.session_id for connect in other.connects] == [0]
+
+
+async def test_a_name_is_looked_up_at_every_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with servers(1) as (fake,):
+        loop, asked = asyncio.get_running_loop(), []
+        look_up = loop.getaddrinfo
+
+        async def moved(host: str, port: int, **options: Any) -> Any:
+            if host == "zoo.example":
+                asked.append(host)
+                host = "127.0.0.1" if len(asked) > 2 else "127.0.0.2"
+            return await look_up(host, port, **options)
+
+        monkeypatch.setattr(loop, "getaddrinfo", moved)
+        async with ZooKeeper(f"zoo.example:{fake.port}", session_timeout_ms=5000):
+            assert len(asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("timeout_s", "ping_s"), [(0.3, 0.1), (3, 1), (4.5, 1), (10, 10 / 3 - 1), (30, 9), (60, 10)]
+)
+def test_pings_are_due_as_those_of_apaches_client(timeout_s: float, ping_s: float) -> None:
+    assert ping_after_s(timeout_s) == pytest.approx(ping_s)
+
+
 async def test_a_raising_listener_is_reported_and_harms_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     reported: list[dict[str, object]] = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: reported.append(context))
@@ -281,15 +347,15 @@ class Relay:
 
 
 @pytest.mark.process
-async def test_watches_hear_of_what_happened_while_the_connection_was_lost(apache: str) -> None:
-    async with Relay(apache).listening() as relay, ZooKeeper(apache) as other, _through(relay) as zk:
+async def test_watches_hear_of_what_happened_while_the_connection_was_lost(server: str) -> None:
+    async with Relay(server).listening() as relay, ZooKeeper(server) as other, _through(relay) as zk:
         base = await other.create("/away-", mode=CreateMode.PERSISTENT_SEQUENTIAL)
         session_id = zk.session_id
         await zk.create(f"{base}/mine", mode=CreateMode.EPHEMERAL)
         data, exist, child, later = (EventStream() for _ in range(4))
         await zk.get(base, watch=data)
         await zk.exists(f"{base}/a", watch=exist)
-        await zk.children(base, watch=child)
+        await zk.get_children(base, watch=child)
         await zk.exists(f"{base}/later", watch=later)
         async with zk.watch(base, recursive=True) as events, asyncio.timeout(10):
             reached = _state_reached(zk)
@@ -309,7 +375,7 @@ async def test_watches_hear_of_what_happened_while_the_connection_was_lost(apach
             while await events != created:
                 continue
         assert zk.session_id == session_id
-        assert await zk.ephemerals(base) == [f"{base}/mine"]
+        assert await zk.get_ephemerals(base) == [f"{base}/mine"]
 
 
 def _through(relay: Relay) -> ZooKeeper:

@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from ensemble import limits
-from ensemble.client.errors import ClientClosed, ConnectionLoss, SessionExpired
+from ensemble.client.errors import (
+    ApiFault,
+    AuthFailed,
+    ClientClosed,
+    ConnectionLoss,
+    NoNode,
+    SessionExpired,
+    refusal,
+)
 from ensemble.client.session import Call, Session, State
 from ensemble.client.watches import WatchEvent, WatchKind
 from ensemble.errors import Code, KeeperError, WireError
@@ -102,7 +110,7 @@ def test_answers_go_to_requests_in_order(client: Client) -> None:
     stream = replies.reply(1, 5, 0, b"one") + replies.reply(-2, 5, 0) + replies.reply(2, 5, Code.NO_NODE)
     for index in range(len(stream)):
         client.session.on_data(stream[index : index + 1])
-    assert client.outcomes == [b"one", KeeperError]
+    assert client.outcomes == [b"one", NoNode]
 
 
 @pytest.mark.parametrize(
@@ -320,5 +328,57 @@ def test_refused_credentials_are_not_kept(client: Client) -> None:
     client.session.on_connection_lost()
     client.session.take()
     client.connect()
-    assert client.outcomes == [KeeperError]
+    assert client.outcomes == [AuthFailed]
     assert client.sent() == []
+
+
+def test_credentials_refused_at_a_reconnect_end_the_client(client: Client) -> None:
+    client.request(Op.AUTH, Auth(0, "digest", b"ann:secret"))
+    client.session.on_data(replies.reply(-4, 0, 0))
+    client.session.on_connection_lost()
+    client.connect()
+    client.request(Op.GET_DATA, Read("/a"))
+    client.session.on_data(replies.reply(-4, 0, Code.AUTH_FAILED))
+    assert client.session.state is State.AUTH_FAILED
+    assert client.outcomes == [b"", AuthFailed]
+
+
+def test_a_server_of_3_4_leaves_out_whether_it_is_read_only() -> None:
+    client = Client()
+    client.session.on_connection()
+    client.session.on_data(replies.connect_reply(2000, 7, PASSWORD, read_only=None))
+    assert (client.session.state, client.session.session_id) == (State.CONNECTED, 7)
+
+
+def test_what_a_read_only_server_opens_is_not_taken_to_a_quorum() -> None:
+    client = Client()
+    client.session.on_connection()
+    client.session.on_data(replies.connect_reply(2000, 7, PASSWORD, read_only=True))
+    assert client.session.state is State.CONNECTED_READ_ONLY
+    client.session.on_connection_lost()
+    client.session.take()
+    assert client.connect().session_id == 0
+    client.session.on_connection_lost()
+    assert client.connect().session_id == 7
+
+
+def test_a_session_out_of_reach_expires_once(client: Client) -> None:
+    client.session.on_connection_lost()
+    waiting = client.request(Op.GET_DATA, Read("/a"))
+    client.session.expire()
+    client.session.expire()
+    assert waiting.path == "/a"
+    assert client.outcomes == [SessionExpired]
+    assert client.states == [State.CONNECTED, State.CONNECTING, State.EXPIRED]
+
+
+def test_each_code_has_its_class() -> None:
+    for code in Code:
+        error = refusal(code, "/a")
+        if code in (Code.OK, Code.CONNECTION_LOSS, Code.SESSION_EXPIRED):
+            continue
+        assert isinstance(error, KeeperError)
+        assert (error.code, error.path, type(error) is KeeperError) == (code, "/a", False)
+    assert isinstance(refusal(-999), ApiFault)
+    assert isinstance(refusal(Code.CONNECTION_LOSS), ConnectionLoss)
+    assert isinstance(refusal(Code.SESSION_EXPIRED), SessionExpired)

@@ -1,0 +1,243 @@
+"""What goes beyond single reads and writes, against our server and Apache's: chroot, several reads at once,
+watches that stay, whole subtrees, quotas."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from itertools import count
+
+import pytest
+
+from ensemble.client import (
+    READ_ACL,
+    BadArguments,
+    Code,
+    ConnectionLoss,
+    CreateMode,
+    Data,
+    EventStream,
+    EventType,
+    MultiError,
+    NoAuth,
+    NoNode,
+    NotEmpty,
+    NoWatcher,
+    Quota,
+    ReconfigDisabled,
+    State,
+    Unimplemented,
+    Usage,
+    WatcherType,
+    WatchEvent,
+    ZooKeeper,
+)
+
+pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
+
+_names = count(1)
+
+
+@pytest.fixture
+async def zk(server: str) -> AsyncIterator[ZooKeeper]:
+    async with ZooKeeper(server, session_timeout_ms=10_000) as client:
+        yield client
+
+
+@pytest.fixture
+async def base(zk: ZooKeeper) -> str:
+    """A znode of this test's own."""
+    return await zk.create(f"/further-{next(_names)}")
+
+
+async def test_each_refusal_has_its_class(zk: ZooKeeper, base: str) -> None:
+    await zk.create(f"{base}/a")
+    with pytest.raises(NotEmpty):
+        await zk.delete(base)
+    with pytest.raises(NoNode) as caught:
+        await zk.get(f"{base}/none")
+    assert (caught.value.code, caught.value.path) == (Code.NO_NODE, f"{base}/none")
+
+
+async def test_several_reads_in_one_round_trip(zk: ZooKeeper, base: str) -> None:
+    await zk.create(f"{base}/a", b"one")
+    await zk.create(f"{base}/closed", acl=READ_ACL)
+    names, data, missing = (
+        await zk.multi_read().get_children(base).get(f"{base}/a").get(f"{base}/none").fetch()
+    )
+    assert isinstance(names, list)
+    assert sorted(names) == ["a", "closed"]
+    assert isinstance(data, Data)
+    assert (data.data, data.stat) == (b"one", await zk.exists(f"{base}/a"))
+    assert isinstance(missing, NoNode)
+    assert missing.path == f"{base}/none"
+
+
+async def test_a_check_alone(zk: ZooKeeper, base: str) -> None:
+    await zk.check(base, version=0)
+    with pytest.raises(MultiError) as caught:
+        await zk.check(base, version=1)
+    assert (caught.value.code, caught.value.path) == (Code.BAD_VERSION, base)
+
+
+async def test_a_chroot_is_the_root_of_its_client(server: str, zk: ZooKeeper, base: str) -> None:
+    async with ZooKeeper(f"{server}{base}/deep/down") as inner:
+        with pytest.raises(NoNode) as caught:
+            await inner.create("/a")
+        assert caught.value.path == "/a"
+        await inner.ensure_path("/")
+        assert await inner.create("/a-", b"x", mode=CreateMode.EPHEMERAL_SEQUENTIAL) == "/a-0000000000"
+        assert (await zk.get(f"{base}/deep/down/a-0000000000")).data == b"x"
+        assert await inner.get_children("/") == ["a-0000000000"]
+        assert await inner.get_ephemerals("/") == ["/a-0000000000"]
+        created = await inner.create2("/c")
+        assert created.path == "/c"
+        results = await inner.transaction().create("/t").set("/t", b"1").check("/c").commit()
+        assert results[0].path == "/t"
+        with pytest.raises(MultiError) as refused:
+            await inner.transaction().delete("/none").commit()
+        assert refused.value.path == "/none"
+        changed, there = EventStream(), EventStream()
+        await inner.get_children("/", watch=changed)
+        await inner.exists("/later", watch=there)
+        await zk.create(f"{base}/deep/down/later")
+        assert await changed == WatchEvent(EventType.NODE_CHILDREN_CHANGED, "/")
+        assert await there == WatchEvent(EventType.NODE_CREATED, "/later")
+        await inner.sync()
+        await inner.get_config()
+
+
+async def test_a_servers_answer_to_reconfig(zk: ZooKeeper) -> None:
+    # A server that stands alone has nothing to change; Apache says so before it looks at the request.
+    with pytest.raises((ReconfigDisabled, Unimplemented, NoAuth)):
+        await zk.reconfig(leaving="3")
+
+
+async def test_the_configuration(zk: ZooKeeper) -> None:
+    assert (await zk.get_config()).stat.version >= -1
+
+
+async def test_a_watch_is_taken_back(zk: ZooKeeper, base: str) -> None:
+    one, other, child = EventStream(), EventStream(), EventStream()
+    await zk.get(base, watch=one)
+    await zk.get(base, watch=other)
+    await zk.get_children(base, watch=child)
+    await zk.remove_watches(base, one, kind=WatcherType.DATA)
+    assert await zk.check_watches(base, kind=WatcherType.DATA)
+    await zk.remove_watches(base, other, kind=WatcherType.DATA)
+    assert not await zk.check_watches(base, kind=WatcherType.DATA)
+    with pytest.raises(NoWatcher):
+        await zk.remove_watches(base, other, kind=WatcherType.DATA)
+    await zk.set(base, b"unseen")
+    await zk.create(f"{base}/a")
+    assert (await child).type is EventType.NODE_CHILDREN_CHANGED
+    assert (one.pending, other.pending) == (0, 0)
+
+
+async def test_watches_can_be_forgotten_without_a_server(server: str) -> None:
+    zk = ZooKeeper(server)
+    await zk.start()
+    fired = EventStream()
+    await zk.exists("/forgotten", watch=fired)
+    await zk.detach()
+    with pytest.raises(NoWatcher):
+        # Closing has told every watcher that nothing comes any more.
+        await zk.remove_watches("/forgotten", fired, local=True)
+
+
+async def test_added_watches_stay(zk: ZooKeeper, base: str) -> None:
+    told: list[WatchEvent] = []
+    await zk.add_watch(base, told.append, recursive=True)
+    for _ in range(3):
+        await zk.create(f"{base}/a")
+        await zk.delete(f"{base}/a")
+    await zk.remove_watches(base, told.append)
+    await zk.create(f"{base}/unseen")
+    await zk.sync(base)
+    assert (
+        told
+        == [
+            WatchEvent(EventType.NODE_CREATED, f"{base}/a"),
+            WatchEvent(EventType.NODE_DELETED, f"{base}/a"),
+        ]
+        * 3
+    )
+
+
+async def test_a_path_with_its_parents(zk: ZooKeeper, base: str) -> None:
+    await zk.ensure_path(f"{base}/a/b/c")
+    await zk.ensure_path(f"{base}/a/b/c")
+    assert await zk.count_all_children(base) == 3
+    assert [path async for path in zk.walk(base)] == [base, f"{base}/a", f"{base}/a/b", f"{base}/a/b/c"]
+
+
+async def test_all_below_a_znode_is_deleted(zk: ZooKeeper, base: str) -> None:
+    paths = [f"{base}/{number}" for number in range(600)]
+    await asyncio.gather(*[zk.create(path) for path in paths])
+    await asyncio.gather(*[zk.create(f"{path}/below") for path in paths])
+    assert await zk.delete_recursively(base) == 1201
+    assert await zk.exists(base) is None
+    with pytest.raises(NoNode):
+        await zk.delete_recursively(base)
+    with pytest.raises(BadArguments):
+        await zk.delete_recursively("/")
+
+
+async def test_deleting_goes_on_where_others_create_and_delete(zk: ZooKeeper, base: str) -> None:
+    async def disturb() -> int:
+        for number in range(200):
+            try:
+                await zk.create(f"{base}/{number:03}")
+                await zk.delete(f"{base}/{number - 10:03}")
+            except NoNode:
+                continue
+        return number
+
+    await asyncio.gather(*[zk.create(f"{base}/x{number}") for number in range(300)])
+    disturbing = asyncio.create_task(disturb())
+    await zk.delete_recursively(base)
+    await disturbing
+    assert await zk.exists(base) is None
+
+
+async def test_a_quota_counts_what_is_there(apache: str) -> None:
+    async with ZooKeeper(apache) as zk:
+        await _use_a_quota(zk, await zk.create(f"/quota-{next(_names)}"))
+
+
+async def _use_a_quota(zk: ZooKeeper, base: str) -> None:
+    await zk.create(f"{base}/a", b"12345")
+    assert await zk.get_quota(base) is None
+    await zk.set_quota(base, Quota(count=10, data_bytes=100))
+    await zk.create(f"{base}/b", b"678")
+    assert await zk.get_quota(base) == (Quota(count=10, data_bytes=100), Usage(3, 8))
+    await zk.set_quota(base, Quota(count_hard=5))
+    assert await zk.get_quota(base) == (Quota(count_hard=5), Usage(3, 8))
+    await zk.delete_quota(base)
+    assert await zk.get_quota(base) is None
+    assert await zk.exists(f"/zookeeper/quota{base}") is None
+    with pytest.raises(NoNode):
+        await zk.delete_quota(base)
+    with pytest.raises(NoNode):
+        await zk.set_quota(f"{base}/none", Quota(count=1))
+
+
+async def test_states_are_told_to_the_end(server: str) -> None:
+    zk = ZooKeeper(server)
+    states = zk.states()
+    seen = [await anext(states)]
+    await zk.start()
+    seen.append(await anext(states))
+    await zk.close()
+    seen += [state async for state in states]
+    assert (seen[:2], seen[-1]) == ([State.CONNECTING, State.CONNECTED], State.CLOSED)
+
+
+async def test_an_answer_larger_than_allowed_costs_the_connection(
+    server: str, zk: ZooKeeper, base: str
+) -> None:
+    await zk.set(base, bytes(100_000))
+    async with ZooKeeper(server, frame_bytes_max=50_000) as small:
+        with pytest.raises(ConnectionLoss):
+            await small.get(base)
+        assert (await zk.get(base)).stat.data_length == 100_000
