@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from ensemble.errors import CorruptionError, InvariantViolation, PeerProtocolError, WireError
 from ensemble.replica.config import ZnodeConfig
 from ensemble.replica.history import History
+from ensemble.replica.read_only import ReadOnlyMode
 from ensemble.replica.reads import access_allows
 from ensemble.replica.service import Service
 from ensemble.replica.writes import Writes, op_name, path_of
@@ -82,6 +83,7 @@ class Application:
         self._writes = writes
         self._store = store
         self._close_clients = close_clients
+        self.read_only = ReadOnlyMode(service, writes.sessions.local, close_clients)
         self._snap_count = _staggered(service.config.snap_count, service.config.sid, service.config.voters)
         self._unsaved = 0
         self.recent: deque[int] = deque(maxlen=RECENT_TXNS)
@@ -244,6 +246,11 @@ class Application:
         self._writes.restart()
         self._writes.sessions.stop()
         self._writes.reaper.stop()
+        self.read_only.on_looking()
+
+    def on_elected(self) -> None:
+        """The state is about to change: read-only clients are to look for a server of the new quorum."""
+        self.read_only.end("there is a quorum again")
 
     def on_serving(self) -> None:
         """Serve, as leader or learner."""
@@ -254,8 +261,8 @@ class Application:
         peer = service.peer
         part = "leading" if service.leading else f"following server {peer.leader}"
         service.log(f"serving, {part} in epoch {peer.epoch} from {text(service.tree.zxid)} on")
+        self._writes.sessions.serve()
         if service.leading:
-            self._writes.sessions.lead()
             self._writes.reaper.lead()
 
     # ------------------------------------------------------------------ what passes by the agreement

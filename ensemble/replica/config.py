@@ -31,6 +31,20 @@ class ZnodeConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """Which sessions there are besides those that every server knows."""
+
+    local: bool = False
+    """``localSessionsEnabled``: a new session is its own server's until it owns an ephemeral."""
+    upgrading: bool = False
+    """``localSessionsUpgradingEnabled``: by owning an ephemeral it becomes every server's."""
+    read_only_mode: bool = False
+    """``readonlymode.enabled``: without a quorum, serve reads to clients that agreed to that."""
+    sessionless_ms: int = limits.SESSIONLESS_CONNECTION_MS
+    """``nio.sessionlessCnxnTimeout``: a connection that has no session by then is closed."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReplicaConfig:
     """The settings of one server; names follow zoo.cfg, with their units."""
 
@@ -43,6 +57,7 @@ class ReplicaConfig:
     """-1 for two ticks, as Apache."""
     session_timeout_ms_max: int = -1
     """-1 for twenty ticks, as Apache."""
+    sessions: SessionSettings = SessionSettings()
     frame_bytes_max: int = limits.FRAME_BYTES_MAX
     snap_count: int = limits.SNAP_COUNT_TXNS
     snap_retain_count: int = 3
@@ -68,6 +83,11 @@ class ReplicaConfig:
     def standalone(self) -> bool:
         """Whether this server is an ensemble of its own."""
         return len(self.voters) == 1
+
+    @property
+    def local_sessions(self) -> bool:
+        """Whether new sessions are local; a server that stands alone has no others to keep them from."""
+        return self.sessions.local and not self.standalone
 
     @property
     def timeout_ms_min(self) -> int:

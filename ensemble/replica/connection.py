@@ -100,7 +100,7 @@ class Connection(Client):
         self._blocked = False
         self._resume: Timer | None = None
         self._timer: Timer | None = service.clock.call_later(
-            limits.SESSIONLESS_CONNECTION_MS, self._on_no_session
+            service.config.sessions.sessionless_ms, self._on_no_session
         )
         self.address = transport.address
         self.subject = transport.subject
@@ -151,7 +151,7 @@ class Connection(Client):
         if not (pipeline.waiting or pipeline.choked or pipeline.barred or self._frames.held):
             offset, count = reads.get_data_run(data, service, self._out, STEP_BYTES_MAX)
             if count:
-                self._writes.sessions.heard[self.session_id] = self.timeout_ms
+                self.heard[self.session_id] = self.timeout_ms
                 self.received += count
                 self.sent += count
                 counters = service.counters
@@ -166,7 +166,7 @@ class Connection(Client):
         frames = self._frames.feed(data)
         if frames:
             # Only a whole request is a sign of life: dribbled bytes keep nobody's session.
-            self._writes.sessions.heard[self.session_id] = self.timeout_ms
+            self.heard[self.session_id] = self.timeout_ms
         self.received += len(frames)
         service.counters.received += len(frames)
         pipeline.take(frames, service.clock.monotonic_us())
@@ -305,12 +305,12 @@ class Connection(Client):
         self.received += 1
         self._service.counters.received += 1
         # The byte says whether this server serves reads only, to whoever knows the byte (ZOOKEEPER-4814).
-        self._read_only = None if request.read_only is None else False
+        self._read_only = None if request.read_only is None else self._service.read_only
         self.timeout_ms = self._service.config.negotiate(request.timeout_ms)
         self.session_id = request.session_id
         verdict, why = self._handshakes.begin(self, request, self.timeout_ms)
         if verdict is Verdict.OPEN:
-            self._open("resumed")
+            self._open("resumed" if request.session_id else "opened")
         elif verdict is Verdict.GONE:
             self._confirm()
         elif verdict is Verdict.EXPIRED:

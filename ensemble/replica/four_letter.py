@@ -6,7 +6,7 @@ a walk over the disk is left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from ensemble.replica.clients import Clients
 from ensemble.replica.config import VERSION
@@ -57,7 +57,7 @@ class FourLetterWords:
             text = f"{word} is not executed because it is not in the whitelist.\n"
         elif answer is None:
             text = f"{word} is not executed because this server does not have it.\n"
-        elif word in self._always or self._service.serving:
+        elif word in self._always or self._service.serving or self._service.read_only:
             text = answer()
         else:
             text = NOT_SERVING
@@ -66,11 +66,15 @@ class FourLetterWords:
     # ------------------------------------------------------------------ the server
 
     def _srvr(self) -> str:
-        return f"Zookeeper version: {VERSION}\n{self._statistics()}"
+        return f"{self._head()}{self._statistics()}"
 
     def _stat(self) -> str:
         clients = "".join([f"{_brief(connection)})\n" for connection in self._connections()])
-        return f"Zookeeper version: {VERSION}\nClients:\n{clients}\n{self._statistics()}"
+        return f"{self._head()}Clients:\n{clients}\n{self._statistics()}"
+
+    def _head(self) -> str:
+        mode = "READ-ONLY mode; serving only read-only clients\n" if self._service.read_only else ""
+        return f"Zookeeper version: {VERSION}\n{mode}"
 
     def _statistics(self) -> str:
         service, counters = self._service, self._service.counters
@@ -96,6 +100,8 @@ class FourLetterWords:
         return _text([f"zk_{name}\t{value}" for name, value in rows])
 
     def _isro(self) -> str:
+        if self._service.read_only:
+            return "ro"
         return "rw" if self._service.serving else "null"
 
     def _srst(self) -> str:
@@ -146,16 +152,13 @@ class FourLetterWords:
 
     def _dump(self) -> str:
         """List sessions and ephemerals; deadlines as the milliseconds left, which need no calendar."""
-        tree, sessions = self._service.tree, self._sessions
+        tree, local = self._service.tree, self._sessions.local.timeouts
         lines = ["SessionTracker dump:"]
+        if self._service.config.local_sessions or self._service.read_only:
+            lines += self._session_sets(local, "Local Session")
         if self._service.leading:
-            left: dict[int, list[int]] = {}
-            for session_id in tree.sessions:
-                left.setdefault(sessions.remaining_ms(session_id) or 0, []).append(session_id)
-            lines.append(f"Session Sets ({len(left)})/({len(tree.sessions)}):")
-            for remaining_ms in sorted(left):
-                lines.append(f"{len(left[remaining_ms])} expire in {remaining_ms} ms:")
-                lines += [f"\t{session_text(session_id)}" for session_id in left[remaining_ms]]
+            known_as = "Global Session" if self._service.config.local_sessions else "Session"
+            lines += self._session_sets(tree.sessions, known_as)
         else:
             lines.append(f"Global Sessions({len(tree.sessions)}):")
             lines += [f"{session_text(each)}\t{tree.sessions[each]}ms" for each in sorted(tree.sessions)]
@@ -169,6 +172,16 @@ class FourLetterWords:
             for each in self.clients.connections
         ]
         return _text(lines)
+
+    def _session_sets(self, session_ids: Collection[int], known_as: str) -> list[str]:
+        left: dict[int, list[int]] = {}
+        for session_id in session_ids:
+            left.setdefault(self._sessions.remaining_ms(session_id) or 0, []).append(session_id)
+        lines = [f"{known_as} Sets ({len(left)})/({len(session_ids)}):"]
+        for remaining_ms in sorted(left):
+            lines.append(f"{len(left[remaining_ms])} expire in {remaining_ms} ms:")
+            lines += [f"\t{session_text(session_id)}" for session_id in left[remaining_ms]]
+        return lines
 
     # ------------------------------------------------------------------ watches
 

@@ -2,6 +2,10 @@
 
 Facts: ZooKeeperServer.processConnectRequest. A client that has seen a later transaction than this server is
 sent away without a word; one whose session is gone, or whose password is wrong, is told that it expired.
+
+A server in read-only mode takes those alone that agreed to it, and opens sessions of its own for them. Apache's
+does so with ``localSessionsEnabled`` only: without, it answers a new session by an error frame that no client
+can read.
 """
 
 from __future__ import annotations
@@ -35,6 +39,7 @@ class Handshakes:
     def __init__(self, service: Service, writes: Writes) -> None:
         self._service = service
         self._writes = writes
+        self._local = writes.sessions.local
         self._next_id = 0
 
     def begin(self, client: Client, request: ConnectRequest, timeout_ms: int) -> tuple[Verdict, str]:
@@ -43,19 +48,31 @@ class Handshakes:
         Returns the verdict and, unless all is well, why. ``timeout_ms`` is the negotiated one.
         """
         service = self._service
-        if not service.serving:
+        if not service.serving and not service.read_only:
             return Verdict.REFUSED, "this server does not serve"
+        if service.read_only and not request.read_only:
+            return Verdict.REFUSED, "this server serves reads only, and the client wants more"
         if request.last_zxid_seen > service.tree.zxid:
             seen, ours = text(request.last_zxid_seen), text(service.tree.zxid)
             return Verdict.REFUSED, f"the client has seen {seen}, this server only {ours}"
         session_id = request.session_id
         if session_id == 0:
             session_id = self._new_session_id()
+            if service.read_only or service.config.local_sessions:
+                self._local.open(session_id, timeout_ms)
+                self.attach(client, session_id)
+                return Verdict.OPEN, ""
             self.attach(client, session_id)
             self._writes.create_session(session_id, timeout_ms)
             return Verdict.WAIT, ""
+        if service.read_only and session_id in service.tree.sessions:
+            return Verdict.REFUSED, "only a leader can say whether the session is alive"
         if not compare_digest(password_of(session_id), request.password):
             return Verdict.EXPIRED, "wrong session password"
+        if self._local.resume(session_id, timeout_ms):
+            return Verdict.OPEN, ""
+        if service.read_only:
+            return Verdict.EXPIRED, "the session is no more"
         if not service.leading:
             older = service.revalidating.pop(session_id, None)
             if older is not None:
@@ -73,6 +90,8 @@ class Handshakes:
         older = by_session.get(session_id)
         by_session[session_id] = client
         client.session_id = session_id
+        sessions = self._writes.sessions
+        client.heard = self._local.heard if session_id in self._local.timeouts else sessions.heard
         if older is not None and older is not client:
             older.close("its client came back on another connection")
 

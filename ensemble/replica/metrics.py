@@ -26,7 +26,7 @@ def metrics(service: Service, clients: Clients) -> list[tuple[str, int | float |
     """Return (name, value) in Apache's order: version, state, then gauges and counters."""
     counters, tree, latency = service.counters, service.tree, service.counters.latency
     rows: list[tuple[str, int | float | str]] = [("version", VERSION), ("server_state", service.mode)]
-    if not service.config.standalone:
+    if not service.config.standalone and not service.read_only:
         role = "leading" if service.leading else "following"
         rows.append(("peer_state", f"{role} - {service.peer.phase.value}"))
     rows += [
@@ -43,7 +43,7 @@ def metrics(service: Service, clients: Clients) -> list[tuple[str, int | float |
         ("ephemerals_count", tree.ephemerals_count),
         ("approximate_data_size", tree.data_bytes),
         ("global_sessions", len(tree.sessions)),
-        ("local_sessions", 0),
+        ("local_sessions", len(service.local_sessions)),
         ("auth_failed_count", counters.auth_failures),
         ("ensemble_auth_success", counters.ensemble_auth_success),
         ("ensemble_auth_fail", counters.ensemble_auth_fail),

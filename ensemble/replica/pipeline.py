@@ -40,9 +40,11 @@ _SYNC = int(Op.SYNC)
 _AUTH = int(Op.AUTH)
 _SASL = int(Op.SASL)
 _GET_DATA = int(Op.GET_DATA)
+_CREATES = (int(Op.CREATE), int(Op.CREATE2))
 _CLOSE_SESSION = int(Op.CLOSE_SESSION)
 _ERROR = int(Op.ERROR)
 _SESSION_MOVED = int(Code.SESSION_MOVED)
+_SESSION_EXPIRED = int(Code.SESSION_EXPIRED)
 _NO_ZXID = -1
 """In the answer to an unknown operation, as Apache gives it."""
 _READS = frozenset({*reads.HANDLERS, _PING})
@@ -85,6 +87,7 @@ class Pipeline:
         "_client",
         "_earlier",
         "_in_flight",
+        "_local",
         "_opened",
         "_outlet",
         "_reads",
@@ -110,6 +113,7 @@ class Pipeline:
         self._outlet = outlet
         self._service = service
         self._writes = writes
+        self._local = service.local_sessions
         self._sync: Waiting | None = None
         self._unbegun: deque[Waiting] = deque()
         """Requests other than reads that are not on their way yet."""
@@ -193,7 +197,11 @@ class Pipeline:
 
     def _may_pass(self, request: Waiting) -> bool:
         """Tell whether a request may be begun though reads before it are unanswered."""
-        return self.waiting[0] is request or (not self.choked and self._reads <= READS_PASSED_MAX)
+        if self.waiting[0] is request:
+            return True
+        # The end of a local session asks nobody, so it takes effect at once: not before its turn.
+        ends_here = request.op == _CLOSE_SESSION and self._client.session_id in self._local
+        return not ends_here and not self.choked and self._reads <= READS_PASSED_MAX
 
     def _begin(self, request: Waiting) -> None:
         """Send a write or a sync on its way; carry out an auth packet; refuse what is none of these.
@@ -205,12 +213,21 @@ class Pipeline:
         if self.barred and op != _AUTH and op != _SASL:
             request.reply = self._bar(request)
         elif op in WRITE_OPS:
-            self._in_flight += 1
             if op == _CLOSE_SESSION:
                 request.last = self.ended = True
+                if self._writes.sessions.local.end(client.session_id):
+                    self._answer_at_once(request, Code.OK)
+                    return
+            if self._service.read_only:
+                self._answer_at_once(request, Code.NOT_READ_ONLY)
+                return
+            self._in_flight += 1
             self._writes.submit(client.session_id, request.xid, op, frame, HEADER_BYTES, client.identities)
         elif op == _SYNC:
-            self._begin_sync(request, frame)
+            if self._service.read_only:
+                self._answer_at_once(request, Code.NOT_READ_ONLY)
+            else:
+                self._begin_sync(request, frame)
             return
         elif op == _AUTH:
             self._authenticate(request, frame)
@@ -221,6 +238,10 @@ class Pipeline:
         else:
             request.reply = replies.reply(request.xid, _NO_ZXID, Code.UNIMPLEMENTED)
             request.last = self.ended = True
+        request.frame = None
+
+    def _answer_at_once(self, request: Waiting, code: Code) -> None:
+        request.reply = replies.reply(request.xid, self._service.tree.zxid, code)
         request.frame = None
 
     def _begin_sync(self, request: Waiting, frame: bytes) -> None:
@@ -276,15 +297,19 @@ class Pipeline:
             # The client is served elsewhere by now: it must not take this for an answer (ZOOKEEPER-710).
             self._outlet.close("the session has moved to another server")
             return
-        body = b"" if outcome.error else body_of(head.op, outcome)
-        head.reply = replies.reply(head.xid, txn.zxid, outcome.error, body)
+        error = outcome.error
+        if error == _SESSION_EXPIRED and head.op in _CREATES and self._client.session_id in self._local:
+            # The leader, which does not know the session, cannot say it better (FinalRequestProcessor).
+            error = Code.EPHEMERAL_ON_LOCAL_SESSION
+        body = b"" if error else body_of(head.op, outcome)
+        head.reply = replies.reply(head.xid, txn.zxid, error, body)
         self._in_flight -= 1
         self.last_zxid = txn.zxid
         service = self._service
         service.counters.writes += 1
         trace = service.trace
         if trace.on and trace.wants(txn.zxid):
-            session, error = session_text(txn.session_id), outcome.error
+            session = session_text(txn.session_id)
             trace.emit("replied", zxid=str(txn.zxid), session=session, cxid=head.xid, error=error)
         self._advance()
 

@@ -83,6 +83,7 @@ class Replica:
     def stop(self) -> None:
         """Take leave: clients and links are closed, timers forgotten; what is on disk stays."""
         self._clients.close_all("this server stops")
+        self.application.read_only.end("this server stops")
         self._writes.sessions.stop()
         self._writes.reaper.stop()
         self.peer.stop()

@@ -26,9 +26,11 @@ Log = Callable[[str], None]
 class Client(ABC):
     """A client's connection as the rest of the server sees it; watches belong to one of these."""
 
-    __slots__ = ("identities", "session_id", "subject")
+    __slots__ = ("heard", "identities", "session_id", "subject")
 
     def __init__(self) -> None:
+        self.heard: dict[int, int] = {}
+        """Where its signs of life are noted: the time-out (ms) by session."""
         self.session_id = 0
         """The session it has, or asks for; 0 before that."""
         self.identities: tuple[Identity, ...] = ()
@@ -68,8 +70,10 @@ class Service:
         "config",
         "counters",
         "leading",
+        "local_sessions",
         "log",
         "peer",
+        "read_only",
         "revalidating",
         "serving",
         "trace",
@@ -95,6 +99,10 @@ class Service:
         self.serving = False
         self.leading = False
         """Whether this server orders the writes of the ensemble now; implies ``serving``."""
+        self.read_only = False
+        """Whether this server answers reads because it has lost its quorum; excludes ``serving``."""
+        self.local_sessions: dict[int, int] = {}
+        """Time-outs (ms) of the sessions that only this server knows of."""
         self.by_session: dict[int, Client] = {}
         """The client attached to a session here, also while its session is being created."""
         self.revalidating: dict[int, Client] = {}
@@ -105,6 +113,8 @@ class Service:
         """The role as four-letter words name it."""
         if self.config.standalone:
             return "standalone"
+        if self.read_only:
+            return "read-only"
         return "leader" if self.leading else "follower"
 
     def uptime_ms(self) -> int:

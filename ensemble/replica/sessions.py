@@ -5,7 +5,8 @@ heard of and tells the leader with every ping. A session that exists is in the t
 only what is not agreed on: when it was last heard of, and which server its client is connected to.
 
 A new leader knows neither, so every session gets a fresh deadline, and the first server that speaks for a
-session owns it (Apache's LeaderSessionTracker).
+session owns it (Apache's LeaderSessionTracker). Sessions that were never agreed on are in ``local``; a leader
+cannot tell those of another server from expired ones and takes both for alive, as Apache's does.
 """
 
 from __future__ import annotations
@@ -13,16 +14,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ensemble.errors import Code
-from ensemble.ports import Timer
+from ensemble.replica.deadlines import Deadlines
+from ensemble.replica.local_sessions import LocalSessions
 from ensemble.replica.service import Service
 from ensemble.trace import session_text
-from ensemble.tree.sessions import ExpiryQueue
-
-TICKS_PER_TICK_TIME = 2
-"""How often deadlines are looked at: a session dies at most that part of a tick late."""
-
-STALL_TICKS = 2
-"""A longer time between two looks means that this server did not run, and so heard nobody."""
 
 
 class Sessions:
@@ -30,33 +25,33 @@ class Sessions:
 
     def __init__(self, service: Service, expire: Callable[[int], None]) -> None:
         self._service = service
-        self._expire = expire
-        self._tick_ms = service.config.tick_ms
-        self._queue = ExpiryQueue(self._tick_ms)
+        self._end = expire
+        self._deadlines = Deadlines(service, self._hear, self._expire)
         self._owners: dict[int, int] = {}
+        self._opening: dict[int, None] = {}
         self._closing: dict[int, None] = {}
-        self._timer: Timer | None = None
-        self._looked_ms = 0
+        self.local = LocalSessions(service)
         self.heard: dict[int, int] = {}
         """Time-outs (ms) of the sessions heard of since the last look (leader) or ping (learner)."""
 
     # ------------------------------------------------------------------ the role
 
-    def lead(self) -> None:
-        """Begin to keep deadlines: all sessions start afresh."""
+    def serve(self) -> None:
+        """Begin a term, as leader or learner. Deadlines are the leader's to keep: all sessions start afresh."""
         self.stop()
-        now = self._looked_ms = self._service.now_ms()
-        for session_id, timeout_ms in self._service.tree.sessions.items():
-            self._queue.touch(session_id, timeout_ms, now)
-        self._schedule()
+        service = self._service
+        if service.config.local_sessions:
+            self.local.start()
+        if service.leading:
+            self._deadlines.start()
+            self._deadlines.touch(service.tree.sessions.items())
 
     def stop(self) -> None:
         """Forget everything that only a serving server may know."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._queue = ExpiryQueue(self._tick_ms)
+        self.local.stop()
+        self._deadlines.stop()
         self._owners.clear()
+        self._opening.clear()
         self._closing.clear()
         self.heard.clear()
 
@@ -64,56 +59,50 @@ class Sessions:
 
     def opened(self, session_id: int, timeout_ms: int) -> None:
         """A session was created."""
+        self._opening.pop(session_id, None)
+        if self.local.timeouts:
+            # It moved here before the session it was to become was agreed on.
+            self.local.release(session_id)
         if self._service.leading:
-            self._queue.touch(session_id, timeout_ms, self._service.now_ms())
+            self._deadlines.touch([(session_id, timeout_ms)])
 
     def closed(self, session_id: int) -> None:
         """A session was closed or has expired."""
-        self._queue.remove(session_id)
+        self._deadlines.remove(session_id)
         self._owners.pop(session_id, None)
+        self._opening.pop(session_id, None)
         self._closing.pop(session_id, None)
         self.heard.pop(session_id, None)
 
     # ------------------------------------------------------------------ leader: deadlines
 
-    def _schedule(self) -> None:
-        self._timer = self._service.clock.call_later(self._tick_ms / TICKS_PER_TICK_TIME, self._look)
-
-    def _look(self) -> None:
-        """Give the sessions heard of their new deadlines, then expire the overdue."""
-        now = self._service.now_ms()
-        stalled_ms = now - self._looked_ms - self._tick_ms // TICKS_PER_TICK_TIME
-        if stalled_ms > STALL_TICKS * self._tick_ms:
-            self._service.log(f"this server did not run for {stalled_ms} ms: sessions are extended by that")
-            self._queue.postpone(stalled_ms)
-        self._looked_ms = now
+    def _hear(self) -> None:
         self.touch_all(self.heard.items())
         self.heard.clear()
-        self._schedule()
-        for session_id in self._queue.expired(now):
-            if self.is_live(session_id):
-                self._service.counters.sessions_expired += 1
-                self._expire(session_id)
+
+    def _expire(self, session_id: int) -> None:
+        if self.is_live(session_id):
+            self._service.counters.sessions_expired += 1
+            self._end(session_id)
 
     def touch_all(self, touches: Iterable[tuple[int, int]]) -> None:
         """Leader: note that sessions were heard of, with the time-out each is to have."""
-        now, sessions, closing = self._service.now_ms(), self._service.tree.sessions, self._closing
-        for session_id, timeout_ms in touches:
-            if session_id in sessions and session_id not in closing:
-                self._queue.touch(session_id, timeout_ms, now)
+        sessions, closing = self._service.tree.sessions, self._closing
+        self._deadlines.touch([item for item in touches if item[0] in sessions and item[0] not in closing])
 
     def remaining_ms(self, session_id: int) -> int | None:
-        """Leader: return the milliseconds until the session would expire; None when not known."""
-        if not self._service.leading:
-            return None
-        left_ms = self._queue.remaining(session_id, self._service.now_ms())
-        return None if left_ms is None else max(left_ms, 0)
+        """Return the milliseconds until the session would expire; None when that is not kept here."""
+        if session_id in self.local.timeouts:
+            return self.local.remaining_ms(session_id)
+        return self._deadlines.remaining_ms(session_id) if self._service.leading else None
 
     # ------------------------------------------------------------------ leader: owners
 
     def is_live(self, session_id: int) -> bool:
-        """Leader: tell whether a session exists and nothing has ended it yet."""
-        return session_id in self._service.tree.sessions and session_id not in self._closing
+        """Leader: tell whether a session is agreed on, or proposed, and nothing has ended it yet."""
+        if session_id in self._closing:
+            return False
+        return session_id in self._service.tree.sessions or session_id in self._opening
 
     def owner(self, session_id: int) -> int | None:
         """Leader: return the server the session's client is connected to; None when not known."""
@@ -132,7 +121,7 @@ class Sessions:
         before = self._owners.get(session_id)
         self._owners[session_id] = server
         if session_id not in self._closing:
-            self._queue.touch(session_id, timeout_ms, service.now_ms())
+            self._deadlines.touch([(session_id, timeout_ms)])
         if service.trace.on and before is not None and before != server:
             service.trace.emit(
                 "session", what="moved", session=session_text(session_id), timeout_ms=timeout_ms, client=None
@@ -142,13 +131,29 @@ class Sessions:
     def create(self, session_id: int, server: int) -> None:
         """Leader: note which server a session is being created for."""
         self._owners[session_id] = server
+        self._opening[session_id] = None
 
-    def refusal(self, session_id: int, server: int) -> Code | None:
-        """Leader: tell why ``server`` may not make a request for a session; None when it may."""
+    def refusal(self, session_id: int, server: int) -> Code:
+        """Leader: tell why ``server`` may not make a request for a session; OK when it may."""
         if not self.is_live(session_id):
-            return Code.SESSION_EXPIRED
+            expired = session_id in self._closing
+            return Code.SESSION_EXPIRED if expired else self.judge_local(session_id, ephemeral=False)
         owner = self._owners.setdefault(session_id, server)
-        return None if owner == server else Code.SESSION_MOVED
+        return Code.OK if owner == server else Code.SESSION_MOVED
+
+    def judge_local(self, session_id: int, ephemeral: bool) -> Code:
+        """Leader: say what a session that was never agreed on gets for an answer; OK when it may act.
+
+        It may when it is local to this server, or its id is of another server, whose local session it may be
+        (LeaderSessionTracker.checkSession); an ephemeral it may not create.
+        """
+        config = self._service.config
+        here = session_id in self.local.timeouts
+        if not here and (not config.local_sessions or session_id >> 56 & 0xFF == config.sid & 0xFF):
+            return Code.SESSION_EXPIRED
+        if ephemeral:
+            return Code.EPHEMERAL_ON_LOCAL_SESSION if here else Code.SESSION_EXPIRED
+        return Code.OK
 
     def close(self, session_id: int) -> None:
         """Leader: the session's end is proposed; nothing it asks from now on will happen."""

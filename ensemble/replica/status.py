@@ -81,7 +81,7 @@ class Status:
             outstanding=peer.outstanding,
             pending_syncs=peer.pending_syncs,
             connections=len(self._clients),
-            sessions=len(tree.sessions),
+            sessions=len(tree.sessions) + len(service.local_sessions),
             watches=service.watches.count,
             znodes=tree.znodes,
             ephemerals=tree.ephemerals_count,
@@ -115,10 +115,12 @@ class Status:
         return [LogEntry(zxid=str(zxid), committed=zxid <= committed) for zxid in zxids[-RECENT_TXNS:]]
 
     def sessions(self) -> list[SessionStatus]:
-        """Describe every session of the ensemble, with what this server knows of its client."""
-        return [self._session(session_id) for session_id in self._service.tree.sessions]
+        """Describe every session of the ensemble, with what this server knows of its client, and its local ones."""
+        service = self._service
+        known = {**service.tree.sessions, **service.local_sessions}
+        return [self._session(session_id, timeout_ms) for session_id, timeout_ms in known.items()]
 
-    def _session(self, session_id: int) -> SessionStatus:
+    def _session(self, session_id: int, timeout_ms: int) -> SessionStatus:
         service = self._service
         client = service.by_session.get(session_id)
         connection = client if isinstance(client, Connection) else None
@@ -126,7 +128,7 @@ class Status:
         ephemerals = list(paths)
         status = SessionStatus(
             session=session_text(session_id),
-            timeout_ms=service.tree.sessions[session_id],
+            timeout_ms=timeout_ms,
             remaining_ms=self._sessions.remaining_ms(session_id),
             owner=service.config.sid if connection else self._sessions.owner(session_id),
             client=None,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 
 from ensemble.errors import Code, WireError
+from ensemble.replica.local_sessions import wants_ephemeral
 from ensemble.replica.reaper import Reaper
 from ensemble.replica.service import Client, Service
 from ensemble.replica.sessions import Sessions
@@ -52,6 +53,7 @@ class Writes:
         self._service = service
         self.sessions = Sessions(service, self.close_session)
         self.reaper = Reaper(service, self.delete_container)
+        self._local = self.sessions.local
         self._preparer = self._new_preparer()
         self._prepared: dict[int, Txn] = {}
         self._syncing: deque[Client] = deque()
@@ -68,8 +70,12 @@ class Writes:
 
     def _new_preparer(self) -> Preparer:
         service = self._service
-        extended_types = service.config.znodes.extended_types
-        return Preparer(service.tree, extended_types=extended_types, access=service.access)
+        return Preparer(
+            service.tree,
+            extended_types=service.config.znodes.extended_types,
+            access=service.access,
+            judge_session=self.sessions.judge_local,
+        )
 
     # ------------------------------------------------------------------ from clients
 
@@ -81,6 +87,8 @@ class Writes:
         When the record is not one the leader finds out, and the answer is MARSHALLING_ERROR.
         """
         service = self._service
+        if session_id in self._local.timeouts and wants_ephemeral(op, frame, offset):
+            self._upgrade(session_id)
         if service.trace.on:
             service.trace.emit("submitted", session=session_text(session_id), cxid=cxid, op=op_name(op))
         if not service.leading:
@@ -104,6 +112,21 @@ class Writes:
             payload = timeout_ms.to_bytes(4, "big")
             service.peer.submit(packets.encode_forward(session_id, 0, Op.CREATE_SESSION, payload))
 
+    def _upgrade(self, session_id: int) -> None:
+        """Make a local session one like any other, ahead of the request that wants an ephemeral.
+
+        Where that is not allowed the request is refused in its turn, by the leader.
+        """
+        service = self._service
+        if not service.config.sessions.upgrading:
+            return
+        timeout_ms = self._local.release(session_id)
+        assert timeout_ms is not None
+        client = service.by_session.get(session_id)
+        if client is not None:
+            client.heard = self.sessions.heard
+        self.create_session(session_id, timeout_ms)
+
     def close_session(self, session_id: int) -> None:
         """Leader: end a session because its time is over, or an operator wants it (cxid 0)."""
         self._propose(Request(session_id, 0, Op.CLOSE_SESSION, CloseSession()))
@@ -113,7 +136,10 @@ class Writes:
         self._propose(Request(0, 0, Op.DELETE_CONTAINER, Delete(path, -1)))
 
     def expire(self, session_id: int) -> bool:
-        """Leader: end a session for an operator; False when there is no such session or no leader here."""
+        """End a session for an operator; False when there is no such session, or neither is it local here nor
+        this server the leader."""
+        if self._local.expire(session_id):
+            return True
         if not self._service.leading or not self.sessions.is_live(session_id):
             return False
         self.close_session(session_id)
@@ -163,7 +189,7 @@ class Writes:
             self.sessions.create(request.session_id, server)
         else:
             refusal = self.sessions.refusal(request.session_id, server)
-            if refusal is not None:
+            if refusal:
                 self._refuse(request.session_id, request.cxid, refusal)
                 return
         self._propose(request)

@@ -171,6 +171,7 @@ def replica_config(config: ServerConfig) -> ReplicaConfig:
         sync_limit_ticks=config.sync_limit_ticks,
         session_timeout_ms_min=config.session_timeout_ms_min,
         session_timeout_ms_max=config.session_timeout_ms_max,
+        sessions=config.sessions,
         frame_bytes_max=config.frame_bytes_max,
         snap_count=config.snap_count,
         snap_retain_count=config.snapshots_kept if config.purge_interval_hours else 0,

@@ -7,10 +7,20 @@ never changed here.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from ensemble.errors import Code, KeeperError
 from ensemble.tree.operations import Acl
 from ensemble.tree.tree import Tree
+
+Judge = Callable[[int, bool], Code]
+"""Asked about a session that was never agreed on, and whether the request creates an ephemeral: its code, unless
+OK, is the answer."""
+
+
+def unknown(session_id: int, ephemeral: bool) -> Code:
+    """Judge as where all sessions are agreed on."""
+    return Code.SESSION_EXPIRED
 
 
 class Pending:
@@ -50,8 +60,9 @@ class Pending:
 class Outlook:
     """One tree and the changes on their way to it."""
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: Tree, judge: Judge) -> None:
         self.tree = tree
+        self._judge = judge
         self._pending: dict[str, Pending] = {}
         self._order: deque[tuple[str, Pending]] = deque()
         self._undo: list[tuple[str, Pending | None]] | None = None
@@ -167,12 +178,17 @@ class Outlook:
 
     # Sessions.
 
-    def check_session(self, session_id: int) -> None:
-        """Raise ``KeeperError(SESSION_EXPIRED)`` unless the session is there and its end not on its way."""
-        if (session_id not in self.tree.sessions and session_id not in self._opening) or (
-            session_id in self._closing
-        ):
+    def check_session(self, session_id: int, *, ephemeral: bool = False) -> None:
+        """Raise ``KeeperError`` unless the session is there, or may act without, and its end not on its way.
+
+        ``ephemeral`` says that it is to own a znode, for which it must be agreed on.
+        """
+        if session_id in self._closing:
             raise KeeperError(Code.SESSION_EXPIRED)
+        if session_id not in self.tree.sessions and session_id not in self._opening:
+            code = self._judge(session_id, ephemeral)
+            if code:
+                raise KeeperError(code)
 
     def put_opened(self, session_id: int, zxid: int) -> None:
         """Note that a session will be there."""

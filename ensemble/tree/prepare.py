@@ -31,7 +31,7 @@ from ensemble.tree.operations import (
     SetData,
 )
 from ensemble.tree.owner import CONTAINER, TTL_MS_MAX, is_ttl, session_of, ttl_owner
-from ensemble.tree.pending import Outlook, Pending
+from ensemble.tree.pending import Judge, Outlook, Pending, unknown
 from ensemble.tree.tree import CONFIG_PATH, PROC_PATH, QUOTA_PATH, Tree
 from ensemble.tree.txns import (
     CheckTxn,
@@ -70,9 +70,17 @@ _INT_MAX = 0x7FFFFFFF
 class Preparer(Outlook):
     """Prepares requests against one tree; made anew, or :meth:`reset`, for every term as leader."""
 
-    def __init__(self, tree: Tree, *, extended_types: bool = False, access: Policy | None = None) -> None:
-        """Begin with nothing proposed; ``extended_types`` allows TTL znodes, ``access`` judges access lists."""
-        super().__init__(tree)
+    def __init__(
+        self,
+        tree: Tree,
+        *,
+        extended_types: bool = False,
+        access: Policy | None = None,
+        judge_session: Judge = unknown,
+    ) -> None:
+        """Begin with nothing proposed; ``extended_types`` allows TTL znodes, ``access`` judges access lists,
+        ``judge_session`` sessions that were never agreed on."""
+        super().__init__(tree, judge_session)
         self._extended_types = extended_types
         self.access = access or Policy()
 
@@ -112,8 +120,9 @@ class Preparer(Outlook):
 
     def _create(self, request: Request, operation: Create, zxid: int) -> CreateTxn:
         self._check_mode(request.op, operation)
-        session_id = request.session_id
-        self.check_session(session_id)
+        session_id, mode = request.session_id, operation.mode
+        ephemeral = mode in _EPHEMERAL and request.op in (_CREATE, _CREATE2)
+        self.check_session(session_id, ephemeral=ephemeral)
         path = operation.path
         slash = path.rfind("/")
         if slash == -1 or "\0" in path:
@@ -123,7 +132,6 @@ class Preparer(Outlook):
         parent = self.existing(parent_path, zxid)
         if parent.acl is not OPEN_ACL:
             self.access.check(parent.acl, Perm.CREATE, request.identities, path)
-        mode = operation.mode
         if mode in _SEQUENTIAL:
             # The raw count of creations, not the one clients see: it never goes back.
             path = f"{path}{parent.cversion:010d}"
@@ -135,7 +143,6 @@ class Preparer(Outlook):
         check_size(path, operation.data, acl)
         parent.cversion = cversion = _plus_one(parent.cversion)
         parent.child_count += 1
-        ephemeral = mode in _EPHEMERAL and request.op in (_CREATE, _CREATE2)
         if ephemeral:
             owner = session_id
             self.put_created(session_id, path)

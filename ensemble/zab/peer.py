@@ -155,6 +155,7 @@ class Peer:
 
     def _on_elected(self, vote: Vote) -> None:
         context = self._context
+        self._app.on_elected()
         if vote.leader == self.sid:
             self.role = ServerState.LEADING
             self._term = leader = Leader(context)

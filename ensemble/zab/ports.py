@@ -122,6 +122,9 @@ class Application(Protocol):
     def on_looking(self, why: str) -> None:
         """The server serves nobody any more: drop clients."""
 
+    def on_elected(self) -> None:
+        """An election is over: the server leads or follows from here on, and is to be synchronized."""
+
     def on_serving(self) -> None:
         """The server may serve clients now, as leader or learner (see ``Peer.role``)."""
 

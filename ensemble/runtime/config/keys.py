@@ -46,6 +46,7 @@ USED = _names(
     enforce.auth.enabled enforce.auth.schemes letAnySaslUserDoX
     extendedTypesEnabled emulate353TTLNodes znode.container.checkIntervalMs znode.container.maxPerMinute
     znode.container.maxNeverUsedIntervalMs
+    localSessionsEnabled localSessionsUpgradingEnabled readonlymode.enabled nio.sessionlessCnxnTimeout
     """
 )
 USED_PREFIXES = ("server.", "authProvider.")
@@ -81,11 +82,11 @@ IRRELEVANT_PREFIXES = (
 
 WITHOUT = _names(
     """
-    secureClientPort secureClientPortAddress observerMasterPort localSessionsEnabled
-    localSessionsUpgradingEnabled reconfigEnabled sslQuorum portUnification sslQuorumReloadCertFiles
+    secureClientPort secureClientPortAddress observerMasterPort
+    reconfigEnabled sslQuorum portUnification sslQuorumReloadCertFiles
     quorum.auth.enableSasl quorum.auth.learnerRequireSasl quorum.auth.serverRequireSasl
     quorum.auth.learner.saslLoginContext quorum.auth.server.saslLoginContext
-    quorum.auth.kerberos.servicePrincipal oraclePath readonlymode.enabled leaderServes maxCnxns
+    quorum.auth.kerberos.servicePrincipal oraclePath leaderServes maxCnxns
     globalOutstandingLimit requestThrottleLimit requestThrottleStallTime requestThrottleDropStale
     requestStaleLatencyCheck requestStaleConnectionCheck largeRequestMaxBytes largeRequestThreshold
     throttledOpWaitTime enforceQuota forceSync snapshot.compression.method digest.enabled
@@ -105,8 +106,6 @@ WITHOUT_PREFIXES = (
 )
 
 WITHOUT_MEANS_OFF = {
-    "localSessionsEnabled": "false",
-    "localSessionsUpgradingEnabled": "false",
     "reconfigEnabled": "false",
     "sslQuorum": "false",
     "portUnification": "false",
@@ -114,7 +113,6 @@ WITHOUT_MEANS_OFF = {
     "quorum.auth.enableSasl": "false",
     "quorum.auth.learnerRequireSasl": "false",
     "quorum.auth.serverRequireSasl": "false",
-    "readonlymode.enabled": "false",
     "leaderServes": "yes",
     "forceSync": "yes",
     "enforceQuota": "false",

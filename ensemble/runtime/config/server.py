@@ -13,8 +13,8 @@ from pathlib import Path
 from ensemble.errors import ConfigError
 from ensemble.limits import CONNECTIONS_PER_ADDRESS_MAX, FRAME_BYTES_MAX, SNAP_COUNT_TXNS
 from ensemble.replica.access_config import AccessConfig
-from ensemble.replica.config import WORDS_DEFAULT, ZnodeConfig
-from ensemble.runtime.config import access, znodes
+from ensemble.replica.config import WORDS_DEFAULT, SessionSettings, ZnodeConfig
+from ensemble.runtime.config import access, sessions, znodes
 from ensemble.runtime.config.addresses import ServerAddress, parse_server
 from ensemble.runtime.config.sources import gather
 from ensemble.runtime.config.values import Values
@@ -61,6 +61,7 @@ class ServerConfig:
     purge_interval_hours: int
     words_allowed: frozenset[str]
     """Four-letter words answered; ``*`` stands for all."""
+    sessions: SessionSettings
     frame_bytes_max: int
     znodes: ZnodeConfig
     access: AccessConfig
@@ -131,6 +132,7 @@ class _Reader:
             raise ConfigError(
                 f"minSessionTimeout={timeout_min} is greater than maxSessionTimeout={timeout_max}; swap or drop them"
             )
+        session_settings = sessions.read(self.values)
         host, port = self._client_address(next((s for s in servers if s.sid == sid), None))
         return ServerConfig(
             sid=sid,
@@ -155,7 +157,8 @@ class _Reader:
             purge_interval_hours=self.values.number(
                 "autopurge.purgeInterval", PURGE_HOURS, 0, 24 * 365, "hours"
             ),
-            words_allowed=self._words(),
+            words_allowed=self._words(session_settings),
+            sessions=session_settings,
             frame_bytes_max=self.values.number("jute.maxbuffer", FRAME_BYTES_MAX, 1024, 2**31 - 1, "bytes"),
             znodes=znodes.read(self.values, sid),
             access=access.read(self.values),
@@ -189,9 +192,10 @@ class _Reader:
             self.values.settle("autopurge.snapRetainCount", SNAPSHOTS_KEPT_MIN)
         return max(SNAPSHOTS_KEPT_MIN, kept)
 
-    def _words(self) -> frozenset[str]:
-        words = self.values.text("4lw.commands.whitelist", WORDS_ALLOWED)
-        return frozenset(word for word in words.replace(",", " ").split())
+    def _words(self, settings: SessionSettings) -> frozenset[str]:
+        words = frozenset(self.values.text("4lw.commands.whitelist", WORDS_ALLOWED).replace(",", " ").split())
+        # By it a client finds the way from a read-only server to another (FourLetterCommands).
+        return words | {"isro"} if settings.read_only_mode else words
 
     def _servers(self) -> tuple[ServerAddress, ...]:
         """Return the ensemble; empty for a server that stands alone, by want of lines or by a single one."""

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from ensemble.errors import ConfigError
+from ensemble.replica.config import SessionSettings
 from ensemble.runtime.config import keys as config_keys
 from ensemble.runtime.config import properties
 from ensemble.runtime.config import server as config
 from ensemble.runtime.config.keys import Effect, effect_of
+from ensemble.runtime.host import replica_config
 
 THREE = """\
 # The number of milliseconds of each tick
@@ -278,3 +280,21 @@ def test_how_containers_are_deleted(tmp_path: Path) -> None:
     assert loaded.warnings == ()
     with pytest.raises(ConfigError, match="maxPerMinute=0 is out of range"):
         load(tmp_path, THREE + "znode.container.maxPerMinute=0\n")
+
+
+def test_the_keys_about_sessions(tmp_path: Path) -> None:
+    text = (
+        "localSessionsEnabled=true\nlocalSessionsUpgradingEnabled=true\nreadonlymode.enabled=true\n"
+        "nio.sessionlessCnxnTimeout=500\n4lw.commands.whitelist=ruok\n"
+    )
+    loaded = load(tmp_path, THREE + text)
+    assert loaded.sessions == SessionSettings(
+        local=True, upgrading=True, read_only_mode=True, sessionless_ms=500
+    )
+    assert loaded.words_allowed == {"ruok", "isro"}, "a client finds its way back by isro"
+    assert loaded.warnings == ()
+    assert replica_config(loaded).sessions == loaded.sessions
+
+
+def test_sessions_are_as_apaches_when_the_file_does_not_say(tmp_path: Path) -> None:
+    assert load(tmp_path, THREE).sessions == SessionSettings()

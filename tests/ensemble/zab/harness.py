@@ -158,6 +158,9 @@ class ListApplication:
     def on_looking(self, why: str) -> None:
         self.log.append(f"looking: {why}")
 
+    def on_elected(self) -> None:
+        self.log.append("elected")
+
     def on_serving(self) -> None:
         self.log.append("serving")
 
