@@ -15,7 +15,19 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 VOCABULARY = ("trace", "zxid", "jute", "paths", "limits", "errors", "ports")
-ROOMS = ("tree", "zab", "storage", "wire", "replica", "admin", "client", "runtime", "simulator", "management")
+ROOMS = (
+    "tree",
+    "zab",
+    "storage",
+    "wire",
+    "replica",
+    "admin",
+    "client",
+    "runtime",
+    "simulator",
+    "testing",
+    "management",
+)
 MAY_IMPORT: dict[str, set[str]] = {
     "zab": set(),
     "tree": set(),
@@ -26,6 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "client": {"wire", "tree"},
     "runtime": {"replica", "zab", "tree", "wire", "storage", "admin", "client"},
     "simulator": {"replica", "zab", "tree", "wire", "storage", "admin"},
+    "testing": {"runtime", "admin"},
     "management": {"runtime", "simulator", "client", "admin", "replica"},
 }
 """Which rooms each room may look into, besides the vocabulary. What is not listed points up or sideways."""

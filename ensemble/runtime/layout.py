@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
@@ -90,11 +90,12 @@ def prepare(
     port: int,
     fresh: bool = False,
     reserved: Collection[int] = (),
+    settings: Mapping[str, str] | None = None,
 ) -> Layout:
     """Lay out ``servers`` servers on client ports ``port``, ``port + 1``, …, or find them as they were.
 
     ``servers`` may be None: as many as the directory holds, ``SERVERS`` when it holds none. ``reserved`` ports
-    are left to somebody else. Raises :class:`ConfigError` when the directory or the ports cannot be used.
+    are left to somebody else. ``settings`` go before what is chosen here. Raises :class:`ConfigError` when the directory or the ports cannot be used.
     """
     if servers is not None and not 1 <= servers <= SERVERS_MAX:
         raise ConfigError(f"--servers {servers} is out of range; an ensemble here has 1 to {SERVERS_MAX}")
@@ -105,7 +106,7 @@ def prepare(
         if fresh:
             _clear(directory)
         seats, supervisor_port = _seats(directory, servers, port, reserved)
-        _write(directory, seats, supervisor_port)
+        _write(directory, seats, supervisor_port, settings or {})
     except OSError as error:
         lock.close()
         raise ConfigError(
@@ -190,33 +191,40 @@ def _remembered(directory: Path) -> tuple[dict[int, Seat], int]:
         raise ConfigError(f"{path} is not readable; say --fresh to begin anew") from None
 
 
-def _write(directory: Path, seats: list[Seat], supervisor_port: int) -> None:
+def _write(directory: Path, seats: list[Seat], supervisor_port: int, settings: Mapping[str, str]) -> None:
     saved = {"servers": [asdict(seat) for seat in seats], "supervisor_port": supervisor_port}
     for seat in seats:
         data = directory / f"server-{seat.sid}" / "data"
         data.mkdir(parents=True, exist_ok=True)
         (data / "myid").write_text(f"{seat.sid}\n", encoding="ascii")
-        config = "\n".join(_config_lines(data.resolve(), seat, seats)) + "\n"
+        chosen = {**_settings(data.resolve(), seat, seats), **settings}
+        config = "".join(f"{key}={value}\n" for key, value in chosen.items())
         (directory / f"server-{seat.sid}" / "zoo.cfg").write_text(config, encoding="utf-8")
     (directory / "ensemble.json").write_text(json.dumps(saved, indent=1) + "\n", encoding="utf-8")
 
 
-def _config_lines(data: Path, seat: Seat, seats: list[Seat]) -> Iterator[str]:
-    yield f"tickTime={TICK_MS}"
-    yield f"initLimit={INIT_LIMIT_TICKS}"
-    yield f"syncLimit={SYNC_LIMIT_TICKS}"
-    # Java's properties take a backslash for an escape.
-    yield "dataDir=" + str(data).replace("\\", "\\\\")
-    yield f"clientPort={seat.client_port}"
-    yield f"clientPortAddress={HOST}"
-    yield "maxClientCnxns=0"
-    yield "4lw.commands.whitelist=*"
-    yield "autopurge.purgeInterval=1"
-    yield f"coordinator.adminPort={seat.admin_port}"
-    yield "coordinator.faults=true"
-    if len(seats) > 1:
-        for other in seats:
-            yield f"server.{other.sid}={HOST}:{other.quorum_port}:{other.election_port}"
+def _settings(data: Path, seat: Seat, seats: list[Seat]) -> dict[str, str]:
+    """Return the keys and values of a server's ``zoo.cfg``."""
+    alone = len(seats) == 1
+    members = {
+        f"server.{other.sid}": f"{HOST}:{other.quorum_port}:{other.election_port}"
+        for other in ([] if alone else seats)
+    }
+    return {
+        "tickTime": str(TICK_MS),
+        "initLimit": str(INIT_LIMIT_TICKS),
+        "syncLimit": str(SYNC_LIMIT_TICKS),
+        # Java's properties take a backslash for an escape.
+        "dataDir": str(data).replace("\\", "\\\\"),
+        "clientPort": str(seat.client_port),
+        "clientPortAddress": HOST,
+        "maxClientCnxns": "0",
+        "4lw.commands.whitelist": "*",
+        "autopurge.purgeInterval": "1",
+        "coordinator.adminPort": str(seat.admin_port),
+        "coordinator.faults": "true",
+        **members,
+    }
 
 
 def check_free(port: int, what: str, flag: str) -> None:

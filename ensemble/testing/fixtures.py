@@ -1,0 +1,30 @@
+"""Fixtures for pytest. In a ``conftest.py`` write ``pytest_plugins = ["ensemble.testing.fixtures"]``.
+
+zookeeper             one server, started once for all tests
+zookeeper_ensemble    three servers, for one test, which may kill and pause and partition them
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from ensemble.testing.ensemble import Ensemble
+
+SERVERS = 3
+
+
+@pytest.fixture(scope="session")
+def zookeeper() -> Iterator[Ensemble]:
+    """One server for all tests: keep apart what tests write by a chroot of their own, as in
+    ``f"{zookeeper.hosts}/this-test"``."""
+    with Ensemble() as server:
+        yield server
+
+
+@pytest.fixture
+def zookeeper_ensemble() -> Iterator[Ensemble]:
+    """Three servers of this test's own."""
+    with Ensemble(servers=SERVERS) as servers:
+        yield servers
