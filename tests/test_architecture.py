@@ -18,6 +18,7 @@ VOCABULARY = ("trace", "zxid", "jute", "paths", "limits", "errors", "ports")
 ROOMS = (
     "tree",
     "zab",
+    "sasl",
     "storage",
     "wire",
     "replica",
@@ -31,19 +32,20 @@ ROOMS = (
 MAY_IMPORT: dict[str, set[str]] = {
     "zab": set(),
     "tree": set(),
+    "sasl": set(),
     "wire": {"zab", "tree"},
     "storage": {"zab", "tree"},
-    "replica": {"zab", "tree", "wire", "storage", "admin"},
+    "replica": {"zab", "tree", "sasl", "wire", "storage", "admin"},
     "admin": set(),
-    "client": {"wire", "tree"},
-    "runtime": {"replica", "zab", "tree", "wire", "storage", "admin", "client"},
+    "client": {"wire", "tree", "sasl"},
+    "runtime": {"replica", "zab", "tree", "sasl", "wire", "storage", "admin", "client"},
     "simulator": {"replica", "zab", "tree", "wire", "storage", "admin"},
     "testing": {"runtime", "admin"},
     "management": {"runtime", "simulator", "client", "admin", "replica"},
 }
 """Which rooms each room may look into, besides the vocabulary. What is not listed points up or sideways."""
 
-PURE = ("zab", "tree", "wire", "storage", "replica")
+PURE = ("zab", "tree", "sasl", "wire", "storage", "replica")
 IMPURE_MODULES = {
     "asyncio", "uvloop", "socket", "ssl", "threading", "multiprocessing", "subprocess", "select", "selectors",
     "time", "random", "os", "datetime", "secrets", "uuid", "logging", "aiohttp", "io", "pathlib", "tempfile",
