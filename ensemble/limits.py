@@ -74,3 +74,12 @@ SNAPSHOTS_KEPT = 3
 
 WATCH_QUEUE_EVENTS_MAX = 10_000
 """Events a client's stream may hold for a reader that lags; beyond it the stream ends and says so."""
+
+TLS_HANDSHAKES_MAX = 256
+"""TLS handshakes of one port at the same time; more connections wait for their turn."""
+
+TLS_DOORSTEP_MAX = 4096
+"""Connections of one port that have not finished their handshake; more are closed."""
+
+TLS_HANDSHAKE_S_MAX = 15.0
+"""A connection that is not through by then is closed."""

@@ -73,6 +73,9 @@ class ReplicaConfig:
     client_address: str = ""
     """Where clients reach this server, for people to read."""
     client_port: int = 2181
+    """0 when there is none."""
+    secure_client_port: int = 0
+    """The client port of TLS alone; 0 when there is none."""
     data_dir: str = ""
     log_dir: str = ""
     environment: dict[str, str] = field(default_factory=dict)

@@ -111,8 +111,8 @@ class FourLetterWords:
     def _conf(self) -> str:
         config = self._service.config
         lines = [
-            f"clientPort={config.client_port}",
-            "secureClientPort=-1",
+            f"clientPort={config.client_port or -1}",
+            f"secureClientPort={config.secure_client_port or -1}",
             f"dataDir={config.data_dir}/{DATA_DIRECTORY}",
             f"dataLogDir={config.log_dir}/{DATA_DIRECTORY}",
             f"tickTime={config.tick_ms}",

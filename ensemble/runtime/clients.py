@@ -75,10 +75,22 @@ class ClientSocket(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=OUTSTANDING_BYTES_PER_CONNECTION_MAX)
         peer = transport.get_extra_info("peername") or ("", 0)
         self.address = (peer[0], peer[1])
+        if transport.get_extra_info("ssl_object") is not None:
+            self._identify()
         self._steps.wake()
         self._connection = self._service.open_client(self)
         if self._connection is None:
             self._transport.abort()
+
+    def _identify(self) -> None:
+        """Read whose certificate the client has proved to own."""
+        # Only now: what reads certificates takes long to import, and most servers never need it.
+        from ensemble.runtime.tls.doorstep import certificate_of
+        from ensemble.runtime.tls.names import subject_of
+
+        self.secure = True
+        certificate = certificate_of(self._transport)
+        self.subject = subject_of(certificate) if certificate else ""
 
     def data_received(self, data: bytes) -> None:
         """Hand the client's bytes to the server, within a step."""
@@ -128,8 +140,9 @@ class ClientSocket(asyncio.Protocol):
         """Send what was gathered, then close; the server hears no more of this socket."""
         self._connection = None
         self.flush()
+        unsent = self._transport.get_write_buffer_size()
         self._transport.close()
-        if self._transport.get_write_buffer_size():
+        if unsent:
             asyncio.get_running_loop().call_later(CLOSING_S_MAX, self._transport.abort)
 
     def pause_reading(self) -> None:

@@ -16,13 +16,13 @@ from ensemble.admin.schema import FaultCommand, FaultStatus, ServerStatus
 from ensemble.errors import ConfigError, InvariantViolation, StorageError
 from ensemble.replica.config import ReplicaConfig
 from ensemble.replica.replica import Replica
+from ensemble.runtime.client_ports import ClientPorts
 from ensemble.runtime.clients import ClientSocket
 from ensemble.runtime.clock import LoopClock
 from ensemble.runtime.config.addresses import bracketed
 from ensemble.runtime.config.server import ServerConfig
 from ensemble.runtime.disk import FileDisk
 from ensemble.runtime.lag import LoopLag
-from ensemble.runtime.listening import listen
 from ensemble.runtime.network import LoopNetwork
 from ensemble.runtime.steps import Steps
 from ensemble.trace import Trace
@@ -51,7 +51,6 @@ class Server:
         self.trace = Trace(config.sid, clock.monotonic_us)
         self.network = LoopNetwork(self._steps, log=log, connect_timeout_s=config.connect_timeout_ms / 1000)
         self._disks = self._open_disks(loop)
-        self._listener: asyncio.Server | None = None
         self.replica = Replica(
             replica_config(config),
             clock=clock,
@@ -61,6 +60,7 @@ class Server:
             trace=self.trace,
             log=log,
         )
+        self._clients = ClientPorts(config, lambda: ClientSocket(self.replica, self._steps), log=log)
 
     async def start(self) -> None:
         """Open the ports and take part; :class:`ConfigError` when a port cannot be had."""
@@ -71,21 +71,14 @@ class Server:
             await self.network.open(
                 config.me, config.servers, self.replica, everywhere=config.listen_on_all_addresses
             )
-        self._listener = await listen(
-            lambda: ClientSocket(self.replica, self._steps),
-            config.client_host,
-            config.client_port,
-            key="clientPort",
-            backlog=config.listen_backlog,
-        )
+        await self._clients.open()
         self._lag.start()
         self._steps.wake()
         self.replica.start()
 
     async def stop(self) -> None:
         """Take leave of clients and servers, and close the files."""
-        if self._listener:
-            self._listener.close()
+        self._clients.close()
         if not self.failed.done():
             self.replica.stop()
         self._steps.end()
@@ -182,6 +175,7 @@ def replica_config(config: ServerConfig) -> ReplicaConfig:
         config_text=config.membership_text,
         client_address=client_address(config),
         client_port=config.client_port,
+        secure_client_port=config.tls.secure_port or 0,
         data_dir=str(config.data_dir),
         log_dir=str(config.log_dir),
         pid=os.getpid(),
@@ -189,8 +183,10 @@ def replica_config(config: ServerConfig) -> ReplicaConfig:
 
 
 def client_address(config: ServerConfig) -> str:
-    """Write where clients of this machine reach the server."""
-    return f"{bracketed(config.client_host or '127.0.0.1')}:{config.client_port}"
+    """Write where clients of this machine reach the server; the plain port when there are two."""
+    if config.client_port:
+        return f"{bracketed(config.client_host or '127.0.0.1')}:{config.client_port}"
+    return f"{bracketed(config.tls.secure_host or '127.0.0.1')}:{config.tls.secure_port}"
 
 
 def describe(error: BaseException) -> str:

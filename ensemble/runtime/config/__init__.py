@@ -5,6 +5,7 @@
     keys        every key there is, by what it does here
     values      a value as a number, a flag, a directory, or one sentence that says what is wrong with it
     addresses   ``server.N`` lines
+    tls         secure ports: ``secureClientPort``, ``sslQuorum``, ``ssl.*``, ``ssl.quorum.*``
     znodes      the kinds of znodes there may be
     server      all of it: ``load(path)`` returns a ``ServerConfig``
     access      who clients may be and must be

@@ -35,9 +35,19 @@ FILE_ONLY = _names(
 )
 """Keys of Apache's parser that are no Java properties: ``-D`` does not set them."""
 
+_TLS = _names(
+    """
+    keyStore.location keyStore.password keyStore.passwordPath keyStore.type trustStore.location
+    trustStore.password trustStore.passwordPath trustStore.type clientAuth hostnameVerification
+    clientHostnameVerification allowReverseDnsLookup ciphersuites protocol enabledProtocols
+    handshakeDetectionTimeoutMillis crl ocsp context.supplier.class
+    """
+)
+
 USED = _names(
     """
-    clientPort clientPortAddress clientPortListenBacklog dataDir dataLogDir tickTime initLimit syncLimit
+    clientPort clientPortAddress secureClientPort secureClientPortAddress client.portUnification
+    client.certReload sslQuorum portUnification sslQuorumReloadCertFiles netty.server.outstandingHandshake.limit clientPortListenBacklog dataDir dataLogDir tickTime initLimit syncLimit
     maxClientCnxns minSessionTimeout maxSessionTimeout snapCount autopurge.snapRetainCount
     autopurge.purgeInterval 4lw.commands.whitelist jute.maxbuffer standaloneEnabled dynamicConfigFile
     quorumListenOnAllIPs peerType electionAlg cnxTimeout version coordinator.adminPort coordinator.faults
@@ -48,7 +58,7 @@ USED = _names(
     znode.container.maxNeverUsedIntervalMs
     localSessionsEnabled localSessionsUpgradingEnabled readonlymode.enabled nio.sessionlessCnxnTimeout
     """
-)
+) | {f"{prefix}{name}" for prefix in ("ssl.", "ssl.quorum.") for name in _TLS}
 USED_PREFIXES = ("server.", "authProvider.")
 
 IRRELEVANT = _names(
@@ -61,7 +71,7 @@ IRRELEVANT = _names(
     forward_learner_requests_to_commit_processor_disabled follower.skipLearnerRequestToNextProcessor
     closeSessionTxn.enabled serializeLastProcessedZxid.enabled snapshot.trust.empty snapshot.throttle
     datadir.autocreate db.autocreate quorum.cnxn.threads.size preferIPv6Addresses
-    observer.reconnectDelayMs observer.election.DelayMs fips-mode intBufferStartingSizeBytes
+    ssl.sslProvider observer.reconnectDelayMs observer.election.DelayMs fips-mode intBufferStartingSizeBytes
     """
 )
 IRRELEVANT_PREFIXES = (
@@ -82,8 +92,8 @@ IRRELEVANT_PREFIXES = (
 
 WITHOUT = _names(
     """
-    secureClientPort secureClientPortAddress observerMasterPort
-    reconfigEnabled sslQuorum portUnification sslQuorumReloadCertFiles
+    observerMasterPort
+    reconfigEnabled
     quorum.auth.enableSasl quorum.auth.learnerRequireSasl quorum.auth.serverRequireSasl
     quorum.auth.learner.saslLoginContext quorum.auth.server.saslLoginContext
     quorum.auth.kerberos.servicePrincipal oraclePath leaderServes maxCnxns
@@ -107,9 +117,6 @@ WITHOUT_PREFIXES = (
 
 WITHOUT_MEANS_OFF = {
     "reconfigEnabled": "false",
-    "sslQuorum": "false",
-    "portUnification": "false",
-    "sslQuorumReloadCertFiles": "false",
     "quorum.auth.enableSasl": "false",
     "quorum.auth.learnerRequireSasl": "false",
     "quorum.auth.serverRequireSasl": "false",
@@ -125,7 +132,6 @@ WITHOUT_MEANS_OFF = {
 """Values of features we lack that ask for just that: nothing to warn about."""
 
 REFUSED = {
-    "sslQuorum": "this server cannot yet encrypt the links between servers",
     "quorum.auth.enableSasl": "this server cannot yet authenticate other servers by SASL",
     "sessionRequireClientSASLAuth": "this server cannot yet authenticate clients by SASL",
 }

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ensemble.runtime.config.keys import Effect, effect_of
-from ensemble.runtime.config.values import Values
+from ensemble.runtime.config.values import Values, shown
 
 DEFAULT = "default"
 _REMARKS = {
@@ -33,7 +33,7 @@ def lines(values: Values) -> Iterator[Line]:
         effect = effect_of(key)
         origin = values.origins.get(key, DEFAULT)
         if effect is Effect.USED or key in values.effective:
-            yield Line(key, values.effective.get(key, values.keys.get(key, "")), origin)
+            yield Line(key, values.effective.get(key, shown(key, values.keys.get(key, ""))), origin)
         else:
-            silent.append(Line(key, values.keys[key], origin, _REMARKS[effect]))
+            silent.append(Line(key, shown(key, values.keys[key]), origin, _REMARKS[effect]))
     yield from silent

@@ -14,10 +14,11 @@ from ensemble.errors import ConfigError
 from ensemble.limits import CONNECTIONS_PER_ADDRESS_MAX, FRAME_BYTES_MAX, SNAP_COUNT_TXNS
 from ensemble.replica.access_config import AccessConfig
 from ensemble.replica.config import WORDS_DEFAULT, SessionSettings, ZnodeConfig
-from ensemble.runtime.config import access, sessions, znodes
+from ensemble.runtime.config import access, sessions, tls, znodes
 from ensemble.runtime.config.addresses import ServerAddress, parse_server
 from ensemble.runtime.config.sources import gather
 from ensemble.runtime.config.values import Values
+from ensemble.runtime.tls.settings import TlsConfig
 
 TICK_MS = 3000
 """``tickTime`` when the file does not say (ZooKeeperServer.DEFAULT_TICK_TIME)."""
@@ -47,6 +48,7 @@ class ServerConfig:
     client_host: str | None
     """The address to listen on for clients; None for all of them."""
     client_port: int
+    """0 when clients come by TLS only."""
     tick_ms: int
     init_limit_ticks: int
     sync_limit_ticks: int
@@ -67,6 +69,7 @@ class ServerConfig:
     access: AccessConfig
     admin_port: int | None
     faults_allowed: bool
+    tls: TlsConfig
     warnings: tuple[str, ...]
     """Sentences for the operator, about keys that have no effect."""
 
@@ -133,7 +136,10 @@ class _Reader:
                 f"minSessionTimeout={timeout_min} is greater than maxSessionTimeout={timeout_max}; swap or drop them"
             )
         session_settings = sessions.read(self.values)
+        security = tls.read(self.values)
         host, port = self._client_address(next((s for s in servers if s.sid == sid), None))
+        if not port and not security.secure_port:
+            raise ConfigError("clientPort is not set; write for example clientPort=2181")
         return ServerConfig(
             sid=sid,
             servers=servers,
@@ -164,6 +170,7 @@ class _Reader:
             access=access.read(self.values),
             admin_port=self.values.port("coordinator.adminPort") or None,
             faults_allowed=self.values.flag("coordinator.faults", default=False),
+            tls=security,
             warnings=tuple(self.values.warnings),
         )
 
@@ -263,6 +270,4 @@ class _Reader:
                     f"clientPort={port} contradicts ;{me.client_port} of the line server.{me.sid}; drop clientPort"
                 )
             return host or me.client_host, me.client_port
-        if not port:
-            raise ConfigError("clientPort is not set; write for example clientPort=2181")
         return host, port

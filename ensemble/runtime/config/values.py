@@ -14,6 +14,11 @@ from ensemble.runtime.config import keys as known
 PORT_MAX = 65535
 
 
+def shown(key: str, value: str) -> str:
+    """Return ``value`` as it may be shown to people: passwords may not."""
+    return "(hidden)" if value and key.lower().endswith("password") else value
+
+
 class Values:
     """Keys and values of one configuration, where each is from, and the warnings its reading gave."""
 
@@ -27,8 +32,7 @@ class Values:
 
     def settle(self, key: str, value: object) -> None:
         """Note the value in force of ``key``, where it is not simply what was written or the default."""
-        shown = str(value).lower() if isinstance(value, bool) else str(value)
-        self.effective[key] = shown
+        self.effective[key] = shown(key, str(value).lower() if isinstance(value, bool) else str(value))
 
     def text(self, key: str, default: str = "") -> str:
         """Return the value of ``key``."""

@@ -1,0 +1,178 @@
+"""A connection before its protocol gets it: plain or TLS, the handshake, and whose name the certificate bears.
+
+On a port for both kinds the first byte decides, and it is only looked at, not taken: a TLS record of a handshake
+begins with 22, and nothing a ZooKeeper says in plain does (Apache's UnifiedServerSocket). Nothing here
+blocks the loop, and everything has a limit of time and number.
+
+Names are compared here and not by OpenSSL, because Apache's ZKTrustManager also takes a certificate that
+names the address of the other end, or, where allowed, what the DNS says that this address is called. Between
+servers, a certificate may name any server of the ensemble: whoever connects says only later which one it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar, cast
+
+from ensemble.limits import TLS_HANDSHAKE_S_MAX
+from ensemble.runtime.tls import names
+from ensemble.runtime.tls.contexts import TlsContexts
+
+HANDSHAKE_RECORD = b"\x16"
+SHUTDOWN_S_MAX = 5.0
+"""How long the other end may take to say that it has read all."""
+
+P = TypeVar("P", bound=asyncio.Protocol)
+
+
+class NotTrusted(ConnectionError):
+    """The other end is not who it has to be."""
+
+
+class Gate(asyncio.Protocol):
+    """Stands in for the protocol until the connection may pass; takes no bytes."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep back what the other end says."""
+        cast("asyncio.Transport", transport).pause_reading()
+
+
+class Doorstep:
+    """Where connections of one purpose wait."""
+
+    def __init__(
+        self, contexts: TlsContexts, *, unified: bool = False, hosts: Callable[[], Iterable[str]] = tuple
+    ) -> None:
+        """``unified``: plain connections are taken, too. ``hosts``: names that any caller may bear."""
+        self.contexts = contexts
+        self.unified = unified
+        self.handshakes = 0
+        """Handshakes under way."""
+        self._hosts = hosts
+        self._turns = asyncio.Semaphore(contexts.settings.handshakes_max)
+
+    async def admit(self, connection: socket.socket, make_protocol: Callable[[], asyncio.Protocol]) -> None:
+        """Give an accepted connection to a protocol.
+
+        Raises ``OSError`` (``ssl.SSLError`` and :class:`NotTrusted` are such) and ``TimeoutError``; the connection is
+        closed then.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            if self.unified and not await self._speaks_tls(connection):
+                await loop.connect_accepted_socket(make_protocol, connection)
+                return
+            async with asyncio.timeout(TLS_HANDSHAKE_S_MAX), self._turns:
+                self.handshakes += 1
+                try:
+                    transport, _ = await loop.connect_accepted_socket(
+                        Gate,
+                        connection,
+                        ssl=self.contexts.for_incoming(),
+                        ssl_handshake_timeout=TLS_HANDSHAKE_S_MAX,
+                        ssl_shutdown_timeout=SHUTDOWN_S_MAX,
+                    )
+                finally:
+                    self.handshakes -= 1
+        except BaseException:
+            connection.close()
+            raise
+        settings = self.contexts.settings
+        if settings.verify_client_name and certificate_of(transport):
+            await self._judge(transport, list(self._hosts()))
+        hand_over(transport, make_protocol())
+
+    async def dial(self, host: str, port: int, make_protocol: Callable[[], P]) -> P:
+        """Connect, by TLS; raises as :meth:`admit` does."""
+        transport, _ = await asyncio.get_running_loop().create_connection(
+            Gate,
+            host,
+            port,
+            ssl=self.contexts.for_outgoing(),
+            ssl_handshake_timeout=TLS_HANDSHAKE_S_MAX,
+            ssl_shutdown_timeout=SHUTDOWN_S_MAX,
+        )
+        if self.contexts.settings.verify_server_name:
+            await self._judge(transport, [host])
+        protocol = make_protocol()
+        hand_over(transport, protocol)
+        return protocol
+
+    async def _speaks_tls(self, connection: socket.socket) -> bool:
+        """Wait for the first byte and look at it; who stays silent is taken to speak plain."""
+        loop = asyncio.get_running_loop()
+        readable = asyncio.Event()
+        loop.add_reader(connection, readable.set)
+        try:
+            async with asyncio.timeout(self.contexts.settings.detection_s):
+                await readable.wait()
+        except TimeoutError:
+            return False
+        finally:
+            loop.remove_reader(connection)
+        return connection.recv(1, socket.MSG_PEEK) == HANDSHAKE_RECORD
+
+    async def _judge(self, transport: asyncio.Transport, hosts: list[str]) -> None:
+        """See that the certificate of the other end names its address or one of ``hosts``; :class:`NotTrusted`."""
+        certificate = certificate_of(transport)
+        peer = transport.get_extra_info("peername") or ("", 0)
+        try:
+            if any(names.is_issued_to(certificate, host) for host in [peer[0], *hosts]):
+                return
+            if self.contexts.settings.reverse_lookup:
+                name, _ = await asyncio.get_running_loop().getnameinfo(peer, socket.NI_NAMEREQD)
+                if names.is_issued_to(certificate, name):
+                    return
+        except (socket.gaierror, ValueError):
+            pass
+        except BaseException:
+            transport.abort()
+            raise
+        transport.abort()
+        prefix = self.contexts.settings.prefix
+        raise NotTrusted(
+            f"its certificate is for {names.describe(certificate)}, not for {' or '.join([peer[0], *hosts])};"
+            f" issue one for that name or set {prefix}hostnameVerification=false"
+        )
+
+
+def certificate_of(transport: asyncio.BaseTransport) -> bytes:
+    """Return the verified certificate of the other end in DER; empty when it showed none."""
+    encryption: ssl.SSLObject = transport.get_extra_info("ssl_object")
+    return encryption.getpeercert(binary_form=True) or b""
+
+
+def hand_over(transport: asyncio.Transport, protocol: asyncio.Protocol) -> None:
+    """Let ``protocol`` have the connection; ``ConnectionResetError`` when it has broken meanwhile."""
+    if transport.is_closing():
+        raise ConnectionResetError("the other end hung up")
+    transport.set_protocol(protocol)
+    protocol.connection_made(transport)
+    if not transport.is_closing():
+        transport.resume_reading()
+
+
+def why(error: BaseException) -> str:
+    """Say in a few words why a connection did not pass."""
+    if isinstance(error, TimeoutError):
+        return "no TLS handshake in time"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {error.verify_message}"
+    reason: Any = getattr(error, "reason", None)
+    if isinstance(error, ssl.SSLError) and reason:
+        return _REASONS.get(str(reason), str(reason).replace("_", " ").lower())
+    return str(error) or "the other end hung up"
+
+
+_REASONS = {
+    "PEER_DID_NOT_RETURN_A_CERTIFICATE": "it shows no certificate",
+    "WRONG_VERSION_NUMBER": "it does not speak TLS",
+    "HTTP_REQUEST": "it does not speak TLS",
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it wants a certificate of ours, and there is none",
+    "TLSV1_ALERT_UNKNOWN_CA": "it does not trust the issuer of our certificate",
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "it does not trust our certificate",
+    "SSLV3_ALERT_BAD_CERTIFICATE": "it does not trust our certificate",
+}
