@@ -16,7 +16,7 @@ WORDS_DEFAULT = frozenset({"ruok", "srvr", "stat", "mntr", "cons", "conf", "envi
 
 @dataclass(frozen=True, slots=True)
 class ZnodeConfig:
-    """What kinds of znodes there may be, and how those go that nobody deletes."""
+    """What kinds of znodes there may be, how many, and how those go that nobody deletes."""
 
     extended_types: bool = False
     """Whether clients may create TTL znodes (``extendedTypesEnabled``)."""
@@ -28,6 +28,8 @@ class ZnodeConfig:
     """At what rate it deletes those it found."""
     container_unused_ms_max: int = 0
     """How long a container may wait for its first child; 0 for ever."""
+    enforce_quota: bool = False
+    """Whether a write beyond the hard limit of a quota is refused (``enforceQuota``)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,7 @@ class Counters:
         "proposal_bytes_last",
         "proposal_bytes_max",
         "proposal_bytes_min",
+        "quota_refusals",
         "reads",
         "received",
         "refused",
@@ -96,11 +97,14 @@ class Counters:
         self.latency = Latency()
         self.latencies = Ring()
         self.fsyncs = Ring()
+        self.quota_refusals: dict[str, int] = {}
+        """Writes refused as beyond a quota, by the name of the child of the root they were for."""
         self.reset()
 
     def reset(self) -> None:
         """Forget everything (``srst``)."""
         self.latency.reset()
+        self.quota_refusals.clear()
         self.received = self.sent = self.bytes_received = 0
         self.reads = self.writes = self.commits = 0
         self.refused = self.auth_failures = 0

@@ -6,6 +6,7 @@ from ensemble.replica.clients import Clients
 from ensemble.replica.config import VERSION
 from ensemble.replica.counters import Latency
 from ensemble.replica.service import Service
+from ensemble.tree import quotas
 from ensemble.tree.tree import Tree
 
 
@@ -20,6 +21,21 @@ def znodes(tree: Tree) -> int:
 def mean_ms(latency: Latency) -> float:
     """Return the mean in milliseconds with four digits, as Apache (AvgMinMaxCounter)."""
     return round(latency.mean_us / 1000, 4)
+
+
+def quota_rows(service: Service) -> list[tuple[str, int | float | str]]:
+    """Return limits and usage of quotas, and refusals, each for the children of the root by their names."""
+    sums = quotas.by_namespace(service.tree)
+    sets = {
+        "quota_count_limit_per_namespace": sums.count_limit,
+        "quota_bytes_limit_per_namespace": sums.bytes_limit,
+        "quota_count_usage_per_namespace": sums.count_usage,
+        "quota_bytes_usage_per_namespace": sums.bytes_usage,
+        "quota_exceeded_error_per_namespace": service.counters.quota_refusals,
+    }
+    return [
+        (f"{namespace}_{name}", value) for name, set_ in sets.items() for namespace, value in set_.items()
+    ]
 
 
 def metrics(service: Service, clients: Clients) -> list[tuple[str, int | float | str]]:
@@ -51,6 +67,7 @@ def metrics(service: Service, clients: Clients) -> list[tuple[str, int | float |
         ("connection_rejected", counters.refused),
         ("stale_sessions_expired", counters.sessions_expired),
         ("commit_count", counters.commits),
+        *quota_rows(service),
     ]
     p50, p99 = counters.fsyncs.quantiles(0.5, 0.99)
     rows += [("p50_fsynctime", p50 // 1000), ("p99_fsynctime", p99 // 1000)]

@@ -19,6 +19,7 @@ from ensemble.tree import txns
 from ensemble.tree.operations import CloseSession, CreateSession, Delete, Identity, Op, Operation, Request
 from ensemble.tree.prepare import Preparer
 from ensemble.tree.txns import ErrorTxn, Txn
+from ensemble.tree.warden import Warden
 from ensemble.wire import packets
 from ensemble.wire.requests import decode_operation
 
@@ -54,6 +55,12 @@ class Writes:
         self.sessions = Sessions(service, self.close_session)
         self.reaper = Reaper(service, self.delete_container)
         self._local = self.sessions.local
+        self.warden = Warden(
+            enforce=service.config.znodes.enforce_quota,
+            refusals=service.counters.quota_refusals,
+            log=service.log,
+            now_ms=service.now_ms,
+        )
         self._preparer = self._new_preparer()
         self._prepared: dict[int, Txn] = {}
         self._syncing: deque[Client] = deque()
@@ -75,6 +82,7 @@ class Writes:
             extended_types=service.config.znodes.extended_types,
             access=service.access,
             judge_session=self.sessions.judge_local,
+            warden=self.warden,
         )
 
     # ------------------------------------------------------------------ from clients

@@ -8,6 +8,8 @@
     prepare       leader only: a request becomes a transaction, or a refusal
     pending       the state to come, that requests are judged against
     multi         what the parts of a multi amount to
+    quotas        what is used of the quotas, and the texts it is kept in
+    warden        leader only: what becomes of a write beyond a quota
     weights       how many bytes a transaction takes
     access        access control lists; addresses, principals: what their ids can be
     watches       who is to be told what

@@ -31,6 +31,7 @@ class Pending:
         "aversion",
         "child_count",
         "cversion",
+        "data",
         "ephemeral_owner",
         "exists",
         "version",
@@ -40,6 +41,7 @@ class Pending:
     def __init__(
         self,
         zxid: int,
+        data: bytes | None,
         acl: tuple[Acl, ...],
         version: int,
         cversion: int,
@@ -49,6 +51,7 @@ class Pending:
     ) -> None:
         self.zxid = zxid
         self.exists = True
+        self.data = data
         self.acl = acl
         self.version = version
         self.cversion = cversion
@@ -107,6 +110,7 @@ class Outlook:
                 return None
             return Pending(
                 zxid,
+                pending.data,
                 pending.acl,
                 pending.version,
                 pending.cversion,
@@ -120,6 +124,7 @@ class Outlook:
         children = node.children
         return Pending(
             zxid,
+            node.data,
             node.acl,
             node.version,
             node.cversion,

@@ -32,7 +32,8 @@ from ensemble.tree.operations import (
 )
 from ensemble.tree.owner import CONTAINER, TTL_MS_MAX, is_ttl, session_of, ttl_owner
 from ensemble.tree.pending import Judge, Outlook, Pending, unknown
-from ensemble.tree.tree import CONFIG_PATH, PROC_PATH, QUOTA_PATH, Tree
+from ensemble.tree.quotas import QUOTA_PATH
+from ensemble.tree.tree import CONFIG_PATH, PROC_PATH, Tree
 from ensemble.tree.txns import (
     CheckTxn,
     CloseSessionTxn,
@@ -46,6 +47,7 @@ from ensemble.tree.txns import (
     SetDataTxn,
     Txn,
 )
+from ensemble.tree.warden import Warden
 from ensemble.tree.weights import PATH_BYTES_PER_CHARACTER, RECORD_BYTES, check_size, weight_of
 
 _CREATE = int(Op.CREATE)
@@ -77,12 +79,14 @@ class Preparer(Outlook):
         extended_types: bool = False,
         access: Policy | None = None,
         judge_session: Judge = unknown,
+        warden: Warden | None = None,
     ) -> None:
         """Begin with nothing proposed; ``extended_types`` allows TTL znodes, ``access`` judges access lists,
-        ``judge_session`` sessions that were never agreed on."""
+        ``judge_session`` sessions that were never agreed on; ``warden`` minds quotas."""
         super().__init__(tree, judge_session)
         self._extended_types = extended_types
         self.access = access or Policy()
+        self._warden = warden
 
     def prepare(self, request: Request, zxid: int, time_ms: int) -> Txn:
         """Return the transaction for ``request``, to be proposed as ``zxid``; never raises KeeperError.
@@ -112,7 +116,11 @@ class Preparer(Outlook):
             raise KeeperError(Code.NO_NODE, path)
         if draft.acl is not OPEN_ACL:
             self.access.check(draft.acl, Perm.WRITE, request.identities, path)
+        if self.tree.quotas and self._warden is not None:
+            growth = len(operation.data or b"") - len(draft.data or b"")
+            self._warden.judge(self.tree, path, growth, 0)
         draft.version = version = _next_version(draft.version, operation.version, path)
+        draft.data = operation.data
         record = SetDataTxn(path, operation.data, version)
         check_size(path, operation.data, ())
         self.put(path, draft)
@@ -140,6 +148,8 @@ class Preparer(Outlook):
             raise KeeperError(Code.NODE_EXISTS, path)
         if parent.ephemeral_owner and session_of(parent.ephemeral_owner):
             raise KeeperError(Code.NO_CHILDREN_FOR_EPHEMERALS, path)
+        if self.tree.quotas and self._warden is not None:
+            self._warden.judge(self.tree, path, len(operation.data or b""), 1)
         check_size(path, operation.data, acl)
         parent.cversion = cversion = _plus_one(parent.cversion)
         parent.child_count += 1
@@ -151,7 +161,7 @@ class Preparer(Outlook):
         else:
             owner = ttl_owner(operation.ttl_ms) if mode in _WITH_TTL else 0
         self.put(parent_path, parent)
-        self.put(path, Pending(zxid, acl, 0, 0, 0, owner, 0))
+        self.put(path, Pending(zxid, operation.data, acl, 0, 0, 0, owner, 0))
         return CreateTxn(path, operation.data, acl, ephemeral, cversion, operation.ttl_ms)
 
     def _check_mode(self, op: int, operation: Create) -> None:

@@ -18,6 +18,7 @@ from struct import error as StructError
 from ensemble.errors import WireError
 from ensemble.jute import INT, Reader, decode_text, pack_int
 from ensemble.paths import parent_of
+from ensemble.tree import quotas
 from ensemble.tree.node import Node
 from ensemble.tree.operations import OPEN_ACL, Acl
 from ensemble.tree.owner import owner_of_353
@@ -73,6 +74,7 @@ def load(buffer: bytes | memoryview, offset: int = 0, *, emulate_353_ttl: bool =
     end = _load_nodes(tree, reader.buffer, reader.offset, acls, emulate_353_ttl=emulate_353_ttl)
     if PROC_PATH in tree.nodes and CONFIG_PATH not in tree.nodes:
         tree.add_config()  # a snapshot of ZooKeeper 3.4
+    quotas.rebuild(tree)
     return tree, end
 
 

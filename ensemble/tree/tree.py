@@ -14,9 +14,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ensemble.errors import Code, InvariantViolation
+from ensemble.tree import quotas
 from ensemble.tree.node import Node
 from ensemble.tree.operations import READ_ACL, Acl, EventType, Op
 from ensemble.tree.owner import CONTAINER, ttl_owner
+from ensemble.tree.quotas import QUOTA_PATH
 from ensemble.tree.txns import (
     CheckTxn,
     CloseSessionTxn,
@@ -32,7 +34,6 @@ from ensemble.tree.txns import (
 from ensemble.tree.znodes import Znodes
 
 PROC_PATH = "/zookeeper"
-QUOTA_PATH = "/zookeeper/quota"
 CONFIG_PATH = "/zookeeper/config"
 
 _OK = int(Code.OK)
@@ -154,7 +155,11 @@ def _create_node(tree: Tree, txn: Txn, record: CreateTxn, owner: int) -> Outcome
     node = Node(record.data, record.acl, txn.zxid, txn.time_ms, owner)
     tree.insert(path, node)
     events = ((_CREATED, path), (_CHILDREN_CHANGED, parent_path))
-    return Outcome(txn.type, _OK, path, node, events, (node.acl, parent.acl))
+    outcome = Outcome(txn.type, _OK, path, node, events, (node.acl, parent.acl))
+    if tree.quotas or path.startswith(quotas.PREFIX):
+        outcome.packed_stat = node.pack_stat()
+        quotas.on_created(tree, path, node)
+    return outcome
 
 
 def _delete(tree: Tree, txn: Txn, record: DeleteTxn) -> Outcome:
@@ -174,6 +179,8 @@ def _delete_node(tree: Tree, txn: Txn, path: str) -> Outcome:
     if node is None:
         return Outcome(txn.type, _NO_NODE, path)
     tree.remove(path, node)
+    if tree.quotas:
+        quotas.on_deleted(tree, path, node)
     events = ((_DELETED, path), (_CHILDREN_CHANGED, parent_path))
     return Outcome(txn.type, _OK, path, None, events, (node.acl, parent.acl))
 
@@ -183,11 +190,16 @@ def _set_data(tree: Tree, txn: Txn, record: SetDataTxn) -> Outcome:
     node = tree.nodes.get(path)
     if node is None:
         return Outcome(txn.type, _NO_NODE, path)
+    before = node.data
     tree.set_data(path, node, record.data)
     node.version = record.version
     node.mzxid = txn.zxid
     node.mtime = txn.time_ms
-    return Outcome(txn.type, _OK, path, node, ((_DATA_CHANGED, path),), (node.acl,))
+    outcome = Outcome(txn.type, _OK, path, node, ((_DATA_CHANGED, path),), (node.acl,))
+    if tree.quotas:
+        outcome.packed_stat = node.pack_stat()
+        quotas.add(tree, path, len(record.data or b"") - len(before or b""), 0)
+    return outcome
 
 
 def _set_acl(tree: Tree, txn: Txn, record: SetAclTxn) -> Outcome:
@@ -240,7 +252,7 @@ def _multi(tree: Tree, txn: Txn, record: MultiTxn) -> Outcome:
     for type_, part in record.txns:
         part_txn = Txn(txn.session_id, txn.cxid, txn.zxid, txn.time_ms, type_, part)
         result = _APPLY[type_](tree, part_txn, part)
-        if result.node is not None:
+        if result.node is not None and result.packed_stat is None:
             result.packed_stat = result.node.pack_stat()
         events.extend(result.events)
         event_acls.extend(result.event_acls)

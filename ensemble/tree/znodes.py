@@ -24,6 +24,7 @@ class Znodes:
         "ephemerals",
         "ephemerals_count",
         "nodes",
+        "quotas",
         "ttls",
     )
 
@@ -33,6 +34,8 @@ class Znodes:
         """Paths in the order of their creation, by session."""
         self.containers: dict[str, None] = {}
         self.ttls: dict[str, None] = {}
+        self.quotas: dict[str, None] = {}
+        """Paths that have a quota; ``quotas`` keeps them."""
         self.ephemerals_count = 0
         self.data_bytes = 0
         """Sum of path and data lengths (Apache's approximate data size)."""

@@ -55,7 +55,7 @@ USED = _names(
     DigestAuthenticationProvider.superDigest X509AuthenticationProvider.superUser skipACL ensembleAuthName
     enforce.auth.enabled enforce.auth.schemes letAnySaslUserDoX
     extendedTypesEnabled emulate353TTLNodes znode.container.checkIntervalMs znode.container.maxPerMinute
-    znode.container.maxNeverUsedIntervalMs
+    znode.container.maxNeverUsedIntervalMs enforceQuota
     localSessionsEnabled localSessionsUpgradingEnabled readonlymode.enabled nio.sessionlessCnxnTimeout
     """
 ) | {f"{prefix}{name}" for prefix in ("ssl.", "ssl.quorum.") for name in _TLS}
@@ -99,7 +99,7 @@ WITHOUT = _names(
     quorum.auth.kerberos.servicePrincipal oraclePath leaderServes maxCnxns
     globalOutstandingLimit requestThrottleLimit requestThrottleStallTime requestThrottleDropStale
     requestStaleLatencyCheck requestStaleConnectionCheck largeRequestMaxBytes largeRequestThreshold
-    throttledOpWaitTime enforceQuota forceSync snapshot.compression.method digest.enabled
+    throttledOpWaitTime forceSync snapshot.compression.method digest.enabled
     sessionRequireClientSASLAuth superUser audit.enable allowSaslFailedClients
     """
 )
@@ -122,7 +122,6 @@ WITHOUT_MEANS_OFF = {
     "quorum.auth.serverRequireSasl": "false",
     "leaderServes": "yes",
     "forceSync": "yes",
-    "enforceQuota": "false",
     "audit.enable": "false",
     "multiAddress.enabled": "false",
     "admin.enableServer": "false",

@@ -1,4 +1,4 @@
-"""The kinds of znodes: TTL znodes, containers, and how the latter two are deleted when their time is over."""
+"""The kinds of znodes: TTL znodes, containers, how these are deleted when their time is over; and quotas."""
 
 from __future__ import annotations
 
@@ -32,4 +32,5 @@ def read(values: Values, sid: int) -> ZnodeConfig:
         container_unused_ms_max=values.number(
             "znode.container.maxNeverUsedIntervalMs", 0, 0, LONG_MAX, "milliseconds"
         ),
+        enforce_quota=values.flag("enforceQuota", default=False),
     )

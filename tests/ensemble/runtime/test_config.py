@@ -298,3 +298,8 @@ def test_the_keys_about_sessions(tmp_path: Path) -> None:
 
 def test_sessions_are_as_apaches_when_the_file_does_not_say(tmp_path: Path) -> None:
     assert load(tmp_path, THREE).sessions == SessionSettings()
+
+
+def test_quotas_are_enforced_where_the_file_says_so(tmp_path: Path) -> None:
+    assert not load(tmp_path, THREE).znodes.enforce_quota
+    assert load(tmp_path, THREE + "zookeeper.enforceQuota=true\n").znodes.enforce_quota
