@@ -34,6 +34,10 @@ class Clock(Protocol):
         """Call ``callback`` once, ``delay_ms`` milliseconds from now."""
 
 
+Entropy = Callable[[int], bytes]
+"""Returns that many random bytes, which nobody else can foresee: what secrets are made of."""
+
+
 class Disk(Protocol):
     """One directory of files, named relative to it (``"version-2/log.100000001"``).
 

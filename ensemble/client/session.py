@@ -29,7 +29,8 @@ from ensemble.client.errors import AuthFailed, ClientClosed, ConnectionLoss, Ses
 from ensemble.client.watches import Watcher, Watches, WatchEvent, WatchKind
 from ensemble.errors import Code, WireError
 from ensemble.jute import Reader
-from ensemble.tree.operations import Auth, EventType, NoBody, Op, SetWatches
+from ensemble.sasl.digest_md5 import Initiator, SaslError
+from ensemble.tree.operations import Auth, EventType, NoBody, Op, Sasl, SetWatches
 from ensemble.wire import replies, requests
 from ensemble.wire.frames import FrameBuffer
 from ensemble.wire.requests import AUTH_XID, PING_XID, SET_WATCHES_XID, ConnectRequest
@@ -92,7 +93,9 @@ class Session:
         password: bytes = bytes(limits.SESSION_PASSWORD_BYTES),
         read_only: bool = False,
         frame_bytes_max: int = limits.PEER_FRAME_BYTES_MAX,
+        sasl: Callable[[], Initiator] | None = None,
     ) -> None:
+        """``sasl`` makes our end of an exchange of SASL tokens, which every connection begins with."""
         self.state = State.CONNECTING
         self.session_id = session_id
         self.password = password
@@ -108,6 +111,9 @@ class Session:
         self._state_changed = state_changed
         self._watches = Watches()
         self._credentials: list[Auth] = []
+        self._sasl = sasl
+        self._initiator: Initiator | None = None
+        self._read_only: bool | None = None
         self._frames = FrameBuffer(frame_bytes_max)
         self._out: list[bytes] = []
         self._waiting: deque[Call] = deque()
@@ -120,6 +126,7 @@ class Session:
     def on_connection(self) -> None:
         """A connection to a server is open: introduce ourselves."""
         self._frames = FrameBuffer(self._frame_bytes_max)
+        self._initiator = None
         request = ConnectRequest(
             0,
             self.zxid_seen,
@@ -135,6 +142,8 @@ class Session:
         for frame in self._frames.feed(data):
             if self.state.connected:
                 self._on_answer(frame)
+            elif self._initiator is not None:
+                self._on_token(self._initiator, frame)
             elif self.state is State.CONNECTING:
                 self._on_connect_reply(frame)
         if self._frames.fault is not None:
@@ -235,8 +244,36 @@ class Session:
         self.timeout_ms = reply.timeout_ms
         # Servers of 3.4 without read-only mode leave the flag out.
         self._agreed = self._agreed or not reply.read_only
-        self._enter(State.CONNECTED_READ_ONLY if reply.read_only else State.CONNECTED)
+        if self._sasl is None:
+            self._begin(reply.read_only)
+            return
+        self._initiator = self._sasl()
+        self._read_only = reply.read_only
+        self._send_token(b"")
+
+    def _begin(self, read_only: bool | None) -> None:
+        self._enter(State.CONNECTED_READ_ONLY if read_only else State.CONNECTED)
         self._introduce()
+
+    def _send_token(self, token: bytes) -> None:
+        self._xid = 1 if self._xid == _XID_MAX else self._xid + 1
+        self._out.append(requests.encode_request(self._xid, Op.SASL, Sasl(token)))
+
+    def _on_token(self, initiator: Initiator, frame: bytes) -> None:
+        """Answer the server's token; begin once the server has proved itself. No token: it knows no SASL."""
+        error = replies.decode_header(frame)[2]
+        token = None if error else replies.body_reader(frame).optional_bytes()
+        try:
+            answer = None if token is None else initiator.step(token)
+        except SaslError:
+            answer = None
+        if answer is None:
+            self._finish(State.AUTH_FAILED)
+        elif initiator.complete:
+            self._initiator = None
+            self._begin(self._read_only)
+        else:
+            self._send_token(answer)
 
     def _on_answer(self, frame: bytes) -> None:
         xid, zxid, error = replies.decode_header(frame)
@@ -292,6 +329,7 @@ class Session:
     def _finish(self, state: State) -> None:
         if self.state.over:
             return
+        self._initiator = None
         self._enter(state)
         calls = [call for _, call in self._sent] + list(self._auth_sent) + list(self._waiting)
         self._sent.clear()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from ssl import SSLContext
 from types import TracebackType
 from typing import Self, TypeVar
@@ -20,6 +22,7 @@ from ensemble.client.watches import Watcher, WatchEvent, WatchKind
 from ensemble.client.watching import Watching
 from ensemble.errors import KeeperError
 from ensemble.jute import Reader
+from ensemble.sasl.digest_md5 import CLIENT_PORT, NONCE_BYTES, Initiator
 from ensemble.tree.operations import Auth, CloseSession, Op, Operation
 from ensemble.wire import requests
 
@@ -49,11 +52,13 @@ class ZooKeeper(Quotas, Watching):
         resume: tuple[int, bytes] | None = None,
         read_only: bool = False,
         ssl: SSLContext | None = None,
+        sasl: tuple[str, str] | None = None,
         frame_bytes_max: int = limits.PEER_FRAME_BYTES_MAX,
     ) -> None:
         """``resume`` takes over the session of that id and password. ``read_only`` accepts a server that has
         lost its quorum, for as long as no other is found. ``ssl`` encrypts, and checks the server as that
-        context says. An answer larger than ``frame_bytes_max`` costs the connection. Raises ``ConfigError``
+        context says. ``sasl`` is the user and the password that SASL DIGEST-MD5
+        proves on every connection, and that the server has to know, too. An answer larger than ``frame_bytes_max`` costs the connection. Raises ``ConfigError``
         for servers that are none."""
         where = parse(servers) if isinstance(servers, str) else ConnectString(tuple(servers), Chroot())
         self._addresses = where.addresses
@@ -65,6 +70,7 @@ class ZooKeeper(Quotas, Watching):
             state_changed=self._on_state,
             read_only=read_only,
             frame_bytes_max=frame_bytes_max,
+            sasl=None if sasl is None else partial(_initiator, *sasl),
             **options,  # type: ignore[arg-type]
         )
         self._connector = Connector(self._addresses, self._session, ssl)
@@ -246,3 +252,7 @@ class ZooKeeper(Quotas, Watching):
         loop = asyncio.get_running_loop()
         for listener in self._listeners:
             loop.call_soon(listener, state)
+
+
+def _initiator(user: str, password: str) -> Initiator:
+    return Initiator(user, password, CLIENT_PORT, random_bytes=os.urandom(NONCE_BYTES))

@@ -15,19 +15,20 @@ from collections import deque
 from typing import Protocol
 
 from ensemble.errors import Code, WireError
-from ensemble.jute import NULL, Reader
+from ensemble.jute import Reader
 from ensemble.limits import OUTSTANDING_BYTES_PER_CONNECTION_MAX, OUTSTANDING_PER_CONNECTION_MAX
 from ensemble.replica import reads
 from ensemble.replica.answers import body_of
 from ensemble.replica.counters import Latency
+from ensemble.replica.credentials import Credentials
 from ensemble.replica.service import Client, Service
 from ensemble.replica.writes import WRITE_OPS, Writes, op_name
 from ensemble.trace import session_text
-from ensemble.tree.operations import Auth, Identity, Op
+from ensemble.tree.operations import Op
 from ensemble.tree.tree import Outcome
 from ensemble.tree.txns import Txn
 from ensemble.wire import replies
-from ensemble.wire.requests import HEADER_BYTES, PING_XID, decode_header, decode_operation
+from ensemble.wire.requests import HEADER_BYTES, PING_XID, decode_header
 
 STEP_BYTES_MAX = 1024 * 1024
 """Replies given to one client in one step; what it asked beyond that is answered in the next."""
@@ -37,8 +38,7 @@ READS_PASSED_MAX = 100
 
 _PING = int(Op.PING)
 _SYNC = int(Op.SYNC)
-_AUTH = int(Op.AUTH)
-_SASL = int(Op.SASL)
+_PROOFS = frozenset({int(Op.AUTH), int(Op.SASL)})
 _GET_DATA = int(Op.GET_DATA)
 _CREATES = (int(Op.CREATE), int(Op.CREATE2))
 _CLOSE_SESSION = int(Op.CLOSE_SESSION)
@@ -85,6 +85,7 @@ class Pipeline:
 
     __slots__ = (
         "_client",
+        "_credentials",
         "_earlier",
         "_in_flight",
         "_local",
@@ -110,6 +111,7 @@ class Pipeline:
 
     def __init__(self, client: Client, outlet: Outlet, service: Service, writes: Writes) -> None:
         self._client = client
+        self._credentials = Credentials(client, service)
         self._outlet = outlet
         self._service = service
         self._writes = writes
@@ -129,7 +131,7 @@ class Pipeline:
         self.waiting_bytes = 0
         self.held = True
         """Nothing is begun: the session is not open yet, or a sync is unanswered."""
-        self.barred = not service.authentication.suffices(client.identities)
+        self.barred = not self._credentials.suffice
         """The client has to prove first who it is (``enforce.auth.enabled``)."""
         self.choked = False
         """The client is not given more answers in this step, or does not read those it has."""
@@ -210,7 +212,7 @@ class Pipeline:
         """
         op, frame, client = request.op, request.frame, self._client
         assert frame is not None
-        if self.barred and op != _AUTH and op != _SASL:
+        if self.barred and op not in _PROOFS:
             request.reply = self._bar(request)
         elif op in WRITE_OPS:
             if op == _CLOSE_SESSION:
@@ -229,12 +231,10 @@ class Pipeline:
             else:
                 self._begin_sync(request, frame)
             return
-        elif op == _AUTH:
-            self._authenticate(request, frame)
-        elif op == _SASL:
-            decode_operation(op, frame)
-            # Apache's answer without SASL: a client that may go on without it does, on this connection.
-            request.reply = replies.reply(request.xid, 0, Code.OK, NULL)
+        elif op in _PROOFS:
+            request.reply, request.last = self._credentials.take(request.xid, op, frame)
+            self.ended = request.last
+            self.barred = not self._credentials.suffice
         else:
             request.reply = replies.reply(request.xid, _NO_ZXID, Code.UNIMPLEMENTED)
             request.last = self.ended = True
@@ -257,23 +257,6 @@ class Pipeline:
         request.frame = frame[: reader.offset]
         self._sync = request
         self._writes.sync(self._client, request.xid, frame, HEADER_BYTES)
-
-    def _authenticate(self, request: Waiting, frame: bytes) -> None:
-        packet = decode_operation(_AUTH, frame)
-        assert isinstance(packet, Auth)
-        client, authentication = self._client, self._service.authentication
-        identities = authentication.identify(packet.scheme, packet.auth, client.identities, client.subject)
-        if identities is None:
-            self._service.counters.auth_failures += 1
-            request.last = self.ended = True
-        else:
-            self._identify(identities)
-        code = Code.AUTH_FAILED if identities is None else Code.OK
-        request.reply = replies.reply(request.xid, 0, code)
-
-    def _identify(self, identities: tuple[Identity, ...]) -> None:
-        self._client.identities = identities
-        self.barred = not self._service.authentication.suffices(identities)
 
     def _bar(self, request: Waiting) -> bytes:
         """Refuse a request of somebody who has not proved who it is: the last one that is answered."""

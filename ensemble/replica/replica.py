@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from ensemble.admin.schema import ServerStatus, SessionStatus, WatchStatus
 from ensemble.errors import PeerProtocolError, WireError
-from ensemble.ports import ClientTransport, Clock, Disk, Link, Network
+from ensemble.ports import ClientTransport, Clock, Disk, Entropy, Link, Network
 from ensemble.replica.application import Application
 from ensemble.replica.clients import Clients
 from ensemble.replica.config import ReplicaConfig
@@ -42,12 +42,13 @@ class Replica:
         log_disk: Disk,
         network: Network,
         trace: Trace,
+        entropy: Entropy,
         log: Callable[[str], None],
     ) -> None:
         """Open the store and load the tree; ``StorageError`` when what is there cannot be trusted."""
         self.config = config
         self._log = log
-        self.service = Service(config, clock, trace, log)
+        self.service = Service(config, clock, trace, log, entropy)
         self.store = History.opened(data_disk, log_disk, clock, self.service.counters.fsyncs)
         self._writes = Writes(self.service)
         self._words = FourLetterWords(self.service, self._writes.sessions)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-from ensemble.ports import Clock
+from ensemble.ports import Clock, Entropy
 from ensemble.replica.authentication import Authentication
 from ensemble.replica.config import ReplicaConfig
 from ensemble.replica.counters import Counters
@@ -69,6 +69,7 @@ class Service:
         "clock",
         "config",
         "counters",
+        "entropy",
         "leading",
         "local_sessions",
         "log",
@@ -84,11 +85,12 @@ class Service:
     peer: Peer
     """Set once, before the server starts."""
 
-    def __init__(self, config: ReplicaConfig, clock: Clock, trace: Trace, log: Log) -> None:
+    def __init__(self, config: ReplicaConfig, clock: Clock, trace: Trace, log: Log, entropy: Entropy) -> None:
         self.config = config
         self.clock = clock
         self.trace = trace
         self.log = log
+        self.entropy = entropy
         self.tree = Tree()
         self.watches: Watches[Client] = Watches()
         self.counters = Counters()

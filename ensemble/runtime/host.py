@@ -58,6 +58,7 @@ class Server:
             log_disk=self._disks[-1],
             network=self.network,
             trace=self.trace,
+            entropy=os.urandom,
             log=log,
         )
         self._clients = ClientPorts(config, lambda: ClientSocket(self.replica, self._steps), log=log)

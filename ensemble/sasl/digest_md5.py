@@ -28,6 +28,10 @@ NONCE_BYTES = 30
 CHALLENGE_BYTES_MAX = 2048
 RESPONSE_BYTES_MAX = 4096
 
+CLIENT_PORT = ("zookeeper", "zk-sasl-md5")
+QUORUM_PORT = ("zookeeper-quorum", "zk-quorum-sasl-md5")
+"""The protocol and the server name by which both ends know what they authenticate for: Apache's, wired in."""
+
 _FIRST_USE = "00000001"
 """The nonce count: a challenge is answered once."""
 
@@ -46,17 +50,12 @@ class SaslError(WireError):
 class Responder:
     """The server's end: one exchange with somebody who says who it is."""
 
-    def __init__(
-        self, accounts: Mapping[str, str], *, protocol: str, server_name: str, random_bytes: bytes
-    ) -> None:
-        """``accounts`` holds the password of each user; ``random_bytes`` make the nonce (NONCE_BYTES of them).
-
-        ``protocol`` and ``server_name`` are the service: ``zookeeper`` and ``zk-sasl-md5`` on the client port,
-        ``zookeeper-quorum`` and ``zk-quorum-sasl-md5`` between servers. The name is the realm, too.
-        """
+    def __init__(self, accounts: Mapping[str, str], service: tuple[str, str], *, random_bytes: bytes) -> None:
+        """``accounts`` holds the password of each user; ``service`` is CLIENT_PORT or QUORUM_PORT, whose server
+        name is the realm, too; ``random_bytes`` make the nonce (NONCE_BYTES of them)."""
         self._accounts = accounts
-        self._uri = f"{protocol}/{server_name}"
-        self._realm = server_name
+        self._uri = "/".join(service)
+        self._realm = service[1]
         self._nonce = _nonce(random_bytes)
         self._challenged = self._over = False
         self.user: str | None = None
@@ -106,14 +105,12 @@ class Responder:
 class Initiator:
     """The client's end: one exchange that proves who we are, and that the server knows it, too."""
 
-    def __init__(
-        self, user: str, password: str, *, protocol: str, server_name: str, random_bytes: bytes
-    ) -> None:
+    def __init__(self, user: str, password: str, service: tuple[str, str], *, random_bytes: bytes) -> None:
         """The exchange begins with an empty token sent to the server; for the rest see :class:`Responder`."""
         self._user = user
         self._password = password
-        self._uri = f"{protocol}/{server_name}"
-        self._realm = server_name
+        self._uri = "/".join(service)
+        self._realm = service[1]
         self._cnonce = _nonce(random_bytes)
         self._expected: bytes | None = None
         self.complete = False

@@ -185,6 +185,7 @@ class Process:
                 log_disk=log,
                 network=EffectNetwork(machine.network, self),
                 trace=self.trace,
+                entropy=machine.rng.randbytes,
                 log=lambda line: self.observer.said(self, line),
             )
             self.observer.started(self)

@@ -199,6 +199,13 @@ class RawSession:
         error, body = self._call(4, _text(path) + b"\0")
         return None if error else body[4 : 4 + struct.unpack_from(">i", body)[0]]
 
+    def authenticate(self, scheme: str, credential: bytes) -> int:
+        """Send an auth packet and return the error code."""
+        body = struct.pack(">i", 0) + _text(scheme) + struct.pack(">i", len(credential)) + credential
+        self._send(struct.pack(">ii", -4, 100) + body)
+        error: int = struct.unpack_from(">i", self._receive(), 12)[0]
+        return error
+
     def close(self) -> None:
         """Hang up without ending the session."""
         self.socket.close()

@@ -6,16 +6,22 @@ Source: ProviderRegistry, AuthenticationHelper and the providers of Apache's ser
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 from ensemble.errors import ConfigError
 from ensemble.replica.access_config import AccessConfig
+from ensemble.runtime.config.sources import read_text
 from ensemble.runtime.config.values import Values
+from ensemble.sasl.jaas import Jaas
 from ensemble.tree.access import Policy
 
+JAAS_FILE = "java.security.auth.login.config"
+DEFAULT_SECTION = "Server"
 _PACKAGE = "org.apache.zookeeper.server.auth."
 _PROVIDERS = {
     f"{_PACKAGE}DigestAuthenticationProvider": "digest",
     f"{_PACKAGE}IPAuthenticationProvider": "ip",
+    f"{_PACKAGE}SASLAuthenticationProvider": "sasl",
     f"{_PACKAGE}X509AuthenticationProvider": "x509",
     f"{_PACKAGE}EnsembleAuthenticationProvider": "ensemble",
 }
@@ -31,13 +37,23 @@ def read(values: Values) -> AccessConfig:
         any_sasl_user=values.text("letAnySaslUserDoX"),
     )
     names = values.text("ensembleAuthName")
+    required = _required(values, policy.schemes)
+    accounts = _accounts(values)
+    if "sasl" in required and not accounts:
+        raise ConfigError(
+            "clients must pass SASL, but there is nobody who could; name a file with a section Server as "
+            "java.security.auth.login.config"
+        )
     return AccessConfig(
         policy=policy,
         digest_algorithm=_algorithm(values),
         super_digest=values.secret("DigestAuthenticationProvider.superDigest"),
         x509_super_user=values.text("X509AuthenticationProvider.superUser"),
         ensemble_names=frozenset(name.strip() for name in names.split(",")) if names else None,
-        required_schemes=_required(values, policy.schemes),
+        required_schemes=required,
+        sasl_accounts=accounts,
+        sasl_super_users=_sasl_super_users(values),
+        sasl_failed_allowed=values.flag("allowSaslFailedClients", default=False),
     )
 
 
@@ -69,7 +85,37 @@ def _algorithm(values: Values) -> str:
     )
 
 
+def _accounts(values: Values) -> dict[str, str]:
+    """Read who may come in by SASL; nobody when no file says so."""
+    path, section = values.text(JAAS_FILE), values.text("sasl.serverconfig")
+    if not path:
+        if section:
+            raise ConfigError(
+                f"sasl.serverconfig={section} is set, but {JAAS_FILE} is not; name the file that has this section"
+            )
+        return {}
+    jaas = Jaas(read_text(Path(path), JAAS_FILE, "give the path of a JAAS file"), path)
+    if not section and DEFAULT_SECTION not in jaas:
+        return {}
+    accounts = jaas.accounts(section or DEFAULT_SECTION)
+    if password := values.secret("SASLAuthenticationProvider.superPassword"):
+        accounts["super"] = password
+    return accounts
+
+
+def _sasl_super_users(values: Values) -> frozenset[str]:
+    keys = [key for key in values.keys if key == "superUser" or key.startswith("superUser.")]
+    return frozenset(values.text(key) for key in keys) - {""}
+
+
 def _required(values: Values, schemes: frozenset[str]) -> frozenset[str]:
+    if values.flag("sessionRequireClientSASLAuth", default=False):
+        if "sasl" not in schemes:
+            raise ConfigError(
+                "sessionRequireClientSASLAuth=true needs SASL; write "
+                f"authProvider.1={_PACKAGE}SASLAuthenticationProvider"
+            )
+        return frozenset({"sasl"})
     if not values.flag("enforce.auth.enabled", default=False):
         return frozenset()
     required = [scheme.strip() for scheme in values.text("enforce.auth.schemes").split(",")]

@@ -54,12 +54,14 @@ USED = _names(
     DigestAuthenticationProvider.enabled DigestAuthenticationProvider.digestAlg
     DigestAuthenticationProvider.superDigest X509AuthenticationProvider.superUser skipACL ensembleAuthName
     enforce.auth.enabled enforce.auth.schemes letAnySaslUserDoX
+    java.security.auth.login.config sasl.serverconfig SASLAuthenticationProvider.superPassword superUser
+    sessionRequireClientSASLAuth allowSaslFailedClients
     extendedTypesEnabled emulate353TTLNodes znode.container.checkIntervalMs znode.container.maxPerMinute
     znode.container.maxNeverUsedIntervalMs enforceQuota
     localSessionsEnabled localSessionsUpgradingEnabled readonlymode.enabled nio.sessionlessCnxnTimeout
     """
 ) | {f"{prefix}{name}" for prefix in ("ssl.", "ssl.quorum.") for name in _TLS}
-USED_PREFIXES = ("server.", "authProvider.")
+USED_PREFIXES = ("server.", "authProvider.", "superUser.")
 
 IRRELEVANT = _names(
     """
@@ -99,8 +101,7 @@ WITHOUT = _names(
     quorum.auth.kerberos.servicePrincipal oraclePath leaderServes maxCnxns
     globalOutstandingLimit requestThrottleLimit requestThrottleStallTime requestThrottleDropStale
     requestStaleLatencyCheck requestStaleConnectionCheck largeRequestMaxBytes largeRequestThreshold
-    throttledOpWaitTime forceSync snapshot.compression.method digest.enabled
-    sessionRequireClientSASLAuth superUser audit.enable allowSaslFailedClients
+    throttledOpWaitTime forceSync snapshot.compression.method digest.enabled audit.enable
     """
 )
 WITHOUT_PREFIXES = (
@@ -126,13 +127,11 @@ WITHOUT_MEANS_OFF = {
     "multiAddress.enabled": "false",
     "admin.enableServer": "false",
     "snapshot.compression.method": "",
-    "sessionRequireClientSASLAuth": "false",
 }
 """Values of features we lack that ask for just that: nothing to warn about."""
 
 REFUSED = {
     "quorum.auth.enableSasl": "this server cannot yet authenticate other servers by SASL",
-    "sessionRequireClientSASLAuth": "this server cannot yet authenticate clients by SASL",
 }
 """Protections that must not silently be missing: switched on, they stop the start."""
 

@@ -64,11 +64,11 @@ def gather(path: Path, arguments: Iterable[str] = ()) -> Sources:
     return sources
 
 
-def read_text(path: Path, what: str) -> str:
-    """Read a file; :class:`ConfigError` calls it ``what``."""
+def read_text(path: Path, what: str, fix: str = "give the path of a zoo.cfg") -> str:
+    """Read a file; :class:`ConfigError` calls it ``what``, and says ``fix`` when there is none."""
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ConfigError(f"{what} {path} does not exist; give the path of a zoo.cfg") from None
+        raise ConfigError(f"{what} {path} does not exist; {fix}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{what} {path} cannot be read ({error}); make it a readable text file") from None

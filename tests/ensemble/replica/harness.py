@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 from ensemble.errors import StorageError
@@ -230,6 +231,7 @@ class Server:
             log_disk=self.disk,
             network=HandNetwork(world, config.sid),
             trace=self.trace,
+            entropy=Random(config.sid).randbytes,
             log=self.lines.append,
         )
 

@@ -9,6 +9,7 @@ import pytest
 from ensemble.errors import Code
 from ensemble.replica.access_config import AccessConfig
 from ensemble.replica.authentication import IDENTITIES_PER_CONNECTION_MAX, digest_identity
+from ensemble.sasl.digest_md5 import CLIENT_PORT, NONCE_BYTES, Initiator
 from ensemble.tree.access import Policy
 from ensemble.tree.operations import (
     OPEN_ACL,
@@ -21,6 +22,7 @@ from ensemble.tree.operations import (
     Op,
     Perm,
     Read,
+    Sasl,
 )
 from ensemble.wire import replies
 from tests.ensemble.replica.harness import Client, World, client
@@ -180,3 +182,100 @@ def test_what_is_sent_behind_the_connect_request_is_judged_in_its_order() -> Non
 def test_the_address_of_a_client_can_be_proof_enough() -> None:
     user = client(world_with(required_schemes=frozenset({"ip"})))
     assert user.create("/a") == "/a"
+
+
+# --- SASL ----------------------------------------------------------------------------------------------
+
+SASL = Policy(SCHEMES | {"sasl"})
+ACCOUNTS = {"ann": "secret", "root": "topsecret"}
+
+
+def world_of_sasl(**settings: Any) -> World:
+    return world_with(**{"policy": SASL, "sasl_accounts": ACCOUNTS, **settings})
+
+
+def token(user: Client, sent: bytes) -> tuple[int, bytes | None]:
+    """Send a token; return the error and the token of the answer."""
+    answer = user.ask(Op.SASL, Sasl(sent))
+    xid, zxid, error = replies.decode_header(answer)
+    assert (xid, zxid) == (user.xid, 0)
+    return error, replies.body_reader(answer).optional_bytes()
+
+
+def log_in(user: Client, name: str, password: str) -> int:
+    """Go through the exchange; return the error of its last answer."""
+    ours = Initiator(name, password, CLIENT_PORT, random_bytes=bytes(NONCE_BYTES))
+    error, said = token(user, b"")
+    assert error == 0
+    assert said is not None
+    error, said = token(user, ours.step(said))
+    if said is not None:
+        ours.step(said)
+        assert ours.complete
+    return error
+
+
+def test_a_user_whom_sasl_proves_is_known_by_name() -> None:
+    world = world_of_sasl(sasl_super_users=frozenset({"root"}))
+    ann, root, stranger = client(world), client(world), client(world)
+    assert log_in(ann, "ann", "secret") == 0
+    assert log_in(root, "root", "topsecret") == 0
+    ann.create("/hers", b"1", acl=OWN)
+    assert ann.get("/hers") == b"1"
+    assert root.get("/hers") == b"1"
+    assert stranger.error(Op.GET_DATA, Read("/hers")) == Code.NO_AUTH
+    acl, _ = replies.read_acls(replies.body_reader(root.ask(Op.GET_ACL, Read("/hers"))))
+    assert acl == (Acl(31, Identity("sasl", "ann")),)
+    assert who(root) == [Identity("ip", "127.0.0.1"), Identity("sasl", "root"), Identity("super", "")]
+
+
+def test_every_exchange_has_a_nonce_of_its_own() -> None:
+    world = world_of_sasl()
+    assert token(client(world), b"") != token(client(world), b"")
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [
+        ({}, Code.AUTH_FAILED),
+        ({"required_schemes": frozenset({"sasl"})}, Code.SESSION_CLOSED_REQUIRE_AUTH),
+        (
+            {"required_schemes": frozenset({"sasl"}), "sasl_failed_allowed": True},
+            Code.SESSION_CLOSED_REQUIRE_AUTH,
+        ),
+    ],
+)
+def test_a_client_whose_sasl_fails_is_told_and_closed(settings: dict[str, Any], code: Code) -> None:
+    world = world_of_sasl(**settings)
+    user = client(world)
+    assert log_in(user, "ann", "guess") == code
+    assert user.closed
+    assert any("'ann'" in line for line in world.only.lines)
+    assert not any("guess" in line for line in world.only.lines)
+
+
+def test_a_client_whose_sasl_fails_may_stay_where_that_is_allowed() -> None:
+    user = client(world_of_sasl(sasl_failed_allowed=True))
+    assert log_in(user, "ann", "guess") == 0
+    assert user.create("/a") == "/a"
+    assert who(user) == [Identity("ip", "127.0.0.1")]
+
+
+def test_an_exchange_is_not_begun_twice() -> None:
+    user = client(world_of_sasl())
+    assert log_in(user, "ann", "secret") == 0
+    assert token(user, b"") == (Code.AUTH_FAILED, None)
+    assert user.closed
+
+
+def test_a_client_that_must_pass_sasl_does_so_first() -> None:
+    world = world_of_sasl(required_schemes=frozenset({"sasl"}))
+    user, other = client(world), client(world)
+    assert log_in(user, "ann", "secret") == 0
+    assert user.create("/a") == "/a"
+    assert prove(other, "digest", b"ann:secret") == 0
+    assert other.error(Op.GET_DATA, Read("/")) == Code.SESSION_CLOSED_REQUIRE_AUTH
+
+
+def test_sasl_has_packets_of_its_own() -> None:
+    assert prove(client(world_of_sasl()), "sasl", b"ann") == Code.AUTH_FAILED

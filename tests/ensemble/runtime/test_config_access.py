@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ensemble.errors import ConfigError
@@ -92,4 +94,82 @@ def test_a_provider_of_somebody_elses_is_named_and_lets_nobody_in() -> None:
 def test_a_wrong_value_is_one_sentence(keys: dict[str, str], said: str) -> None:
     with pytest.raises(ConfigError) as caught:
         access.read(Values(keys))
+    assert said in str(caught.value)
+
+
+# --- SASL ----------------------------------------------------------------------------------------------
+
+SASL = f"{AUTH}SASLAuthenticationProvider"
+JAAS = """
+Server { org.apache.zookeeper.server.auth.DigestLoginModule required user_ann="secret" user_super="a"; };
+Other { org.apache.zookeeper.server.auth.DigestLoginModule required user_bob="hidden"; };
+QuorumServer { com.sun.security.auth.module.Krb5LoginModule required; };
+"""
+
+
+@pytest.fixture
+def jaas(tmp_path: Path) -> str:
+    path = tmp_path / "jaas.conf"
+    path.write_text(JAAS)
+    return str(path)
+
+
+def test_users_come_from_the_file_that_java_is_told_of(jaas: str) -> None:
+    config = access.read(
+        Values(
+            {
+                "java.security.auth.login.config": jaas,
+                "authProvider.1": SASL,
+                "sessionRequireClientSASLAuth": "true",
+                "superUser": "root",
+                "superUser.2": "ann",
+                "allowSaslFailedClients": "true",
+            }
+        )
+    )
+    assert config.sasl_accounts == {"ann": "secret", "super": "a"}
+    assert config.sasl_super_users == {"root", "ann"}
+    assert config.required_schemes == {"sasl"}
+    assert config.sasl_required
+    assert config.sasl_failed_allowed
+    assert "secret" not in repr(config)
+
+
+def test_another_section_and_another_password_for_super(jaas: str) -> None:
+    keys = {"java.security.auth.login.config": jaas, "sasl.serverconfig": "Other"}
+    keys["SASLAuthenticationProvider.superPassword"] = "better"
+    assert access.read(Values(keys)).sasl_accounts == {"bob": "hidden", "super": "better"}
+
+
+def test_a_file_for_other_servers_only_lets_no_client_in(tmp_path: Path) -> None:
+    path = tmp_path / "jaas.conf"
+    path.write_text("QuorumServer { a.B required; };")
+    assert access.read(Values({"java.security.auth.login.config": str(path)})).sasl_accounts == {}
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"sasl.serverconfig": "QuorumServer"}, "asks for Kerberos (GSSAPI), which is not spoken here"),
+        ({"sasl.serverconfig": "Nobody"}, "has no section Nobody"),
+        ({"java.security.auth.login.config": "/nowhere/jaas"}, "/nowhere/jaas does not exist"),
+        (
+            {"java.security.auth.login.config": "", "sasl.serverconfig": "Server"},
+            "sasl.serverconfig=Server is set, but java.security.auth.login.config is not",
+        ),
+        ({"sessionRequireClientSASLAuth": "true"}, f"write authProvider.1={SASL}"),
+        (
+            {
+                "java.security.auth.login.config": "",
+                "authProvider.1": SASL,
+                "enforce.auth.enabled": "true",
+                "enforce.auth.schemes": "sasl",
+            },
+            "there is nobody who could",
+        ),
+    ],
+)
+def test_sasl_that_cannot_work_is_one_sentence(jaas: str, keys: dict[str, str], said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        access.read(Values({"java.security.auth.login.config": jaas, **keys}))
     assert said in str(caught.value)

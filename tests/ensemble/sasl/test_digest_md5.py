@@ -8,34 +8,30 @@ from hypothesis import strategies as st
 
 from ensemble.errors import WireError
 from ensemble.sasl import digest_md5
-from ensemble.sasl.digest_md5 import NONCE_BYTES, Initiator, Responder, SaslError
+from ensemble.sasl.digest_md5 import CLIENT_PORT, NONCE_BYTES, Initiator, Responder, SaslError
 
 ACCOUNTS = {"ann": "secret", "Zoë": "gruß", "李": "密码"}
 ONE, TWO = bytes(NONCE_BYTES), bytes(range(NONCE_BYTES))
 
 
 def responder() -> Responder:
-    return Responder(ACCOUNTS, protocol="zookeeper", server_name="zk-sasl-md5", random_bytes=ONE)
+    return Responder(ACCOUNTS, CLIENT_PORT, random_bytes=ONE)
 
 
 def initiator(user: str = "ann", password: str = "secret") -> Initiator:
-    return Initiator(user, password, protocol="zookeeper", server_name="zk-sasl-md5", random_bytes=TWO)
+    return Initiator(user, password, CLIENT_PORT, random_bytes=TWO)
 
 
 def test_the_example_of_the_rfc(monkeypatch: pytest.MonkeyPatch) -> None:
     """RFC 2831, section 4: an IMAP login of chris."""
     nonces = iter([b"OA6MG9tEQGm2hh", b"OA6MHXh6VqTrRk"])
     monkeypatch.setattr(digest_md5, "_nonce", lambda random_bytes: next(nonces))
-    server = Responder(
-        {"chris": "secret"}, protocol="imap", server_name="elwood.innosoft.com", random_bytes=ONE
-    )
+    server = Responder({"chris": "secret"}, ("imap", "elwood.innosoft.com"), random_bytes=ONE)
     challenge = server.step(b"")
     assert challenge == (
         b'realm="elwood.innosoft.com",nonce="OA6MG9tEQGm2hh",charset=utf-8,algorithm=md5-sess'
     )
-    client = Initiator(
-        "chris", "secret", protocol="imap", server_name="elwood.innosoft.com", random_bytes=ONE
-    )
+    client = Initiator("chris", "secret", ("imap", "elwood.innosoft.com"), random_bytes=ONE)
     response = client.step(challenge)
     assert b"response=d388dad90d4bbd760a152321f2143af7" in response
     assert server.step(response) == b"rspauth=ea40f60335c427b5527b84dbabcdfffd"
@@ -52,8 +48,8 @@ def test_our_two_ends_agree(user: str) -> None:
 
 def test_a_quote_in_a_name_stays_part_of_it() -> None:
     name = 'a"b\\c,d'
-    server = Responder({name: "x"}, protocol="p", server_name='h"h', random_bytes=ONE)
-    client = Initiator(name, "x", protocol="p", server_name='h"h', random_bytes=TWO)
+    server = Responder({name: "x"}, ("p", 'h"h'), random_bytes=ONE)
+    client = Initiator(name, "x", ("p", 'h"h'), random_bytes=TWO)
     server.step(client.step(server.step(b"")))
     assert server.user == name
 
@@ -71,7 +67,7 @@ def test_a_wrong_name_or_password_proves_nothing(user: str, password: str) -> No
 
 def test_a_response_is_good_for_one_challenge() -> None:
     replayed = initiator().step(responder().step(b""))
-    other = Responder(ACCOUNTS, protocol="zookeeper", server_name="zk-sasl-md5", random_bytes=TWO)
+    other = Responder(ACCOUNTS, CLIENT_PORT, random_bytes=TWO)
     other.step(b"")
     with pytest.raises(SaslError, match="another challenge"):
         other.step(replayed)
