@@ -54,6 +54,9 @@ COMMITTED_LOG_TXNS_MAX = 5000
 SNAP_COUNT_TXNS = 100_000
 """``snapCount``: transactions between two snapshots (Apache's default)."""
 
+SNAP_BYTES = 4 * 1024 * 1024 * 1024
+"""``snapSizeLimitInKb``: bytes of log between two snapshots (Apache's default)."""
+
 TRACE_QUEUE_EVENTS_MAX = 20_000
 """Events one listener may lag behind; beyond it events are dropped and counted."""
 

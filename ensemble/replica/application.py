@@ -26,6 +26,8 @@ from ensemble.wire import packets, replies
 from ensemble.zab.messages import ServerState
 from ensemble.zxid import text
 
+SNAP_BYTES_LOOKED_AT_TXNS = 64
+"""How often the bytes of the log are compared with their bound: not for every transaction."""
 RECENT_TXNS = 16
 """Applied transactions whose zxids are kept to show the end of the log."""
 
@@ -51,7 +53,7 @@ def _peer_bytes() -> Iterator[None]:
 def _staggered(snap_count: int, sid: int, voters: tuple[int, ...]) -> int:
     """Spread the snapshots of an ensemble: no two servers take theirs at the same transaction."""
     place = sorted(voters).index(sid)
-    return max(1, snap_count - snap_count * place // (2 * len(voters)))
+    return snap_count and max(1, snap_count - snap_count * place // (2 * len(voters)))
 
 
 def load_tree(store: History, znodes: ZnodeConfig) -> tuple[Tree, list[int]]:
@@ -84,8 +86,10 @@ class Application:
         self._store = store
         self._close_clients = close_clients
         self.read_only = ReadOnlyMode(service, writes.sessions.local, close_clients)
-        self._snap_count = _staggered(service.config.snap_count, service.config.sid, service.config.voters)
-        self._unsaved = 0
+        config = service.config
+        self._snap_count = _staggered(config.snap_count, config.sid, config.voters)
+        self._snap_bytes = _staggered(config.snap_bytes, config.sid, config.voters)
+        self._count_anew()
         self.recent: deque[int] = deque(maxlen=RECENT_TXNS)
         self.serving_since_us = 0
         self.rebuild()
@@ -123,8 +127,8 @@ class Application:
             client.on_applied(txn, outcome)
         self._unsaved += 1
         # Not of a history that is still to be agreed on: it may have to be cut back.
-        if self._unsaved >= self._snap_count and service.serving:
-            self._save_snapshot()
+        if self._unsaved >= self._snap_due and service.serving:
+            self._consider_snapshot()
 
     def _fire(self, zxid: int, outcome: Outcome) -> None:
         """Tell who watches; the same bytes go to all, before anything that shows the change."""
@@ -190,11 +194,23 @@ class Application:
 
     # ------------------------------------------------------------------ snapshots
 
+    def _count_anew(self) -> None:
+        """Count the transactions since a snapshot from here on."""
+        self._unsaved = 0
+        self._snap_due = min(self._snap_count, SNAP_BYTES_LOOKED_AT_TXNS)
+
+    def _consider_snapshot(self) -> None:
+        """Save a snapshot when enough transactions, or enough bytes of them, came since the last."""
+        if self._unsaved >= self._snap_count or 0 < self._snap_bytes <= self._store.bytes_since_snapshot:
+            self._save_snapshot()
+        else:
+            self._snap_due = min(self._snap_count, self._unsaved + SNAP_BYTES_LOOKED_AT_TXNS)
+
     def _save_snapshot(self) -> None:
         store, service = self._store, self._service
         if store.saving_snapshot:
             return
-        self._unsaved = 0
+        self._count_anew()
         tree = service.tree
         store.save_snapshot(tree.zxid, snapshot.dump(tree), tree.digest(), self._on_snapshot_saved)
 
@@ -231,7 +247,7 @@ class Application:
             tree.set_config(config.config_text.encode(), version, service.clock.wall_ms())
         service.tree = tree
         self._writes.restart()
-        self._unsaved = 0
+        self._count_anew()
         self.recent.clear()
         self.recent.extend(recent)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from ensemble import limits
 from ensemble.replica.access_config import AccessConfig
+from ensemble.storage.settings import StorageSettings
 
 VERSION = "3.9.5-coordinator, built on 2026-01-01 00:00 UTC"
 """What ``srvr`` says: monitoring tools take the number before the dash and what follows "built on"."""
@@ -64,6 +65,11 @@ class ReplicaConfig:
     snap_count: int = limits.SNAP_COUNT_TXNS
     snap_retain_count: int = 3
     """Snapshots to keep, with the logs they need; 0 keeps them all."""
+    snap_bytes: int = limits.SNAP_BYTES
+    """Bytes of log after which a snapshot is due as well; 0 for no such bound."""
+    leader_serves: bool = True
+    """``leaderServes``: whether clients may connect while this server leads."""
+    storage: StorageSettings = field(default_factory=StorageSettings)
     connections_per_address_max: int = limits.CONNECTIONS_PER_ADDRESS_MAX
     """0 lifts the limit."""
     connections_max: int = limits.CONNECTIONS_MAX

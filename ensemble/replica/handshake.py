@@ -52,6 +52,8 @@ class Handshakes:
             return Verdict.REFUSED, "this server does not serve"
         if service.read_only and not request.read_only:
             return Verdict.REFUSED, "this server serves reads only, and the client wants more"
+        if service.leading and not (service.config.leader_serves or service.config.standalone):
+            return Verdict.REFUSED, "this server leads, and leaderServes=no"
         if request.last_zxid_seen > service.tree.zxid:
             seen, ours = text(request.last_zxid_seen), text(service.tree.zxid)
             return Verdict.REFUSED, f"the client has seen {seen}, this server only {ours}"

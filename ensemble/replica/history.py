@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ensemble.ports import Clock, Disk
 from ensemble.replica.counters import Ring
+from ensemble.storage.settings import StorageSettings
 from ensemble.storage.store import Store
 
 
@@ -18,9 +19,9 @@ class History(Store):
     _samples: Ring
 
     @classmethod
-    def opened(cls, data: Disk, log: Disk, clock: Clock, samples: Ring) -> History:
+    def opened(cls, data: Disk, log: Disk, clock: Clock, samples: Ring, settings: StorageSettings) -> History:
         """Open the store as ``Store.open`` does; every sync adds its duration (microseconds) to ``samples``."""
-        store = cls.open(data, log)
+        store = cls.open(data, log, settings=settings)
         assert isinstance(store, cls)
         store._clock = clock
         store._samples = samples

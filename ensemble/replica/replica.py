@@ -49,7 +49,7 @@ class Replica:
         self.config = config
         self._log = log
         self.service = Service(config, clock, trace, log, entropy)
-        self.store = History.opened(data_disk, log_disk, clock, self.service.counters.fsyncs)
+        self.store = History.opened(data_disk, log_disk, clock, self.service.counters.fsyncs, config.storage)
         self._writes = Writes(self.service)
         self._words = FourLetterWords(self.service, self._writes.sessions)
         self._clients = self._words.clients = Clients(self.service, self._writes, self._words.answer)

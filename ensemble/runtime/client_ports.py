@@ -39,6 +39,7 @@ class ClientPorts:
                     config.client_port,
                     key="clientPort",
                     backlog=config.listen_backlog,
+                    keep_alive=config.cluster.client_keep_alive,
                 )
             )
 

@@ -50,6 +50,10 @@ class FileDisk:
 
     ``fail`` is called from the loop, once, with the ``StorageError`` of a queued call; ``wake`` before each
     callback, so that the host knows a step has begun. Two servers cannot open the same directory.
+
+    Without ``force_sync`` a sync is reported when it is asked for: the kernel writes when it likes, and a power
+    cut loses what was reported. ``on_slow_sync`` hears, in the loop, of each sync above ``slow_sync_ms``: the file,
+    its size, and the milliseconds.
     """
 
     def __init__(
@@ -59,6 +63,9 @@ class FileDisk:
         loop: asyncio.AbstractEventLoop,
         fail: Callable[[StorageError], object],
         wake: Callable[[], object] = lambda: None,
+        force_sync: bool = True,
+        slow_sync_ms: float = float("inf"),
+        on_slow_sync: Callable[[str, int, float], None] = lambda name, size, took_ms: None,
     ) -> None:
         self.directory = Path(directory)
         self.sync_durations_us: deque[int] = deque(maxlen=SYNC_DURATIONS_KEPT)
@@ -66,6 +73,9 @@ class FileDisk:
         self._loop = loop
         self._fail = fail
         self._wake = wake
+        self._force_sync = force_sync
+        self._slow_sync_us = slow_sync_ms * 1000
+        self._on_slow_sync = on_slow_sync
         self._error: StorageError | None = None
         self._closed = False
         self._asides: set[Aside] = set()
@@ -209,6 +219,9 @@ class FileDisk:
                 self._from_thread(partial(self._report, error))
 
     def _sync(self, files: dict[str, int], directories: set[Path], done: Callable[[], None]) -> None:
+        if not self._force_sync:
+            self._from_thread(lambda: self._call(done))
+            return
         began = perf_counter_ns()
         for name, file in files.items():
             with storage_errors(self.directory / name):
@@ -217,7 +230,12 @@ class FileDisk:
             with storage_errors(path):
                 sync_directory(path)
         if files:
-            self.sync_durations_us.append((perf_counter_ns() - began) // 1000)
+            took_us = (perf_counter_ns() - began) // 1000
+            self.sync_durations_us.append(took_us)
+            if took_us > self._slow_sync_us:
+                name, file = next(reversed(files.items()))
+                size = os.fstat(file).st_size
+                self._from_thread(partial(self._on_slow_sync, name, size, took_us / 1000))
         self._from_thread(lambda: self._call(done))
 
     def _from_thread(self, call: Callable[[], None]) -> None:

@@ -21,7 +21,8 @@ from typing import cast
 from ensemble.errors import WireError
 from ensemble.limits import ELECTION_FRAME_BYTES_MAX
 from ensemble.runtime.config.addresses import ServerAddress
-from ensemble.runtime.listening import listen
+from ensemble.runtime.config.cluster import DEFAULTS, Cluster
+from ensemble.runtime.listening import keep_alive, listen
 from ensemble.runtime.tasks import watched
 from ensemble.wire.elections import Hello, HelloDecoder, encode_hello
 from ensemble.wire.frames import FrameBuffer, frame
@@ -63,7 +64,7 @@ class ElectionLinks:
         on_message: MessageHandler,
         on_link: StateHandler,
         log: Callable[[str], None],
-        connect_timeout_s: float = 5.0,
+        settings: Cluster = DEFAULTS,
     ) -> None:
         self.me = me
         self.hello = encode_hello(me.sid, [(me.host, me.election_port)])
@@ -73,7 +74,7 @@ class ElectionLinks:
         self.log = log
         self._on_message = on_message
         self._on_link = on_link
-        self._connect_timeout_s = connect_timeout_s
+        self._settings = settings
         self._peers = {address.sid: _Peer(address) for address in others}
         self._keepers: list[asyncio.Task[None]] = []
         self._server: asyncio.Server | None = None
@@ -85,6 +86,8 @@ class ElectionLinks:
             host,
             self.me.election_port,
             key=f"election port of server.{self.me.sid}",
+            keep_alive=self._settings.keep_alive,
+            attempts=self._settings.bind_attempts,
         )
         self._keepers = [watched(self._keep_up(peer)) for peer in self._peers.values()]
 
@@ -199,8 +202,12 @@ class ElectionLinks:
         loop = asyncio.get_running_loop()
         address = peer.address
         try:
-            async with asyncio.timeout(self._connect_timeout_s):
-                await loop.create_connection(lambda: _Line(self, peer), address.host, address.election_port)
+            async with asyncio.timeout(self._settings.connect_timeout_ms / 1000):
+                transport, _ = await loop.create_connection(
+                    lambda: _Line(self, peer), address.host, address.election_port
+                )
+                if self._settings.keep_alive:
+                    keep_alive(transport)
         except (OSError, TimeoutError):
             return
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ensemble.admin.schema import FaultCommand, FaultStatus, ServerStatus
@@ -19,6 +20,7 @@ from ensemble.replica.replica import Replica
 from ensemble.runtime.client_ports import ClientPorts
 from ensemble.runtime.clients import ClientSocket
 from ensemble.runtime.clock import LoopClock
+from ensemble.runtime.config import directories
 from ensemble.runtime.config.addresses import bracketed
 from ensemble.runtime.config.server import ServerConfig
 from ensemble.runtime.disk import FileDisk
@@ -49,7 +51,7 @@ class Server:
         self._lag = LoopLag(loop)
         clock = LoopClock(loop, self._steps.wake)
         self.trace = Trace(config.sid, clock.monotonic_us)
-        self.network = LoopNetwork(self._steps, log=log, connect_timeout_s=config.connect_timeout_ms / 1000)
+        self.network = LoopNetwork(self._steps, log=log, settings=config.cluster)
         self._disks = self._open_disks(loop)
         self.replica = Replica(
             replica_config(config),
@@ -62,6 +64,7 @@ class Server:
             log=log,
         )
         self._clients = ClientPorts(config, lambda: ClientSocket(self.replica, self._steps), log=log)
+        directories.forget_permission(config.data_dir)
 
     async def start(self) -> None:
         """Open the ports and take part; :class:`ConfigError` when a port cannot be had."""
@@ -69,9 +72,7 @@ class Server:
         asyncio.get_running_loop().set_exception_handler(self._on_exception)
         self._steps.begin(self.replica.flush)
         if config.me is not None:
-            await self.network.open(
-                config.me, config.servers, self.replica, everywhere=config.listen_on_all_addresses
-            )
+            await self.network.open(config.me, config.servers, self.replica)
         await self._clients.open()
         self._lag.start()
         self._steps.wake()
@@ -138,6 +139,13 @@ class Server:
         else:
             self.log(f"loop: {context.get('message')}")
 
+    def _on_slow_sync(self, name: str, size: int, took_ms: float) -> None:
+        self.log(
+            f"disk: syncing {name} ({size} bytes) took {took_ms:.0f} ms, more than fsync.warningthresholdms="
+            f"{self.config.files.sync_warning_ms}; every write waits for that: give the log a disk of its own "
+            "(dataLogDir)"
+        )
+
     def _open_disks(self, loop: asyncio.AbstractEventLoop) -> list[FileDisk]:
         """Open one disk for data and log alike, or one for each when they are apart."""
         directories = [self.config.data_dir]
@@ -149,6 +157,9 @@ class Server:
                 loop=loop,
                 fail=self.fail,
                 wake=self._steps.wake,
+                force_sync=self.config.files.force_sync,
+                slow_sync_ms=self.config.files.sync_warning_ms,
+                on_slow_sync=self._on_slow_sync,
             )
             for directory in directories
         ]
@@ -156,6 +167,9 @@ class Server:
 
 def replica_config(config: ServerConfig) -> ReplicaConfig:
     """Tell the replica of the configuration what concerns it."""
+    storage = config.files.storage
+    if directories.may_begin_empty(config.data_dir):
+        storage = replace(storage, create=True)
     words = frozenset(WORDS) if "*" in config.words_allowed else config.words_allowed
     return ReplicaConfig(
         sid=config.sid,
@@ -168,6 +182,9 @@ def replica_config(config: ServerConfig) -> ReplicaConfig:
         sessions=config.sessions,
         frame_bytes_max=config.frame_bytes_max,
         snap_count=config.snap_count,
+        snap_bytes=config.files.snap_bytes,
+        storage=storage,
+        leader_serves=config.cluster.leader_serves,
         snap_retain_count=config.snapshots_kept if config.purge_interval_hours else 0,
         connections_per_address_max=config.connections_per_address_max,
         words_allowed=words,

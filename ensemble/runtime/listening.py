@@ -10,6 +10,8 @@ from collections.abc import Callable
 from ensemble.errors import ConfigError
 
 QUORUM_BACKLOG = 128
+RETRY_S = 1.0
+"""Between two attempts to open a port (Apache's election listener: 1 s)."""
 
 
 async def listen(
@@ -19,24 +21,49 @@ async def listen(
     *,
     key: str,
     backlog: int = QUORUM_BACKLOG,
+    keep_alive: bool = False,
+    attempts: int = 1,
 ) -> asyncio.Server:
     """Listen on ``host`` (None: every address); ``key`` is what the operator would change.
 
-    Raises :class:`ConfigError`.
+    ``keep_alive`` lets the kernel probe silent connections. ``attempts`` are made ``RETRY_S`` apart; 0 for as
+    many as it takes. Raises :class:`ConfigError`.
     """
+    made = 0
+    while True:
+        made += 1
+        try:
+            server = await _listen(make_protocol, host, port, backlog)
+        except OSError as error:
+            if made == attempts:
+                raise ConfigError(failure_sentence(error, host, port, key)) from None
+            await asyncio.sleep(RETRY_S)
+        else:
+            break
+    if keep_alive:
+        for listening in server.sockets:
+            # What is accepted from it inherits the option.
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return server
+
+
+async def _listen(
+    make_protocol: Callable[[], asyncio.BaseProtocol], host: str | None, port: int, backlog: int
+) -> asyncio.Server:
     loop = asyncio.get_running_loop()
     try:
-        try:
-            return await loop.create_server(make_protocol, host, port, backlog=backlog, reuse_address=True)
-        except OSError as error:
-            if host is not None or error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
-                raise
-            any_ipv4 = "0.0.0.0"  # noqa: S104 - a machine without IPv6, and an operator who asked for all
-            return await loop.create_server(
-                make_protocol, any_ipv4, port, backlog=backlog, reuse_address=True
-            )
+        return await loop.create_server(make_protocol, host, port, backlog=backlog, reuse_address=True)
     except OSError as error:
-        raise ConfigError(failure_sentence(error, host, port, key)) from None
+        if host is not None or error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+            raise
+        any_ipv4 = "0.0.0.0"  # noqa: S104 - a machine without IPv6, and an operator who asked for all
+        return await loop.create_server(make_protocol, any_ipv4, port, backlog=backlog, reuse_address=True)
+
+
+def keep_alive(transport: asyncio.BaseTransport) -> None:
+    """Let the kernel probe a connection that is silent, so that a dead machine is noticed."""
+    if not transport.is_closing():
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
 
 def failure_sentence(error: OSError, host: str | None, port: int, key: str) -> str:

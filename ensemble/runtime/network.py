@@ -8,6 +8,7 @@ from typing import Protocol
 from ensemble.admin.schema import FaultStatus
 from ensemble.runtime import quorum_links
 from ensemble.runtime.config.addresses import ServerAddress
+from ensemble.runtime.config.cluster import DEFAULTS, Cluster
 from ensemble.runtime.election_links import ElectionLinks
 from ensemble.runtime.quorum_links import QuorumLinks
 from ensemble.runtime.steps import Steps
@@ -29,25 +30,21 @@ class LoopNetwork:
     The server it serves is built with it, so it is handed over afterwards, by :meth:`open`.
     """
 
-    def __init__(self, steps: Steps, *, log: Callable[[str], None], connect_timeout_s: float = 5.0) -> None:
+    def __init__(self, steps: Steps, *, log: Callable[[str], None], settings: Cluster = DEFAULTS) -> None:
         self._steps = steps
         self._log = log
-        self._connect_timeout_s = connect_timeout_s
+        self._settings = settings
         self._others: frozenset[int] = frozenset()
         self._elections: ElectionLinks | None = None
         self._quorum: QuorumLinks | None = None
         self._cut: frozenset[int] = frozenset()
 
-    async def open(
-        self, me: ServerAddress, servers: Iterable[ServerAddress], service: Service, *, everywhere: bool
-    ) -> None:
+    async def open(self, me: ServerAddress, servers: Iterable[ServerAddress], service: Service) -> None:
         """Open both ports and begin to link up; :class:`ConfigError` when one cannot be had."""
         others = [server for server in servers if server.sid != me.sid]
         self._others = frozenset(server.sid for server in others)
-        host = None if everywhere else me.host
-        self._quorum = QuorumLinks(
-            me, others, service, self._steps, log=self._log, connect_timeout_s=self._connect_timeout_s
-        )
+        host = None if self._settings.listen_on_all_addresses else me.host
+        self._quorum = QuorumLinks(me, others, service, self._steps, log=self._log, settings=self._settings)
         await self._quorum.open(host)
 
         def on_message(sid: int, payload: bytes) -> None:
@@ -64,7 +61,7 @@ class LoopNetwork:
             on_message=on_message,
             on_link=on_link,
             log=self._log,
-            connect_timeout_s=self._connect_timeout_s,
+            settings=self._settings,
         )
         await self._elections.open(host)
 

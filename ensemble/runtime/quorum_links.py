@@ -15,7 +15,8 @@ from typing import Protocol, cast
 
 from ensemble.ports import Link
 from ensemble.runtime.config.addresses import ServerAddress
-from ensemble.runtime.listening import listen
+from ensemble.runtime.config.cluster import DEFAULTS, Cluster
+from ensemble.runtime.listening import keep_alive, listen
 from ensemble.runtime.steps import Steps
 from ensemble.zab.messages import PacketType
 
@@ -56,7 +57,7 @@ class QuorumLinks:
         steps: Steps,
         *,
         log: Callable[[str], None],
-        connect_timeout_s: float = 5.0,
+        settings: Cluster = DEFAULTS,
     ) -> None:
         self.service = service
         self.steps = steps
@@ -65,7 +66,7 @@ class QuorumLinks:
         self.links: set[QuorumLink] = set()
         self._me = me
         self._addresses = {address.sid: address for address in others}
-        self._connect_timeout_s = connect_timeout_s
+        self._settings = settings
         self._dials: set[asyncio.Task[QuorumLink | None]] = set()
         self._server: asyncio.Server | None = None
 
@@ -76,6 +77,7 @@ class QuorumLinks:
             host,
             self._me.quorum_port,
             key=f"quorum port of server.{self._me.sid}",
+            keep_alive=self._settings.keep_alive,
         )
 
     async def close(self) -> None:
@@ -103,10 +105,12 @@ class QuorumLinks:
         if address is None or sid in self.cut:
             return None
         try:
-            async with asyncio.timeout(self._connect_timeout_s):
-                _, link = await asyncio.get_running_loop().create_connection(
+            async with asyncio.timeout(self._settings.connect_timeout_ms / 1000):
+                transport, link = await asyncio.get_running_loop().create_connection(
                     lambda: QuorumLink(self, sid), address.host, address.quorum_port
                 )
+                if self._settings.keep_alive:
+                    keep_alive(transport)
         except (OSError, TimeoutError) as error:
             self.log(f"quorum: server {sid} cannot be reached: {error or 'no answer in time'}")
             return None

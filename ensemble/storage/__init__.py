@@ -6,8 +6,10 @@
     tail.py        the end of a log file: a crash's torn tail, or corruption?
     records.py     the bytes of a log file
     snapshots.py   the bytes of a snapshot file
+    compression.py those bytes, compressed
     epochs.py      the two epochs
     names.py       names of files
+    settings.py    what an operator may set
 
 Snapshot bodies and transactions are opaque here, except for the zxid in a transaction's header. The room
 knows neither znodes nor messages, and does not decide when to snapshot or to purge.

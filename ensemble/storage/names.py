@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ensemble.ports import Disk
+from ensemble.storage.compression import METHODS
 
 DIRECTORY = "version-2"
 
@@ -29,24 +30,34 @@ def log_name(zxid: int) -> str:
     return f"{DIRECTORY}/{LOG}{zxid:x}"
 
 
-def snapshot_name(zxid: int) -> str:
-    """Return the name of the snapshot at ``zxid``."""
-    return f"{DIRECTORY}/{SNAPSHOT}{zxid:x}"
+def snapshot_name(zxid: int, compression: str = "") -> str:
+    """Return the name of the snapshot at ``zxid``, compressed by a method of ``compression.METHODS``."""
+    return f"{DIRECTORY}/{SNAPSHOT}{zxid:x}{'.' if compression else ''}{compression}"
 
 
-def numbered(disk: Disk, prefix: str) -> dict[int, str]:
-    """Map the zxid in the name of each file of a kind to its name, in ascending order.
+def log_files(disk: Disk) -> dict[int, str]:
+    """Map the zxid in the name of each log file to its name, in ascending order."""
+    return dict(_numbered(disk, LOG, ("",)))
 
-    Names that are not ``prefix`` and a hexadecimal number (temporary files, compressed snapshots of
-    another kind) are left alone.
+
+def snapshot_files(disk: Disk) -> list[tuple[int, str]]:
+    """List the snapshots, as the zxid and the name of each, in ascending order.
+
+    There may be two of one zxid, compressed in different ways: Apache's server takes one of the same zxid at
+    each start.
     """
-    found: dict[int, str] = {}
+    return _numbered(disk, SNAPSHOT, METHODS)
+
+
+def _numbered(disk: Disk, prefix: str, suffixes: tuple[str, ...]) -> list[tuple[int, str]]:
+    """List the files of a kind; names that are not ``prefix``, a hexadecimal number and a suffix are left alone."""
+    found = []
     for name in disk.names(DIRECTORY):
-        number, _, compression = name.removeprefix(prefix).partition(".")
-        if not name.startswith(prefix) or compression not in ("", "gz", "snappy"):
+        number, _, suffix = name.removeprefix(prefix).partition(".")
+        if not name.startswith(prefix) or suffix not in suffixes:
             continue
         try:
-            found[int(number, 16)] = f"{DIRECTORY}/{name}"
+            found.append((int(number, 16), f"{DIRECTORY}/{name}"))
         except ValueError:
             continue
-    return dict(sorted(found.items()))
+    return sorted(found)

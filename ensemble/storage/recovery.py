@@ -12,11 +12,11 @@ here. ``void`` names a snapshot that was being written aside when the history it
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from ensemble.errors import CorruptionError, StorageError
-from ensemble.limits import COMMITTED_LOG_BYTES_MAX, COMMITTED_LOG_TXNS_MAX
+from ensemble.limits import COMMITTED_LOG_BYTES_MAX
 from ensemble.ports import Disk
 from ensemble.storage import epochs, gaps, snapshots, tail
 from ensemble.storage.gaps import Bridges
@@ -24,14 +24,13 @@ from ensemble.storage.names import (
     ASIDE_SUFFIX,
     DIRECTORY,
     INSTALLING,
-    LOG,
-    SNAPSHOT,
     TEMPORARY_SUFFIX,
     VOID,
-    numbered,
-    snapshot_name,
+    log_files,
+    snapshot_files,
 )
 from ensemble.storage.records import MARK_BYTES, Entry, mark, scan, used_bytes
+from ensemble.storage.settings import StorageSettings
 from ensemble.storage.txnlog import TxnLog
 from ensemble.zxid import follows, text
 
@@ -51,61 +50,77 @@ def finish_interrupted(data: Disk, log: Disk) -> None:
         if name.endswith((TEMPORARY_SUFFIX, ASIDE_SUFFIX)):
             data.remove(name)
     if VOID in present:
-        name = snapshot_name(_zxid_in(data, VOID))
-        if name in present:
-            data.remove(name)
+        _remove_snapshots(data, _zxid_in(data, VOID))
         data.remove(VOID)
     if INSTALLING in present:
         zxid = _zxid_in(data, INSTALLING)
-        if snapshot_name(zxid) in present:
-            for name in numbered(log, LOG).values():
+        snapshots_present = snapshot_files(data)
+        if any(found == zxid for found, _ in snapshots_present):
+            for name in log_files(log).values():
                 log.remove(name)
-            for other, name in numbered(data, SNAPSHOT).items():
+            for other, name in snapshots_present:
                 if other != zxid:
                     data.remove(name)
         data.remove(INSTALLING)
 
 
-def find_snapshot(data: Disk, log: Disk) -> tuple[Snapshot | None, int]:
+def _remove_snapshots(data: Disk, zxid: int) -> None:
+    for found, name in snapshot_files(data):
+        if found == zxid:
+            data.remove(name)
+
+
+def find_snapshot(data: Disk, log: Disk, settings: StorageSettings) -> tuple[Snapshot | None, int]:
     """Return the newest valid snapshot, and the zxid the log must reach for the sake of newer, bad ones.
 
     None in a directory in which nothing ever happened; ``StorageError`` when snapshots are missing that
-    must have been there, or none is valid.
+    must have been there, none is valid, or an empty tree is not wanted.
     """
-    found = numbered(data, SNAPSHOT)
+    found = snapshot_files(data)
     wrong: list[str] = []
-    for zxid, name in reversed(found.items()):
+    for zxid, name in reversed(found):
         try:
             body = snapshots.body_of(data.read(name), name)
         except CorruptionError as error:
             wrong.append(str(error))
             continue
-        return Snapshot(zxid, body), max(found) if wrong else zxid
+        return Snapshot(zxid, body), found[-1][0] if wrong else zxid
     if wrong:
         raise CorruptionError(f"{'; '.join(wrong)}. No other snapshot is left")
-    if epochs.any_written(data) or any(scan(log.read(name))[0] for name in numbered(log, LOG).values()):
+    logged = any(scan(log.read(name))[0] for name in log_files(log).values())
+    if settings.trust_no_snapshot and logged:
+        return None, 0
+    if epochs.any_written(data) or logged:
         raise StorageError(
             "version-2 holds epochs or transaction logs but no snapshot, so some history is missing: restore "
-            "the snapshots, or empty version-2 of this server so that it fetches everything from the leader"
+            "the snapshots, or empty version-2 of this server so that it fetches everything from the leader "
+            "(logs of ZooKeeper 3.4 that never had a snapshot: snapshot.trust.empty=true, for one start)"
+        )
+    if not settings.create:
+        raise StorageError(
+            "there is no data, and db.autocreate=false forbids to begin with an empty tree: restore version-2, or "
+            "write an empty file named initialize into dataDir"
         )
     return None, 0
 
 
-def load_log(disk: Disk, snapshot_zxid: int, reach: int, snapshot_zxids: Iterable[int]) -> TxnLog:
+def load_log(
+    disk: Disk, snapshot_zxid: int, reach: int, snapshot_zxids: Collection[int], settings: StorageSettings
+) -> TxnLog:
     """Return the log that continues from the snapshot at ``snapshot_zxid``, all of it durable.
 
     ``snapshot_zxids`` are those of all snapshots, good and bad. ``CorruptionError`` when the log has a gap that
     none of them bridges, is corrupt, or does not reach as far as ``reach``.
     """
     bridges = Bridges(snapshot_zxids, snapshot_zxid)
-    chain = _Chain(snapshot_zxid, bridges)
-    files = numbered(disk, LOG)
+    chain = _Chain(snapshot_zxid, bridges, settings.recent_txns_max)
+    files = log_files(disk)
     firsts = list(files)
     start = max([index for index, first in enumerate(firsts) if first <= snapshot_zxid], default=0)
     for first in firsts[start:]:
         file = _read_file(disk, files[first], first)
         if _split_at_gap(disk, file, bridges):
-            return load_log(disk, snapshot_zxid, reach, snapshot_zxids)
+            return load_log(disk, snapshot_zxid, reach, snapshot_zxids, settings)
         if file.end:
             tail.judge(file.data, file.end, file.entries[-1][0] if file.entries else 0, file.name)
         chain.add(file.entries, file.name)
@@ -114,7 +129,7 @@ def load_log(disk: Disk, snapshot_zxid: int, reach: int, snapshot_zxids: Iterabl
         elif first == firsts[-1]:
             _make_durable(disk, file.name, file.data, file.end)
     chain.finish(reach)
-    return TxnLog(disk, files, chain.base, chain.recent)
+    return TxnLog(disk, files, chain.base, chain.recent, settings)
 
 
 @dataclass(slots=True)
@@ -169,8 +184,9 @@ def _make_durable(disk: Disk, name: str, data: bytes, end: int) -> None:
 class _Chain:
     """The history as it is put together, file after file."""
 
-    def __init__(self, snapshot_zxid: int, bridges: Bridges) -> None:
+    def __init__(self, snapshot_zxid: int, bridges: Bridges, recent_txns_max: int) -> None:
         self.snapshot_zxid = snapshot_zxid
+        self._txns_max = recent_txns_max
         self._bridges = bridges
         self.base = snapshot_zxid
         self.recent: deque[Entry] = deque()
@@ -230,17 +246,15 @@ class _Chain:
     def _extend(self, entries: list[Entry]) -> None:
         recent = self.recent
         self._last = entries[-1][0] if entries else self.base
-        if len(entries) > COMMITTED_LOG_TXNS_MAX:
+        if len(entries) > self._txns_max:
             # Only the newest are kept in memory; those before need not pass through.
             recent.clear()
             self._bytes = 0
-            self.base = entries[-COMMITTED_LOG_TXNS_MAX - 1][0]
-            entries = entries[-COMMITTED_LOG_TXNS_MAX:]
+            self.base = entries[-self._txns_max - 1][0]
+            entries = entries[-self._txns_max :]
         recent.extend(entries)
         self._bytes += sum([len(payload) for _, payload in entries])
-        while len(recent) > COMMITTED_LOG_TXNS_MAX or (
-            self._bytes > COMMITTED_LOG_BYTES_MAX and len(recent) > 1
-        ):
+        while len(recent) > self._txns_max or (self._bytes > COMMITTED_LOG_BYTES_MAX and len(recent) > 1):
             self.base, payload = recent.popleft()
             self._bytes -= len(payload)
 

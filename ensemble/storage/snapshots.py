@@ -12,12 +12,13 @@ is read from the back: the four possible endings are tried, longest first, and e
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Iterator
 from struct import Struct
 from zlib import adler32
 
 from ensemble.errors import CorruptionError
+from ensemble.storage import compression
+from ensemble.storage.settings import DEFAULTS, StorageSettings
 
 HEADER = Struct(">iiq").pack(0x5A4B534E, 2, -1)
 _HEADER_BYTES = len(HEADER)
@@ -64,14 +65,27 @@ def _pristine_body() -> bytes:
 PRISTINE_BODY = _pristine_body()
 
 
-def encode(zxid: int, body: Iterable[bytes], digest: int) -> Iterator[bytes]:
-    """Yield the file of a snapshot at ``zxid``; ``digest`` is the tree's, 64 bits."""
+def encode(
+    zxid: int, body: Iterable[bytes], digest: int, settings: StorageSettings = DEFAULTS
+) -> Iterator[bytes]:
+    """Yield the file of a snapshot at ``zxid``; ``digest`` is the tree's, 64 bits.
+
+    Compressed as the settings say; the checksums are of what is within.
+    """
+    sections = [b""]
+    if settings.digest:
+        sections.append(_DIGEST.pack(zxid, _DIGEST_VERSION, digest & 0xFFFFFFFFFFFFFFFF))
+    if settings.last_zxid:
+        sections.append(_LONG.pack(zxid))
+    return compression.compress(_sealed(body, sections), settings.compression)
+
+
+def _sealed(body: Iterable[bytes], sections: Iterable[bytes]) -> Iterator[bytes]:
     checksum = adler32(HEADER)
     yield HEADER
     for chunk in body:
         checksum = adler32(chunk, checksum)
         yield chunk
-    sections = (b"", _DIGEST.pack(zxid, _DIGEST_VERSION, digest & 0xFFFFFFFFFFFFFFFF), _LONG.pack(zxid))
     for section in sections:
         checksum = adler32(section, checksum)
         seal = _SEAL.pack(checksum, 1, b"/")
@@ -82,17 +96,9 @@ def encode(zxid: int, body: Iterable[bytes], digest: int) -> Iterator[bytes]:
 def body_of(data: bytes, name: str) -> bytes:
     """Return the body of snapshot file ``name`` whose content is ``data``.
 
-    Raises ``CorruptionError`` when it is incomplete, fails a seal, or is compressed in a way we cannot read.
+    Raises ``CorruptionError`` when it does not decompress, is incomplete, or fails a seal.
     """
-    if name.endswith(".snappy"):
-        raise CorruptionError(
-            f"{name} is compressed by snappy: write a plain one (snapshot.compression.method)"
-        )
-    if name.endswith(".gz"):
-        try:
-            data = zlib.decompress(data, 31)
-        except zlib.error as error:
-            raise CorruptionError(f"{name} does not decompress: {error}") from None
+    data = compression.decompress(data, name)
     if not data.startswith(HEADER[:8]):
         raise CorruptionError(f"{name} does not begin as a snapshot does")
     for sections in _LAYOUTS:

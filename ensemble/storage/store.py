@@ -8,14 +8,16 @@ write (ZOOKEEPER-3701).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from ensemble.errors import CorruptionError, InvariantViolation, StorageError
 from ensemble.limits import SNAPSHOTS_KEPT
 from ensemble.ports import Disk
 from ensemble.storage import recovery, snapshots
 from ensemble.storage.epochs import Epochs
-from ensemble.storage.names import INSTALLING, SNAPSHOT, VOID, numbered, snapshot_name
+from ensemble.storage.names import INSTALLING, VOID, snapshot_files, snapshot_name
 from ensemble.storage.recovery import Snapshot
+from ensemble.storage.settings import DEFAULTS, StorageSettings
 from ensemble.storage.txnlog import TxnLog
 from ensemble.zxid import text
 
@@ -23,10 +25,23 @@ from ensemble.zxid import text
 class Store:
     """The files of one server, open; build it with :meth:`open`."""
 
-    __slots__ = ("_aside", "_data", "_epochs", "_log", "_opened", "_snapshots", "_void", "snapshot_zxid")
+    __slots__ = (
+        "_aside",
+        "_data",
+        "_epochs",
+        "_log",
+        "_opened",
+        "_settings",
+        "_snapshots",
+        "_void",
+        "snapshot_zxid",
+    )
 
-    def __init__(self, data: Disk, log: TxnLog, found: list[int], opened: Snapshot) -> None:
+    def __init__(
+        self, data: Disk, log: TxnLog, found: list[int], opened: Snapshot, settings: StorageSettings
+    ) -> None:
         """Join what recovery found; ``found`` are the zxids of all usable snapshots, ascending."""
+        self._settings = settings
         self._data = data
         self._log = log
         self._snapshots = found
@@ -45,6 +60,7 @@ class Store:
         *,
         pristine_body: bytes = snapshots.PRISTINE_BODY,
         pristine_digest: int = snapshots.PRISTINE_DIGEST,
+        settings: StorageSettings = DEFAULTS,
     ) -> Store:
         """Recover the history in two directories (they may be one).
 
@@ -53,13 +69,14 @@ class Store:
         ``CorruptionError``, with a sentence that names the fix, when what is there cannot be trusted.
         """
         recovery.finish_interrupted(data, log)
-        opened, reach = recovery.find_snapshot(data, log)
+        opened, reach = recovery.find_snapshot(data, log, settings)
         if opened is None:
-            _write_snapshot(data, 0, [pristine_body], pristine_digest)
+            _write_snapshot(data, 0, [pristine_body], pristine_digest, settings)
             opened = Snapshot(0, pristine_body)
-        present = list(numbered(data, SNAPSHOT))
+        present = sorted({zxid for zxid, _ in snapshot_files(data)})
         found = [zxid for zxid in present if zxid <= opened.zxid]
-        return cls(data, recovery.load_log(log, opened.zxid, reach, present), found, opened)
+        txn_log = recovery.load_log(log, opened.zxid, reach, present, settings)
+        return cls(data, txn_log, found, opened, settings)
 
     # -- zab.ports.History -------------------------------------------------------------------------------
 
@@ -115,7 +132,7 @@ class Store:
         if self._aside is not None and self._aside > zxid:
             self._void_aside()
         # Snapshots first: should we crash on the way, the log still leads to where it led.
-        for found, name in reversed(numbered(self._data, SNAPSHOT).items()):
+        for found, name in reversed(snapshot_files(self._data)):
             if found > zxid:
                 self._data.remove(name)
         self._log.truncate(zxid)
@@ -160,10 +177,9 @@ class Store:
         self._aside = zxid
         self._void = False
         self._log.roll()
-        name = snapshot_name(zxid)
-        self._data.write_aside(
-            name, snapshots.encode(zxid, body_chunks, digest), lambda: self._on_saved(done)
-        )
+        name = snapshot_name(zxid, self._settings.compression)
+        chunks = snapshots.encode(zxid, body_chunks, digest, self._settings)
+        self._data.write_aside(name, chunks, lambda: self._on_saved(done))
 
     @property
     def saving_snapshot(self) -> bool:
@@ -183,9 +199,9 @@ class Store:
             # It is wanted again: one zxid stands for one state.
             self._data.remove(VOID)
             self._void = False
-        _write_snapshot(self._data, zxid, [body], digest)
+        _write_snapshot(self._data, zxid, [body], digest, self._settings)
         self._log.clear(zxid)
-        for other, name in numbered(self._data, SNAPSHOT).items():
+        for other, name in snapshot_files(self._data):
             if other != zxid:
                 self._data.remove(name)
         self._data.remove(INSTALLING)
@@ -197,7 +213,7 @@ class Store:
         """Remove all but the newest ``keep`` snapshots, and the log files that none of those needs."""
         oldest = self._snapshots[-max(1, keep) :][0]
         # Oldest first, and logs last: what a crash leaves can always be opened.
-        for zxid, name in numbered(self._data, SNAPSHOT).items():
+        for zxid, name in snapshot_files(self._data):
             if zxid < oldest:
                 self._data.remove(name)
         self._snapshots = [zxid for zxid in self._snapshots if zxid >= oldest]
@@ -213,14 +229,19 @@ class Store:
         """The size of that file, without its zeros."""
         return self._log.bytes
 
+    @property
+    def bytes_since_snapshot(self) -> int:
+        """The size of the log files begun since the last snapshot, without their zeros."""
+        return self._log.bytes_since_roll
+
     def _on_saved(self, done: Callable[[], None]) -> None:
         zxid, self._aside = self._aside, None
         assert zxid is not None
         if self._void:
             self._void = False
-            name = numbered(self._data, SNAPSHOT).get(zxid)
-            if name is not None:
-                self._data.remove(name)
+            for found, name in snapshot_files(self._data):
+                if found == zxid:
+                    self._data.remove(name)
             self._data.remove(VOID)
         elif zxid not in self._snapshots:
             self._snapshots = sorted([*self._snapshots, zxid])
@@ -248,12 +269,13 @@ class Store:
         )
 
     def _body(self, zxid: int) -> bytes | None:
-        name = numbered(self._data, SNAPSHOT).get(zxid)
-        try:
-            return None if name is None else snapshots.body_of(self._data.read(name), name)
-        except CorruptionError:
-            return None
+        for found, name in snapshot_files(self._data):
+            if found == zxid:
+                with suppress(CorruptionError):
+                    return snapshots.body_of(self._data.read(name), name)
+        return None
 
 
-def _write_snapshot(disk: Disk, zxid: int, body: list[bytes], digest: int) -> None:
-    disk.write_atomic(snapshot_name(zxid), b"".join(snapshots.encode(zxid, body, digest)))
+def _write_snapshot(disk: Disk, zxid: int, body: list[bytes], digest: int, settings: StorageSettings) -> None:
+    name = snapshot_name(zxid, settings.compression)
+    disk.write_atomic(name, b"".join(snapshots.encode(zxid, body, digest, settings)))

@@ -16,12 +16,7 @@ from struct import error as StructError
 from zlib import adler32
 
 from ensemble.errors import InvariantViolation, StorageError
-from ensemble.limits import (
-    COMMITTED_LOG_BYTES_MAX,
-    COMMITTED_LOG_TXNS_MAX,
-    LOG_ALLOCATE_BYTES,
-    LOG_FILE_BYTES_MAX,
-)
+from ensemble.limits import COMMITTED_LOG_BYTES_MAX
 from ensemble.ports import Disk
 from ensemble.storage.gaps import Bridges
 from ensemble.storage.names import DIRECTORY, log_name
@@ -37,6 +32,7 @@ from ensemble.storage.records import (
     scan,
     zxid_in,
 )
+from ensemble.storage.settings import DEFAULTS, StorageSettings
 from ensemble.zxid import COUNTER_MAX, follows, text
 
 _zxid_of_entry = itemgetter(0)
@@ -53,10 +49,12 @@ class TxnLog:
     __slots__ = (
         "_batch",
         "_bytes_allocated",
+        "_bytes_before",
         "_in_flight",
         "_incarnation",
         "_recent_bytes",
         "_roll_due",
+        "_settings",
         "_waiting",
         "base",
         "bytes",
@@ -68,9 +66,17 @@ class TxnLog:
         "zxid_logged",
     )
 
-    def __init__(self, disk: Disk, files: dict[int, str], base: int, recent: deque[Entry]) -> None:
+    def __init__(
+        self,
+        disk: Disk,
+        files: dict[int, str],
+        base: int,
+        recent: deque[Entry],
+        settings: StorageSettings = DEFAULTS,
+    ) -> None:
         """Continue a log; ``files`` maps first zxids to names, in order, and everything is durable."""
         self.disk = disk
+        self._settings = settings
         self.files = files
         self.base = base
         self.recent = recent
@@ -80,6 +86,7 @@ class TxnLog:
         self.bytes = 0
         """Bytes written to ``file``, its zeros and its mark not counted."""
         self._bytes_allocated = 0
+        self._bytes_before = 0
         self._roll_due = False
         self._batch: list[bytes] = []
         self._in_flight: list[Callable[[], None]] | None = None
@@ -115,6 +122,12 @@ class TxnLog:
     def roll(self) -> None:
         """Begin another file with the next write."""
         self._roll_due = True
+        self._bytes_before = -self.bytes
+
+    @property
+    def bytes_since_roll(self) -> int:
+        """Bytes written since :meth:`roll` was last called, or since opening; file headers included."""
+        return self._bytes_before + self.bytes
 
     def _start_sync(self, callbacks: list[Callable[[], None]]) -> None:
         self._in_flight = callbacks
@@ -138,38 +151,42 @@ class TxnLog:
         """Hand the buffered entries to the disk, as one write; nothing written before may be in flight."""
         if not self._batch:
             return
-        if self.file is None or self._roll_due or self.bytes >= LOG_FILE_BYTES_MAX:
+        if self.file is None or self._roll_due or self.bytes >= self._settings.log_file_bytes_max:
             self._begin_file(zxid_in(self._batch[1]))
         assert self.file is not None
         entries = b"".join(self._batch)
         self._batch = []
         size = len(entries)
         if self.bytes + size + MARK_BYTES > self._bytes_allocated:
-            steps = -(-(self.bytes + size + MARK_BYTES) // LOG_ALLOCATE_BYTES)
-            self._bytes_allocated = steps * LOG_ALLOCATE_BYTES
-            self.disk.allocate(self.file, self._bytes_allocated)
+            self._allocate(self.bytes + size + MARK_BYTES)
         self.disk.write(self.file, self.bytes, entries + mark(size))
         self.bytes += size
         self._recent_bytes += size
         self._trim_recent()
 
     def _begin_file(self, zxid: int) -> None:
+        self._bytes_before += self.bytes
         self.file = log_name(zxid)
         self.files[zxid] = self.file
         self.bytes = HEADER_BYTES
-        self._bytes_allocated = LOG_ALLOCATE_BYTES
+        self._bytes_allocated = 0
         self._roll_due = False
-        self.disk.allocate(self.file, self._bytes_allocated)
+        self._allocate(1)
         self.disk.write(self.file, 0, HEADER + mark(0))
         # The header (and the directory's entry) is durable before any transaction, so that recovery need
         # not wonder whether a file without one held something.
         self.disk.sync(_nothing)
 
+    def _allocate(self, size: int) -> None:
+        """Extend the file by whole steps, to ``size`` bytes or more."""
+        step = self._settings.log_allocate_bytes
+        if step and self.file is not None:
+            self._bytes_allocated = -(-size // step) * step
+            self.disk.allocate(self.file, self._bytes_allocated)
+
     def _trim_recent(self) -> None:
-        recent = self.recent
-        while len(recent) > COMMITTED_LOG_TXNS_MAX or (
-            self._recent_bytes > COMMITTED_LOG_BYTES_MAX and len(recent) > 1
-        ):
+        recent, txns_max = self.recent, self._settings.recent_txns_max
+        while len(recent) > txns_max or (self._recent_bytes > COMMITTED_LOG_BYTES_MAX and len(recent) > 1):
             self.base, payload = recent.popleft()
             self._recent_bytes -= len(payload) + ENTRY_HEAD.size + len(ENTRY_END)
 
@@ -274,7 +291,7 @@ class TxnLog:
 
     def _continue_from(self, zxid: int) -> None:
         self.file = None
-        self.bytes = 0
+        self.bytes = self._bytes_before = 0
         self.zxid_logged = self.zxid_durable = zxid
         self._incarnation += 1
         if (self.recent[-1][0] if self.recent else self.base) != zxid:

@@ -157,3 +157,18 @@ def test_a_node_warns_by_name_and_stops_clean(tmp_path: Path, number: signal.Sig
     assert node.returncode == 0
     assert "colour is not a key this server knows" in said
     assert "Traceback" not in said
+
+
+def test_an_empty_tree_needs_permission_where_it_is_not_made_by_itself(tmp_path: Path) -> None:
+    port = free_base_port()
+    config = node_config(tmp_path, port, "db.autocreate=false")
+    sentence = the_sentence(manage("node", "--config", str(config), cwd=tmp_path))
+    assert "write an empty file named initialize into dataDir" in sentence
+    (tmp_path / "data" / "initialize").write_text("")
+    node = subprocess.Popen([sys.executable, str(ROOT / "manage.py"), "node", "--config", str(config)])
+    try:
+        until(lambda: four_letter(port, "ruok") == "imok")
+        assert not (tmp_path / "data" / "initialize").exists()
+    finally:
+        node.kill()
+        node.wait(10)

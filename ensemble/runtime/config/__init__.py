@@ -7,6 +7,9 @@
     addresses   ``server.N`` lines
     tls         secure ports: ``secureClientPort``, ``sslQuorum``, ``ssl.*``, ``ssl.quorum.*``
     znodes      the kinds of znodes there may be
+    files       the log and the snapshots
+    cluster     how servers and clients reach each other
+    directories what lies in the data directories: are they this server's?
     server      all of it: ``load(path)`` returns a ``ServerConfig``
     access      who clients may be and must be
     report      what is in force, and where each value is from, for people

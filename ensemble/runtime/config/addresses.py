@@ -52,7 +52,10 @@ def parse_server(key: str, value: str) -> ServerAddress:
     if not number.isdigit() or int(number) > SID_MAX:
         raise ConfigError(f"{key} does not name a server; ids are 0 to {SID_MAX}")
     if "|" in value:
-        raise ConfigError(f"{key}={value} has several addresses, which this server cannot use yet; keep one")
+        raise ConfigError(
+            f"{key}={value} has several addresses; this server dials one, and resolves its name at every attempt: "
+            "keep one, or a name that stands for all of them"
+        )
     server_text, _, client_text = value.replace(" ", "").partition(";")
     server = _SERVER.fullmatch(server_text)
     client = _CLIENT.fullmatch(client_text) if client_text else None

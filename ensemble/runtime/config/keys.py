@@ -59,20 +59,22 @@ USED = _names(
     extendedTypesEnabled emulate353TTLNodes znode.container.checkIntervalMs znode.container.maxPerMinute
     znode.container.maxNeverUsedIntervalMs enforceQuota
     localSessionsEnabled localSessionsUpgradingEnabled readonlymode.enabled nio.sessionlessCnxnTimeout
+    preAllocSize txnLogSizeLimitInKb snapSizeLimitInKb commitLogCount forceSync fsync.warningthresholdms
+    snapshot.compression.method snapshot.trust.empty serializeLastProcessedZxid.enabled digest.enabled
+    datadir.autocreate db.autocreate leaderServes electionPortBindRetry tcpKeepAlive clientTcpKeepAlive
     """
 ) | {f"{prefix}{name}" for prefix in ("ssl.", "ssl.quorum.") for name in _TLS}
 USED_PREFIXES = ("server.", "authProvider.", "superUser.")
 
 IRRELEVANT = _names(
     """
-    preAllocSize commitLogCount maxBatchSize flushDelay maxWriteQueuePollTime fsync.warningthresholdms
-    snapSizeLimitInKb txnLogSizeLimitInKb syncEnabled electionPortBindRetry tcpKeepAlive clientTcpKeepAlive
+    maxBatchSize flushDelay maxWriteQueuePollTime
+    syncEnabled
     quorumCnxnTimeoutMs connectToLearnerMasterLimit maxTimeToWaitForEpoch maxResponseCacheSize
     maxGetChildrenResponseCacheSize leader.closeSocketAsync learner.closeSocketAsync learner.asyncSending
     leader.maxConcurrentSnapSyncs leader.maxConcurrentDiffSyncs serverCnxnFactory watchManagerName
     forward_learner_requests_to_commit_processor_disabled follower.skipLearnerRequestToNextProcessor
-    closeSessionTxn.enabled serializeLastProcessedZxid.enabled snapshot.trust.empty snapshot.throttle
-    datadir.autocreate db.autocreate quorum.cnxn.threads.size preferIPv6Addresses
+    closeSessionTxn.enabled snapshot.throttle quorum.cnxn.threads.size preferIPv6Addresses
     ssl.sslProvider observer.reconnectDelayMs observer.election.DelayMs fips-mode intBufferStartingSizeBytes
     """
 )
@@ -98,10 +100,10 @@ WITHOUT = _names(
     reconfigEnabled
     quorum.auth.enableSasl quorum.auth.learnerRequireSasl quorum.auth.serverRequireSasl
     quorum.auth.learner.saslLoginContext quorum.auth.server.saslLoginContext
-    quorum.auth.kerberos.servicePrincipal oraclePath leaderServes maxCnxns
+    quorum.auth.kerberos.servicePrincipal oraclePath maxCnxns
     globalOutstandingLimit requestThrottleLimit requestThrottleStallTime requestThrottleDropStale
     requestStaleLatencyCheck requestStaleConnectionCheck largeRequestMaxBytes largeRequestThreshold
-    throttledOpWaitTime forceSync snapshot.compression.method digest.enabled audit.enable
+    throttledOpWaitTime audit.enable
     """
 )
 WITHOUT_PREFIXES = (
@@ -121,12 +123,9 @@ WITHOUT_MEANS_OFF = {
     "quorum.auth.enableSasl": "false",
     "quorum.auth.learnerRequireSasl": "false",
     "quorum.auth.serverRequireSasl": "false",
-    "leaderServes": "yes",
-    "forceSync": "yes",
     "audit.enable": "false",
     "multiAddress.enabled": "false",
     "admin.enableServer": "false",
-    "snapshot.compression.method": "",
 }
 """Values of features we lack that ask for just that: nothing to warn about."""
 

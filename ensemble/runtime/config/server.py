@@ -14,7 +14,7 @@ from ensemble.errors import ConfigError
 from ensemble.limits import CONNECTIONS_PER_ADDRESS_MAX, FRAME_BYTES_MAX, SNAP_COUNT_TXNS
 from ensemble.replica.access_config import AccessConfig
 from ensemble.replica.config import WORDS_DEFAULT, SessionSettings, ZnodeConfig
-from ensemble.runtime.config import access, sessions, tls, znodes
+from ensemble.runtime.config import access, cluster, directories, files, sessions, tls, znodes
 from ensemble.runtime.config.addresses import ServerAddress, parse_server
 from ensemble.runtime.config.sources import gather
 from ensemble.runtime.config.values import Values
@@ -56,8 +56,7 @@ class ServerConfig:
     session_timeout_ms_max: int
     connections_per_address_max: int
     listen_backlog: int
-    listen_on_all_addresses: bool
-    connect_timeout_ms: int
+    cluster: cluster.Cluster
     snap_count: int
     snapshots_kept: int
     purge_interval_hours: int
@@ -67,6 +66,7 @@ class ServerConfig:
     frame_bytes_max: int
     znodes: ZnodeConfig
     access: AccessConfig
+    files: files.Files
     admin_port: int | None
     faults_allowed: bool
     tls: TlsConfig
@@ -137,6 +137,9 @@ class _Reader:
             )
         session_settings = sessions.read(self.values)
         security = tls.read(self.values)
+        log_dir = self.values.directory("dataLogDir") if self.keys.get("dataLogDir") else data_dir
+        kept = files.read(self.values)
+        self.values.warnings += directories.judge(data_dir, log_dir, created=kept.directories_created)
         host, port = self._client_address(next((s for s in servers if s.sid == sid), None))
         if not port and not security.secure_port:
             raise ConfigError("clientPort is not set; write for example clientPort=2181")
@@ -144,7 +147,7 @@ class _Reader:
             sid=sid,
             servers=servers,
             data_dir=data_dir,
-            log_dir=self.values.directory("dataLogDir") if self.keys.get("dataLogDir") else data_dir,
+            log_dir=log_dir,
             client_host=host,
             client_port=port,
             tick_ms=tick_ms,
@@ -156,8 +159,7 @@ class _Reader:
                 "maxClientCnxns", CONNECTIONS_PER_ADDRESS_MAX, 0, 2**31 - 1, "connections"
             ),
             listen_backlog=self._backlog(),
-            listen_on_all_addresses=self.values.flag("quorumListenOnAllIPs", default=False),
-            connect_timeout_ms=self.values.number("cnxTimeout", 5000, 1, 3_600_000, "milliseconds"),
+            cluster=cluster.read(self.values),
             snap_count=max(2, self.values.number("snapCount", SNAP_COUNT_TXNS, 0, 2**31 - 1, "transactions")),
             snapshots_kept=self._snapshots_kept(),
             purge_interval_hours=self.values.number(
@@ -168,6 +170,7 @@ class _Reader:
             frame_bytes_max=self.values.number("jute.maxbuffer", FRAME_BYTES_MAX, 1024, 2**31 - 1, "bytes"),
             znodes=znodes.read(self.values, sid),
             access=access.read(self.values),
+            files=kept,
             admin_port=self.values.port("coordinator.adminPort") or None,
             faults_allowed=self.values.flag("coordinator.faults", default=False),
             tls=security,

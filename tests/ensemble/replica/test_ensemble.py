@@ -142,6 +142,20 @@ def test_watches_on_a_follower_fire_there(world: World) -> None:
     assert (event.type, event.path) == (1, "/a")
 
 
+def test_a_leader_that_is_not_to_serve_sends_clients_away() -> None:
+    world = World(voters=3, leader_serves=False)
+    leading = next(server for server in world.servers.values() if server.replica.service.leading)
+    refused = Client(world, leading)
+    assert refused.connect() is None
+    assert refused.closed
+    follower = followers(world)[0]
+    assert client(world, follower).create("/a") == "/a"
+
+
+def test_a_leader_of_itself_alone_serves_in_any_case() -> None:
+    assert client(World(leader_serves=False)).create("/a") == "/a"
+
+
 def test_a_lost_leader_is_replaced_and_clients_come_back_with_their_sessions(world: World) -> None:
     leader, follower = world.leader, followers(world)[0]
     here, there = client(world, leader, timeout_ms=20_000), client(world, follower)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ensemble.errors import StorageError
+from ensemble.storage.settings import StorageSettings
 from ensemble.tree.operations import OPEN_ACL, Create, CreateMode, Op
 from tests.ensemble.replica.harness import Server, World, client
 
@@ -83,3 +84,25 @@ def test_the_snapshots_of_an_ensemble_are_staggered() -> None:
     world = World(voters=3, snap_count=12)
     counts = {server.replica.application._snap_count for server in world.servers.values()}
     assert counts == {12, 10, 8}
+
+
+def test_a_snapshot_is_due_after_its_bytes_too() -> None:
+    world = World(snap_count=100_000, snap_bytes=40_000)
+    user = client(world)
+    for number in range(100):
+        user.create(f"/n{number}", b"x" * 100)
+    assert len(snapshots(world)) == 1
+    for number in range(100, 700):
+        user.create(f"/n{number}", b"x" * 100)
+    # About 160 bytes each.
+    assert len(snapshots(world)) == 3
+
+
+def test_snapshots_are_compressed_as_asked_for() -> None:
+    world = World(snap_count=10, storage=StorageSettings(compression="snappy"))
+    user = client(world)
+    for number in range(30):
+        user.create(f"/n{number}")
+    assert all(name.endswith(".snappy") for name in snapshots(world))
+    digest = world.only.replica.tree.digest()
+    assert world.restart(1).replica.tree.digest() == digest

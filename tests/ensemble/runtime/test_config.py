@@ -115,7 +115,7 @@ def test_values_of_optional_keys(tmp_path: Path) -> None:
     assert loaded.words_allowed == {"stat", "ruok", "*"}
     assert loaded.frame_bytes_max == 0x200000
     assert (loaded.admin_port, loaded.faults_allowed) == (9181, True)
-    assert loaded.listen_on_all_addresses
+    assert loaded.cluster.listen_on_all_addresses
     assert loaded.warnings == ()
 
 
@@ -139,7 +139,7 @@ def test_what_has_no_effect_is_said_by_name(tmp_path: Path, line: str, said: str
     [
         "nio.numWorkerThreads=4",
         "commitProcessor.numWorkerThreads=2",
-        "preAllocSize=65536",
+        "flushDelay=0",
         "jvm.pause.monitor=true",
         "netty.x=y",
         "admin.enableServer=false",

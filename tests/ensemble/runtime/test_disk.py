@@ -323,3 +323,35 @@ async def test_closing_abandons_the_child(host: Host) -> None:
     with pytest.raises(ProcessLookupError):
         os.kill(aside._pid, 0)
     assert not (host.disk.directory / "version-2/snapshot.1").exists()
+
+
+async def test_without_force_sync_nothing_waits_for_the_disk(tmp_path: Path, calls: list[str]) -> None:
+    disk = FileDisk(tmp_path, loop=asyncio.get_running_loop(), fail=pytest.fail, force_sync=False)
+    try:
+        disk.write("version-2/log.1", 0, b"abc")
+        calls.clear()
+        await told(disk.sync)
+        assert calls == []
+        assert disk.read("version-2/log.1") == b"abc"
+    finally:
+        disk.close()
+
+
+async def test_a_slow_sync_is_told_with_the_file_and_how_long_it_took(tmp_path: Path) -> None:
+    slow: list[tuple[str, int, float]] = []
+    disk = FileDisk(
+        tmp_path,
+        loop=asyncio.get_running_loop(),
+        fail=pytest.fail,
+        slow_sync_ms=0,
+        on_slow_sync=lambda name, size, took_ms: slow.append((name, size, took_ms)),
+    )
+    try:
+        disk.write("version-2/log.1", 0, b"abc")
+        await told(disk.sync)
+        await told(disk.sync)  # with nothing to write it is no sync
+        ((name, size, took_ms),) = slow
+        assert (name, size) == ("version-2/log.1", 3)
+        assert took_ms > 0
+    finally:
+        disk.close()

@@ -11,11 +11,14 @@ import pytest
 from ensemble.ports import Link
 from ensemble.runtime import quorum_links
 from ensemble.runtime.config.addresses import ServerAddress
+from ensemble.runtime.config.cluster import Cluster
 from ensemble.runtime.network import LoopNetwork
 from ensemble.runtime.steps import Steps
 from ensemble.wire import packets
 from ensemble.zab.messages import PROTOCOL_VERSION, LearnerInfo, Packet, PacketType
 from tests.ensemble.runtime.test_election_links import HOST, addresses, until
+
+IMPATIENT = Cluster(connect_timeout_ms=1000)
 
 
 def introduction(sid: int) -> bytes:
@@ -27,7 +30,12 @@ def introduction(sid: int) -> bytes:
 class Server:
     """A replica's place: records what the network reports."""
 
-    def __init__(self, me: ServerAddress, servers: list[ServerAddress]) -> None:
+    def __init__(
+        self,
+        me: ServerAddress,
+        servers: list[ServerAddress],
+        settings: Cluster = IMPATIENT,
+    ) -> None:
         self.me, self.servers = me, servers
         self.accepted: list[Link] = []
         self.dialed: list[tuple[int, Link | None]] = []
@@ -39,7 +47,7 @@ class Server:
         self.steps = Steps(asyncio.get_running_loop())
         self.flushes = 0
         self.steps.begin(self.flush)
-        self.network = LoopNetwork(self.steps, log=self.said.append, connect_timeout_s=1.0)
+        self.network = LoopNetwork(self.steps, log=self.said.append, settings=settings)
 
     def flush(self) -> None:
         self.flushes += 1
@@ -70,11 +78,13 @@ class Server:
 
 
 @asynccontextmanager
-async def two_servers() -> AsyncIterator[tuple[Server, Server]]:
+async def two_servers(
+    settings: Cluster = IMPATIENT,
+) -> AsyncIterator[tuple[Server, Server]]:
     servers = addresses(1, 2)
-    pair = Server(servers[0], servers), Server(servers[1], servers)
+    pair = Server(servers[0], servers, settings), Server(servers[1], servers, settings)
     for server in pair:
-        await server.network.open(server.me, server.servers, server, everywhere=False)
+        await server.network.open(server.me, server.servers, server)
     try:
         yield pair
     finally:
@@ -150,7 +160,7 @@ async def test_a_learner_that_lags_is_cut_off_but_not_for_the_size_of_a_snapshot
 async def test_a_dial_that_finds_nobody_is_reported_later() -> None:
     servers = addresses(1, 2)
     one = Server(servers[0], servers)
-    await one.network.open(one.me, servers, one, everywhere=False)
+    await one.network.open(one.me, servers, one)
     try:
         one.network.dial(2)
         assert one.dialed == []
@@ -214,7 +224,7 @@ async def test_a_cut_breaks_both_directions_and_heals() -> None:
 async def test_healing_one_peer_leaves_the_others_cut() -> None:
     servers = addresses(1, 2, 3)
     one = Server(servers[0], servers)
-    await one.network.open(one.me, servers, one, everywhere=False)
+    await one.network.open(one.me, servers, one)
     try:
         one.network.cut([2])
         one.network.cut([3])

@@ -9,6 +9,7 @@ from struct import Struct
 from ensemble.jute import Reader, pack_bytes, pack_int
 from ensemble.simulator.clock import Timeline
 from ensemble.simulator.disk import SimulatedCrash, SimulatedDisk
+from ensemble.storage.settings import DEFAULTS, StorageSettings
 from ensemble.storage.store import Store
 from ensemble.zxid import make
 
@@ -44,14 +45,15 @@ def history_in(body: bytes) -> list[Entry]:
 class Bench:
     """Disks that outlive stores."""
 
-    def __init__(self, seed: int = 0, *, disks: int = 1) -> None:
+    def __init__(self, seed: int = 0, *, disks: int = 1, settings: StorageSettings = DEFAULTS) -> None:
+        self.settings = settings
         self.timeline = Timeline()
         self.disks = [SimulatedDisk(self.timeline.after, Random(seed + index)) for index in range(disks)]
         self.data, self.log = self.disks[0], self.disks[-1]
 
     def open(self) -> Store:
         """Start a server on the disks."""
-        return Store.open(self.data, self.log)
+        return Store.open(self.data, self.log, settings=self.settings)
 
     def crash(self, rng: Random | None = None) -> None:
         """Cut the power."""

@@ -95,7 +95,7 @@ def test_every_flipped_or_missing_byte_of_a_snapshot_is_noticed(sections: tuple[
 @pytest.mark.parametrize(
     ("name", "data", "why"),
     [
-        ("snapshot.1.snappy", b"\x82SNAPPY", "snappy"),
+        ("snapshot.1.snappy", b"\x82SNAPPY", "does not begin as a stream of snappy blocks"),
         ("snapshot.1.gz", b"nothing", "does not decompress"),
         ("snapshot.1", b"ZKLG" + bytes(40), "does not begin"),
         ("snapshot.1", b"", "does not begin"),

@@ -12,6 +12,7 @@ from ensemble import limits
 from ensemble.errors import CorruptionError, InvariantViolation, StorageError
 from ensemble.simulator.disk import SimulatedDisk
 from ensemble.storage import snapshots, txnlog
+from ensemble.storage.settings import StorageSettings
 from ensemble.storage.store import Store
 from ensemble.zxid import make
 from tests.ensemble.storage.harness import Bench, body_of, entries, entry, history_in, recovered
@@ -147,8 +148,8 @@ def test_a_payload_must_carry_its_zxid(bench: Bench) -> None:
         store.append(make(1, 1), b"12345")
 
 
-def test_a_large_log_goes_on_in_another_file(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(txnlog, "LOG_FILE_BYTES_MAX", 2000)
+def test_a_large_log_goes_on_in_another_file() -> None:
+    bench = Bench(settings=StorageSettings(log_file_bytes_max=2000))
     store = bench.open()
     history = entries(1, 1, 10, 900)
     for added in history:
@@ -162,9 +163,9 @@ def test_a_large_log_goes_on_in_another_file(bench: Bench, monkeypatch: pytest.M
 
 
 @pytest.fixture
-def long(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
+def long() -> Bench:
     """Two epochs in three files, with only the newest few in memory."""
-    monkeypatch.setattr(txnlog, "COMMITTED_LOG_TXNS_MAX", 4)
+    bench = Bench(settings=StorageSettings(recent_txns_max=4))
     store = bench.open()
     bench.synced(store, entries(1, 1, 5))
     bench.snapshot(store, entries(1, 1, 5))

@@ -1,0 +1,100 @@
+"""Ports and sockets: attempts to open one, probes of silent connections, names that come to mean another address."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from dataclasses import replace
+
+import pytest
+
+from ensemble.errors import ConfigError
+from ensemble.runtime import listening
+from ensemble.runtime.config.cluster import Cluster
+from ensemble.runtime.listening import keep_alive, listen
+from tests.ensemble.runtime.test_election_links import HOST, addresses, until
+from tests.ensemble.runtime.test_quorum_links import Server, two_servers
+
+
+def probed(transport: asyncio.BaseTransport) -> bool:
+    option = transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    return bool(option)
+
+
+async def test_a_port_that_becomes_free_is_opened_by_a_later_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "RETRY_S", 0.02)
+    with socket.create_server((HOST, 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match="already in use"):
+            await listen(asyncio.Protocol, HOST, port, key="clientPort", attempts=2)
+        opening = asyncio.create_task(listen(asyncio.Protocol, HOST, port, key="clientPort", attempts=0))
+        await asyncio.sleep(0.1)
+        assert not opening.done()
+    async with await asyncio.wait_for(opening, 5) as server:
+        assert server.sockets
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+async def test_clients_are_probed_when_asked_for(wanted: bool) -> None:
+    accepted: asyncio.Future[asyncio.BaseTransport] = asyncio.get_running_loop().create_future()
+
+    class Client(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            accepted.set_result(transport)
+
+    server = await listen(Client, HOST, 0, key="clientPort", keep_alive=wanted)
+    async with server:
+        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname()[:2])
+        transport = await asyncio.wait_for(accepted, 5)
+        assert probed(transport) is wanted
+        keep_alive(transport)
+        assert probed(transport)
+        transport.close()
+        keep_alive(transport)  # too late, and harmless
+        writer.close()
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+async def test_links_between_servers_are_probed_at_both_ends_when_asked_for(wanted: bool) -> None:
+    settings = Cluster(keep_alive=wanted)
+    async with two_servers(settings) as (one, two):
+        one.network.dial(2)
+        await until(lambda: one.dialed and two.accepted and one.up.get(2))
+        lines = [peer.link for each in (one, two) for peer in each.network._elections._peers.values()]
+        transports = [each._transport for each in (one.dialed[0][1], two.accepted[0], *lines)]
+        assert [probed(transport) for transport in transports] == [wanted] * 4
+
+
+def test_a_name_is_resolved_anew_at_every_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that was moved comes back under its name with another address."""
+    with asyncio.Runner(
+        loop_factory=asyncio.SelectorEventLoop
+    ) as runner:  # resolves by Python's socket module
+        runner.run(_move_a_server(monkeypatch))
+
+
+async def _move_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    meaning = {"zoo1.example": "127.0.0.2"}
+    resolve = socket.getaddrinfo
+
+    def getaddrinfo(host: str | None, *rest: object, **more: object) -> object:
+        return resolve(meaning.get(host or "", host), *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    by_ip = addresses(1, 2)
+    one = Server(by_ip[0], by_ip)
+    two = Server(by_ip[1], [replace(by_ip[0], host="zoo1.example"), by_ip[1]])
+    await one.network.open(one.me, one.servers, one)
+    await two.network.open(two.me, two.servers, two)
+    try:
+        two.network.dial(1)
+        await until(lambda: two.dialed)
+        assert two.dialed == [(1, None)]
+        assert not two.up  # the greater id makes the election link, too
+        meaning["zoo1.example"] = HOST
+        two.network.dial(1)
+        await until(lambda: len(two.dialed) == 2 and two.up.get(1))
+        assert two.dialed[1][1] is not None
+    finally:
+        await one.network.close()
+        await two.network.close()
