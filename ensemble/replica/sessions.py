@@ -111,7 +111,8 @@ class Sessions:
     def claim(self, session_id: int, timeout_ms: int, server: int) -> bool:
         """Leader: give a session to the server its client has come to; False when it is no more.
 
-        Requests that its former server still sends for it are refused from now on. A session whose end is
+        Requests that its former server still sends for it are refused from now on; when that is this one, its
+        connection is closed, since a leader, unlike a follower, knows better than to let it read on. A session whose end is
         proposed is still claimed: a leader that has been replaced may have proposed it, and then the session
         lives on. Once the end is agreed on, the connection is closed.
         """
@@ -126,6 +127,8 @@ class Sessions:
             service.trace.emit(
                 "session", what="moved", session=session_text(session_id), timeout_ms=timeout_ms, client=None
             )
+        if server != service.config.sid and session_id in service.by_session:
+            service.by_session[session_id].close("its client went to another server")
         return True
 
     def create(self, session_id: int, server: int) -> None:

@@ -6,17 +6,12 @@ What may differ, and why, is in ``known``. A difference is reported with the sho
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from itertools import count
-from pathlib import Path
 
 import pytest
 
-from tests.apache import await_answer, free_port, running_apache
 from tests.differential.compare import Trace, describe, first_difference, shrink
 from tests.differential.known import KNOWN
 from tests.differential.runner import Player
@@ -24,14 +19,11 @@ from tests.differential.scripts import Step, make
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]
 
-ROOT = Path(__file__).resolve().parents[2]
 SEEDS = range(50)
 MORE_SEEDS = range(50, 2050)
 SEEDS_PER_TEST = 250
 PLAYS = 3
 TICK_S = 2.0
-# Containers are not to be looked for while a script runs; the rest is each server's default.
-SETTINGS = "tickTime=2000\nznode.container.checkIntervalMs=100000000\n"
 
 
 class Pair:
@@ -66,32 +58,9 @@ class Pair:
 
 
 @pytest.fixture(scope="module")
-def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The client port of a standalone server of ours."""
-    directory, port = tmp_path_factory.mktemp("ours"), free_port()
-    config, log = directory / "zoo.cfg", directory / "log"
-    config.write_text(
-        f"dataDir={directory / 'data'}\n"
-        f"clientPort={port}\n"
-        "clientPortAddress=127.0.0.1\n"
-        "4lw.commands.whitelist=*\n" + SETTINGS
-    )
-    command = [sys.executable, str(ROOT / "manage.py"), "node", "--config", str(config)]
-    with log.open("wb") as output:
-        server = subprocess.Popen(command, cwd=directory, stdout=output, stderr=output)
-    try:
-        await_answer(server, port, log)
-        yield port
-    finally:
-        server.terminate()
-        server.wait(20)
-
-
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory, ours: int) -> Iterator[Pair]:
+def pair(apache: int, ours: int) -> Pair:
     """Apache's server and ours, for all scripts of a run."""
-    with running_apache(tmp_path_factory.mktemp("apache"), SETTINGS) as apache:
-        yield Pair(apache, ours)
+    return Pair(apache, ours)
 
 
 def test_every_client_sees_the_same(pair: Pair) -> None:

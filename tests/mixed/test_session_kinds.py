@@ -21,6 +21,7 @@ from ensemble.tree.operations import (
     Sync,
 )
 from ensemble.wire import replies
+from ensemble.wire.requests import ConnectRequest, encode_connect
 from tests.mixed.conftest import MakeEnsemble
 from tests.mixed.servers import Kind, MixedEnsemble
 from tests.processes.conftest import HOST, four_letter, until
@@ -188,3 +189,43 @@ def test_apaches_shell_reads_from_the_server_that_is_left(ensemble_of: MakeEnsem
     assert "last" in said, said
     assert "state:ConnectedReadOnly" in said, said
     assert "Not a read-only call: /x" in said, said
+
+
+def test_apaches_read_only_server_needs_local_sessions_and_ours_does_not(ensemble_of: MakeEnsemble):
+    """Without them it answers the introduction by a bare error, which no client can read."""
+    frames: dict[str, bytes] = {}
+    for kind in ("apache", "ours"):
+        ensemble, _, left = started(ensemble_of, kind, "readonlymode.enabled=true")
+        ensemble.kill(*[sid for sid in (1, 2, 3) if sid != left])
+        port = ensemble.port(left)
+        until(lambda port=port: four_letter(port, "isro") == "ro")
+        with raw(port) as zk:
+            zk.send(encode_connect(ConnectRequest(0, 0, 10_000, 0, bytes(16), True)))
+            frame = zk.frame()
+            assert frame is not None
+            frames[kind] = frame
+    assert len(frames["apache"]) == 16
+    assert replies.decode_header(frames["apache"])[2] == Code.NOT_READ_ONLY
+    assert replies.decode_connect_reply(frames["ours"]).read_only is True
+
+
+@BOTH
+def test_a_session_that_has_moved_writes_no_more_where_it_was(ensemble_of: MakeEnsemble, kind: Kind):
+    ensemble, leader, follower = started(ensemble_of, kind, "")
+    for there, here in ((leader, follower), (follower, leader), (follower, 6 - leader - follower)):
+        with raw(ensemble.port(there)) as old, raw(ensemble.port(here)) as new:
+            assert old.connect() is not None
+            answer = new.connect(session=old.session)
+            assert answer is not None
+            assert (answer.session_id, answer.password) == old.session
+            path = f"/moved-{there}-{here}"
+            assert new.create(path, EPHEMERAL) == Code.OK
+            if there == leader:
+                old.send(old.request(Op.EXISTS, Read(path)))
+                assert old.ended, "the leader knows that the client has gone elsewhere"
+            else:
+                assert old.error(Op.EXISTS, Read("/")) == Code.OK, "a follower does not ask"
+                old.send(old.request(Op.DELETE, Delete(path, -1)))
+                assert old.ended
+            assert new.error(Op.EXISTS, Read(path)) == Code.OK
+            assert new.end() == Code.OK

@@ -107,6 +107,15 @@ def test_a_session_moves_from_a_follower_to_the_leader(world: World) -> None:
     assert user.closed
 
 
+def test_a_session_that_leaves_the_leader_loses_its_connection_there(world: World) -> None:
+    user = client(world, world.leader)
+    moved = client(world, followers(world)[0], session_id=user.session_id, password=user.password)
+    assert user.closed, "it is not to read what the session may have left behind"
+    assert moved.create("/a") == "/a"
+    back = client(world, world.leader, session_id=user.session_id, password=user.password)
+    assert back.get("/a") == b""
+
+
 def test_a_follower_asks_the_leader_about_an_old_session(world: World) -> None:
     server = followers(world)[0]
     user = client(world, server)
