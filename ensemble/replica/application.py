@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ensemble.errors import CorruptionError, InvariantViolation, PeerProtocolError, WireError
-from ensemble.replica.config import ZnodeConfig
 from ensemble.replica.history import History
 from ensemble.replica.read_only import ReadOnlyMode
 from ensemble.replica.reads import access_allows
@@ -30,6 +29,10 @@ SNAP_BYTES_LOOKED_AT_TXNS = 64
 """How often the bytes of the log are compared with their bound: not for every transaction."""
 RECENT_TXNS = 16
 """Applied transactions whose zxids are kept to show the end of the log."""
+
+DIGEST_MASK = 0x7F
+"""The digest is noted after every 128th zxid (Apache's DataTree), so that servers can be compared."""
+DIGESTS_MAX = 1024
 
 _CREATE_SESSION = int(Op.CREATE_SESSION)
 _CLOSE_SESSION = int(Op.CLOSE_SESSION)
@@ -56,15 +59,18 @@ def _staggered(snap_count: int, sid: int, voters: tuple[int, ...]) -> int:
     return snap_count and max(1, snap_count - snap_count * place // (2 * len(voters)))
 
 
-def load_tree(store: History, znodes: ZnodeConfig) -> tuple[Tree, list[int]]:
+def load_tree(store: History, service: Service) -> tuple[Tree, list[int]]:
     """Build the tree that snapshot and log describe; return it with the last zxids of the log."""
+    counters, clock = service.counters, service.clock
+    began_us = clock.monotonic_us()
     found = store.read_snapshot()
     if found is None:
         raise CorruptionError("no snapshot can be read any more")
     zxid, body = found
     try:
-        tree, _ = snapshot.load(body, emulate_353_ttl=znodes.emulate_353_ttl)
+        tree, _ = snapshot.load(body, emulate_353_ttl=service.config.znodes.emulate_353_ttl)
         tree.zxid = zxid
+        loaded_us = clock.monotonic_us()
         entries = store.read_after(zxid)
         if entries is None:
             raise CorruptionError(f"the log does not lead on from snapshot {text(zxid)}")
@@ -72,6 +78,10 @@ def load_tree(store: History, znodes: ZnodeConfig) -> tuple[Tree, list[int]]:
             tree.apply(txns.decode(payload))
     except WireError as error:
         raise CorruptionError(f"snapshot {text(zxid)} or the log behind it: {error}") from error
+    counters.snapshot_loads.add(loaded_us - began_us)
+    counters.txn_loads.add(clock.monotonic_us() - loaded_us)
+    counters.txns_loaded.add(len(entries))
+    counters.database_loads.add(clock.monotonic_us() - began_us)
     return tree, [logged for logged, _ in entries[-RECENT_TXNS:]]
 
 
@@ -92,6 +102,13 @@ class Application:
         self._count_anew()
         self.recent: deque[int] = deque(maxlen=RECENT_TXNS)
         self.serving_since_us = 0
+        self.digests: deque[tuple[int, int]] = deque(maxlen=DIGESTS_MAX)
+        """Zxids and the digests of the tree after them, oldest first."""
+        self.snapshot_saved_ms = 0
+        """When the last snapshot of this run was finished; 0 when there was none."""
+        self._saving_since_us = 0
+        self._unavailable_since_us = service.clock.monotonic_us()
+        self._applied_ms = 0
         self.rebuild()
 
     @property
@@ -115,6 +132,9 @@ class Application:
         outcome = service.tree.apply(txn)
         writes.applied(zxid)
         service.counters.commits += 1
+        self._applied_ms = txn.time_ms
+        if not zxid & DIGEST_MASK:
+            self.digests.append((zxid, service.tree.digest()))
         self.recent.append(zxid)
         if service.trace.on:
             self._trace(txn, outcome)
@@ -139,6 +159,8 @@ class Application:
             if not watchers:
                 continue
             event = replies.event(zxid, event_type, path)
+            service.counters.watchers[event_type].add(len(watchers))
+            service.counters.watch_bytes += len(event) * len(watchers)
             for watcher in watchers:
                 if not access_allows(service, acl, watcher):
                     continue
@@ -211,11 +233,15 @@ class Application:
         if store.saving_snapshot:
             return
         self._count_anew()
+        self._saving_since_us = service.clock.monotonic_us()
         tree = service.tree
         store.save_snapshot(tree.zxid, snapshot.dump(tree), tree.digest(), self._on_snapshot_saved)
 
     def _on_snapshot_saved(self) -> None:
-        keep = self._service.config.snap_retain_count
+        service = self._service
+        service.counters.snapshots.add(service.clock.monotonic_us() - self._saving_since_us)
+        self.snapshot_saved_ms = service.clock.wall_ms()
+        keep = service.config.snap_retain_count
         if keep:
             self._store.purge(keep)
 
@@ -238,7 +264,14 @@ class Application:
 
     def rebuild(self) -> None:
         """Build the state anew from disk."""
-        self._take_over(*load_tree(self._store, self._service.config.znodes))
+        self._take_over(*load_tree(self._store, self._service))
+
+    def end_step(self) -> None:
+        """Measure how long the last transaction of this step took from its leader to our state."""
+        if self._applied_ms:
+            delay_ms = self._service.clock.wall_ms() - self._applied_ms
+            self._applied_ms = 0
+            self._service.counters.propagation.add(max(0, delay_ms))
 
     def _take_over(self, tree: Tree, recent: list[int]) -> None:
         service, config = self._service, self._service.config
@@ -257,6 +290,8 @@ class Application:
         """Serve nobody any more."""
         service = self._service
         service.log(f"looking for a leader: {why}")
+        if service.serving:
+            self._unavailable_since_us = service.clock.monotonic_us()
         service.serving = service.leading = False
         self._close_clients(f"this server is looking for a leader: {why}")
         self._writes.restart()
@@ -274,6 +309,10 @@ class Application:
         service.leading = service.peer.role is ServerState.LEADING
         service.serving = True
         self.serving_since_us = service.clock.monotonic_us()
+        waited_us = self.serving_since_us - self._unavailable_since_us
+        service.counters.unavailable.add(waited_us)
+        if service.leading:
+            service.counters.leader_unavailable.add(waited_us)
         peer = service.peer
         part = "leading" if service.leading else f"following server {peer.leader}"
         service.log(f"serving, {part} in epoch {peer.epoch} from {text(service.tree.zxid)} on")
@@ -292,6 +331,7 @@ class Application:
         """Leader: a client came to ``learner`` with a session; answer whether it is alive."""
         with _peer_bytes():
             session_id, timeout_ms = packets.decode_revalidate(data)
+        self._service.counters.revalidated_for_learners += 1
         valid = self._writes.sessions.claim(session_id, timeout_ms, learner)
         return packets.encode_revalidated(session_id, valid)
 

@@ -117,6 +117,7 @@ class Connection(Client):
         """Take bytes from the client; answers leave by the transport."""
         if self.state is State.CLOSED:
             return
+        self._service.counters.bytes_received += len(data)
         self._batching = True
         try:
             if self.state is State.OPEN:
@@ -132,6 +133,7 @@ class Connection(Client):
     def on_closed(self) -> None:
         """Take note that the client is gone."""
         if self.state is not State.CLOSED:
+            self._service.counters.dropped += 1
             self._end()
 
     def on_write_full(self) -> None:
@@ -158,7 +160,7 @@ class Connection(Client):
                 counters.received += count
                 counters.sent += count
                 counters.reads += count
-                pipeline.last_op = Op.GET_DATA
+                pipeline.note_run(self._out[-1])
                 if offset == len(data):
                     return
                 data = data[offset:]
@@ -209,7 +211,7 @@ class Connection(Client):
             self._transport.resume_reading()
 
     def _cut_off(self, error: WireError) -> None:
-        self._service.counters.refused += 1
+        self._service.counters.cut_off += 1
         self._service.log(f"client {self.client_text} is cut off: {error}")
         self.close(str(error))
 
@@ -233,6 +235,7 @@ class Connection(Client):
         if self._batching:
             self._out.append(data)
         elif self.state is not State.CLOSED:
+            self._service.counters.count_response(len(data), len(data))
             self._transport.write(data)
 
     def notify(self, event: bytes) -> None:
@@ -242,7 +245,9 @@ class Connection(Client):
     def _flush(self) -> None:
         out = self._out
         if self.state is not State.CLOSED:
-            self._transport.write(out[0] if len(out) == 1 else b"".join(out))
+            data = out[0] if len(out) == 1 else b"".join(out)
+            self._service.counters.count_response(len(out[-1]), len(data))
+            self._transport.write(data)
         out.clear()
 
     def close(self, why: str) -> None:
@@ -304,6 +309,9 @@ class Connection(Client):
         request = decode_connect(frame)
         self.received += 1
         self._service.counters.received += 1
+        self._service.counters.connect_requests += 1
+        if request.session_id:
+            self._service.counters.revalidations += 1
         # The byte says whether this server serves reads only, to whoever knows the byte (ZOOKEEPER-4814).
         self._read_only = None if request.read_only is None else self._service.read_only
         self.timeout_ms = self._service.config.negotiate(request.timeout_ms)
@@ -317,7 +325,9 @@ class Connection(Client):
             self._expired(why)
         elif verdict is Verdict.REFUSED:
             # One line a client would be thousands while a leader is sought; the role's own lines tell of that.
-            if self._service.serving:
+            if not self._service.serving:
+                self._service.counters.not_serving += 1
+            else:
                 self._service.log(f"client {self.client_text} is sent away: {why}")
             self.close(why)
 
@@ -359,6 +369,7 @@ class Connection(Client):
 
     def _on_no_session(self) -> None:
         self._timer = None
+        self._service.counters.sessionless_expired += 1
         self.close("no session within the time for one")
 
     def _trace_session(self, what: str) -> None:

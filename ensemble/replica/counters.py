@@ -1,116 +1,175 @@
-"""Exact counts of what a server did, and bounded samples of how long it took.
+"""What one server counts where it happens. Names for the outside are given in ``metrics``.
 
-Counts are never sampled. Latencies are kept in a ring of the most recent ones: enough for a median and a
-p99 that move with the load, and nothing that grows.
+On the paths of requests there is at most one update for each batch of them. Times are in microseconds.
 """
 
 from __future__ import annotations
 
-RING_SAMPLES = 1024
+from ensemble.measures import SampledSummary, Summary
+from ensemble.tree.operations import EventType
 
+WATCH_EVENTS = (
+    EventType.NODE_CREATED,
+    EventType.NODE_DELETED,
+    EventType.NODE_DATA_CHANGED,
+    EventType.NODE_CHILDREN_CHANGED,
+)
 
-class Ring:
-    """The most recent samples of one quantity, in microseconds."""
-
-    __slots__ = ("_next", "_samples")
-
-    def __init__(self) -> None:
-        self._samples: list[int] = []
-        self._next = 0
-
-    def add(self, sample_us: int) -> None:
-        """Remember ``sample_us`` in place of the oldest sample."""
-        samples = self._samples
-        if len(samples) < RING_SAMPLES:
-            samples.append(sample_us)
-            return
-        samples[self._next] = sample_us
-        self._next = (self._next + 1) % RING_SAMPLES
-
-    def quantiles(self, *shares: float) -> tuple[int, ...]:
-        """Return the sample below which each share of the samples lies; 0 when there is none."""
-        ordered = sorted(self._samples)
-        if not ordered:
-            return (0,) * len(shares)
-        return tuple(ordered[min(int(share * len(ordered)), len(ordered) - 1)] for share in shares)
-
-
-class Latency:
-    """Least, mean and greatest latency since the last reset (microseconds)."""
-
-    __slots__ = ("count", "greatest_us", "last_us", "least_us", "total_us")
-
-    def __init__(self) -> None:
-        self.reset()
-
-    def reset(self) -> None:
-        """Start anew."""
-        self.count = 0
-        self.total_us = 0
-        self.least_us = 0
-        self.greatest_us = 0
-        self.last_us = 0
-
-    def add(self, sample_us: int) -> None:
-        """Count one answer that took ``sample_us``."""
-        if sample_us > self.greatest_us:
-            self.greatest_us = sample_us
-        if sample_us < self.least_us or not self.count:
-            self.least_us = sample_us
-        self.last_us = sample_us
-        self.count += 1
-        self.total_us += sample_us
-
-    @property
-    def mean_us(self) -> float:
-        """The mean since the last reset; 0 when nothing was counted."""
-        return self.total_us / self.count if self.count else 0.0
+_COUNTS = (
+    "auth_failures",
+    "bytes_received",
+    "bytes_sent",
+    "commits",
+    "connect_requests",
+    "cut_off",
+    "dropped",
+    "ensemble_auth_fail",
+    "ensemble_auth_skip",
+    "ensemble_auth_success",
+    "fsyncs_slow",
+    "logged",
+    "not_serving",
+    "reads",
+    "received",
+    "refused",
+    "restore_errors",
+    "restores_limited",
+    "revalidated_for_learners",
+    "revalidations",
+    "sent",
+    "sessionless_expired",
+    "sessions_expired",
+    "snapshot_errors",
+    "snapshots_limited",
+    "watch_bytes",
+    "watches_fired",
+    "writes",
+)
+_SUMMARIES = (
+    "ack_creation",
+    "batches",
+    "close_preparations",
+    "database_loads",
+    "fsyncs",
+    "latencies",
+    "leader_unavailable",
+    "proposal_delays",
+    "propagation",
+    "read_waits",
+    "restores",
+    "snapshot_loads",
+    "snapshots",
+    "txn_loads",
+    "txns_loaded",
+    "unavailable",
+)
 
 
 class Counters:
     """What this server did since it started, or since ``srst``."""
 
     __slots__ = (
-        "auth_failures",
-        "bytes_received",
-        "commits",
-        "ensemble_auth_fail",
-        "ensemble_auth_skip",
-        "ensemble_auth_success",
-        "fsyncs",
-        "latencies",
+        *_COUNTS,
+        *_SUMMARIES,
         "latency",
         "proposal_bytes_last",
         "proposal_bytes_max",
         "proposal_bytes_min",
+        "proposals",
         "quota_refusals",
-        "reads",
-        "received",
-        "refused",
-        "sent",
-        "sessions_expired",
-        "watches_fired",
-        "writes",
+        "response_bytes_last",
+        "response_bytes_max",
+        "response_bytes_min",
+        "watchers",
     )
 
+    auth_failures: int
+    bytes_received: int
+    bytes_sent: int
+    commits: int
+    connect_requests: int
+    """ConnectRequests taken."""
+    cut_off: int
+    """Connections closed because what came on them made no sense."""
+    dropped: int
+    """Connections that ended from the client's side."""
+    ensemble_auth_fail: int
+    """Authentication of client connections where a scheme is enforced."""
+    ensemble_auth_skip: int
+    ensemble_auth_success: int
+    fsyncs_slow: int
+    logged: int
+    """Transactions appended to the log."""
+    not_serving: int
+    """Clients sent away because this server did not serve."""
+    reads: int
+    received: int
+    refused: int
+    restore_errors: int
+    restores_limited: int
+    revalidated_for_learners: int
+    """Leader: sessions a learner asked about."""
+    revalidations: int
+    """Clients that came with a session they had before."""
+    sent: int
+    sessionless_expired: int
+    sessions_expired: int
+    snapshot_errors: int
+    snapshots_limited: int
+    watch_bytes: int
+    watches_fired: int
+    writes: int
+
+    ack_creation: SampledSummary
+    """Learner: from a transaction's own time to its ack (milliseconds of two servers' wall clocks)."""
+    batches: SampledSummary
+    """Transactions made durable by one sync."""
+    close_preparations: SampledSummary
+    """Leader: preparing the end of a session."""
+    database_loads: SampledSummary
+    fsyncs: SampledSummary
+    """From asking for a sync of the log to hearing that it is done."""
+    latencies: SampledSummary
+    """Writes and syncs, from the client's bytes to the answer."""
+    leader_unavailable: SampledSummary
+    proposal_delays: SampledSummary
+    """Learner: from a transaction's own time to its arrival (milliseconds of two servers' wall clocks)."""
+    propagation: SampledSummary
+    """From a transaction's own time to its application here (milliseconds); the last one of each step."""
+    read_waits: SampledSummary
+    """Reads that waited behind a write or a sync; all others are answered in the step they come in."""
+    restores: SampledSummary
+    snapshot_loads: SampledSummary
+    snapshots: SampledSummary
+    txn_loads: SampledSummary
+    txns_loaded: SampledSummary
+    unavailable: SampledSummary
+    """From losing the leader (or the start) to serving."""
+
     def __init__(self) -> None:
-        self.latency = Latency()
-        self.latencies = Ring()
-        self.fsyncs = Ring()
+        self.latency = Summary()
+        """The same as ``latencies``, for those who want no percentiles."""
         self.quota_refusals: dict[str, int] = {}
         """Writes refused as beyond a quota, by the name of the child of the root they were for."""
+        self.watchers = {int(kind): SampledSummary() for kind in WATCH_EVENTS}
+        """Watchers told of one event, by its type."""
+        for name in _SUMMARIES:
+            setattr(self, name, SampledSummary())
         self.reset()
 
     def reset(self) -> None:
         """Forget everything (``srst``)."""
+        for name in _COUNTS:
+            setattr(self, name, 0)
+        for name in _SUMMARIES:
+            getattr(self, name).reset()
+        for summary in self.watchers.values():
+            summary.reset()
         self.latency.reset()
         self.quota_refusals.clear()
-        self.received = self.sent = self.bytes_received = 0
-        self.reads = self.writes = self.commits = 0
-        self.refused = self.auth_failures = 0
-        self.ensemble_auth_success = self.ensemble_auth_fail = self.ensemble_auth_skip = 0
-        self.sessions_expired = self.watches_fired = 0
+        self.proposals = 0
         self.proposal_bytes_last = self.proposal_bytes_min = self.proposal_bytes_max = -1
+        self.response_bytes_last = self.response_bytes_min = self.response_bytes_max = -1
 
     def add_latency(self, sample_us: int) -> None:
         """Count one answer that had to wait for ``sample_us``."""
@@ -119,8 +178,18 @@ class Counters:
 
     def count_proposal(self, size: int) -> None:
         """Count a proposal of ``size`` bytes made by this leader."""
+        self.proposals += 1
         self.proposal_bytes_last = size
         if size > self.proposal_bytes_max:
             self.proposal_bytes_max = size
         if size < self.proposal_bytes_min or self.proposal_bytes_min < 0:
             self.proposal_bytes_min = size
+
+    def count_response(self, size: int, sent: int) -> None:
+        """Count ``sent`` bytes of answers given together, the last of which has ``size`` bytes."""
+        self.bytes_sent += sent
+        self.response_bytes_last = size
+        if size > self.response_bytes_max:
+            self.response_bytes_max = size
+        if size < self.response_bytes_min or self.response_bytes_min < 0:
+            self.response_bytes_min = size

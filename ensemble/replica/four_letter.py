@@ -11,7 +11,9 @@ from collections.abc import Callable, Collection
 from ensemble.replica.clients import Clients
 from ensemble.replica.config import VERSION
 from ensemble.replica.connection import Connection
-from ensemble.replica.metrics import mean_ms, metrics, znodes
+from ensemble.replica.metrics.latency import request_latency
+from ensemble.replica.metrics.names import mean_ms, znodes
+from ensemble.replica.metrics.registry import Registry
 from ensemble.replica.service import Service
 from ensemble.replica.sessions import Sessions
 from ensemble.trace import session_text
@@ -31,7 +33,8 @@ class FourLetterWords:
         self._service = service
         self._sessions = sessions
         self.clients: Clients
-        """Set once, before the first client comes."""
+        self.metrics: Registry
+        """Both are set once, before the first client comes."""
         self._answers: dict[str, Callable[[], str]] = {
             "ruok": lambda: "imok",
             "srvr": self._srvr,
@@ -78,10 +81,9 @@ class FourLetterWords:
 
     def _statistics(self) -> str:
         service, counters = self._service, self._service.counters
-        latency = counters.latency
+        latency = request_latency(counters)
         lines = [
-            f"Latency min/avg/max: {latency.least_us // 1000}/{mean_ms(latency)}"
-            f"/{latency.greatest_us // 1000}",
+            f"Latency min/avg/max: {latency.least // 1000}/{mean_ms(latency)}/{latency.greatest // 1000}",
             f"Received: {counters.received}",
             f"Sent: {counters.sent}",
             f"Connections: {len(self.clients)}",
@@ -96,8 +98,7 @@ class FourLetterWords:
         return _text(lines)
 
     def _mntr(self) -> str:
-        rows = metrics(self._service, self.clients)
-        return _text([f"zk_{name}\t{value}" for name, value in rows])
+        return _text([f"zk_{name}\t{value}" for name, value in self.metrics.rows()])
 
     def _isro(self) -> str:
         if self._service.read_only:
@@ -106,6 +107,7 @@ class FourLetterWords:
 
     def _srst(self) -> str:
         self._service.counters.reset()
+        self._service.peer.meter.reset()
         return "Server stats reset.\n"
 
     def _conf(self) -> str:
@@ -252,9 +254,9 @@ def _details(connection: Connection) -> str:
     return (
         f",sid={session_text(connection.session_id)},lop={_LAST_OP.get(pipeline.last_op, 'NA')}"
         f",est={connection.established_ms},to={connection.timeout_ms}{cxid}"
-        f",lzxid={pipeline.last_zxid:#x},lresp={connection.established_ms},llat={latency.last_us // 1000}"
-        f",minlat={latency.least_us // 1000},avglat={int(latency.mean_us) // 1000}"
-        f",maxlat={latency.greatest_us // 1000}"
+        f",lzxid={pipeline.last_zxid:#x},lresp={pipeline.last_response_us // 1000},llat={latency.last // 1000}"
+        f",minlat={latency.least // 1000},avglat={int(latency.mean) // 1000}"
+        f",maxlat={latency.greatest // 1000}"
     )
 
 

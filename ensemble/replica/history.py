@@ -1,39 +1,70 @@
-"""The store with a stopwatch: how long its syncs take, for the status."""
+"""The store with a stopwatch: how long its syncs take, and how old what they hold is."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from ensemble.ports import Clock, Disk
-from ensemble.replica.counters import Ring
-from ensemble.storage.settings import StorageSettings
+from ensemble.ports import Disk
+from ensemble.replica.service import Service
 from ensemble.storage.store import Store
+from ensemble.tree.txns import time_of
+from ensemble.zxid import counter_of, epoch_of
 
 
 class History(Store):
     """A store whose syncs are timed."""
 
-    __slots__ = ("_clock", "_samples")
+    __slots__ = ("_measured_to", "_service")
 
-    _clock: Clock
-    _samples: Ring
+    _service: Service
+    _measured_to: int
 
     @classmethod
-    def opened(cls, data: Disk, log: Disk, clock: Clock, samples: Ring, settings: StorageSettings) -> History:
-        """Open the store as ``Store.open`` does; every sync adds its duration (microseconds) to ``samples``."""
-        store = cls.open(data, log, settings=settings)
+    def opened(cls, data: Disk, log: Disk, service: Service) -> History:
+        """Open the store as ``Store.open`` does; every sync is counted in the counters of ``service``."""
+        store = cls.open(data, log, settings=service.config.storage)
         assert isinstance(store, cls)
-        store._clock = clock
-        store._samples = samples
+        store._service = service
+        store._measured_to = store.zxid_logged
         return store
 
     def sync(self, done: Callable[[], None]) -> None:
         """Call ``done`` when everything appended before is durable."""
-        clock, samples = self._clock, self._samples
+        service = self._service
+        clock, counters = service.clock, service.counters
         asked_us = clock.monotonic_us()
+        appended = self._count_appended()
+        # What a learner logs was stamped by its leader; the clocks of the two may differ.
+        stamped_ms = time_of(self._log.recent[-1][1]) if appended and not service.leading else 0
+        if stamped_ms:
+            counters.proposal_delays.add(max(0, clock.wall_ms() - stamped_ms))
 
         def on_durable() -> None:
-            samples.add(clock.monotonic_us() - asked_us)
+            counters.fsyncs.add(clock.monotonic_us() - asked_us)
+            if stamped_ms:
+                counters.ack_creation.add(max(0, clock.wall_ms() - stamped_ms))
             done()
 
         super().sync(on_durable)
+
+    def install_snapshot(self, zxid: int, body: bytes, digest: int) -> None:
+        """Replace the whole history by a leader's snapshot: nothing of it was appended."""
+        super().install_snapshot(zxid, body, digest)
+        self._measured_to = self.zxid_logged
+
+    def truncate(self, zxid: int) -> None:
+        """Remove everything after ``zxid``."""
+        super().truncate(zxid)
+        self._measured_to = self.zxid_logged
+
+    def _count_appended(self) -> int:
+        """Count the transactions appended since the last sync: within an epoch their zxids are successive."""
+        before, last = self._measured_to, self.zxid_logged
+        self._measured_to = last
+        if last <= before:  # nothing, or the history was cut
+            return 0
+        count = counter_of(last) - (counter_of(before) if epoch_of(before) == epoch_of(last) else 0)
+        counters = self._service.counters
+        counters.logged += count
+        counters.batches.add(count)
+        return count

@@ -17,9 +17,9 @@ from typing import Protocol
 from ensemble.errors import Code, WireError
 from ensemble.jute import Reader
 from ensemble.limits import OUTSTANDING_BYTES_PER_CONNECTION_MAX, OUTSTANDING_PER_CONNECTION_MAX
+from ensemble.measures import Summary
 from ensemble.replica import reads
 from ensemble.replica.answers import body_of
-from ensemble.replica.counters import Latency
 from ensemble.replica.credentials import Credentials
 from ensemble.replica.service import Client, Service
 from ensemble.replica.writes import WRITE_OPS, Writes, op_name
@@ -102,6 +102,7 @@ class Pipeline:
         "held",
         "last_cxid",
         "last_op",
+        "last_response_us",
         "last_zxid",
         "latency",
         "spent",
@@ -142,7 +143,9 @@ class Pipeline:
         self.last_op = 0
         self.last_cxid = -1
         self.last_zxid = 0
-        self.latency = Latency()
+        self.last_response_us = 0
+        """When the last answer was given, by the server's monotonic clock; 0 before the first."""
+        self.latency = Summary()
         """Of writes and syncs; reads are answered in the step they come in, or behind one of those."""
 
     @property
@@ -168,6 +171,8 @@ class Pipeline:
     def take(self, frames: list[bytes], now_us: int) -> None:
         """Answer, begin or keep each request; ``WireError`` for one that is none."""
         waiting = self.waiting
+        if not waiting:
+            self.last_response_us = now_us  # of reads answered below; whatever waits is answered later
         for frame in frames:
             if self.ended:
                 return
@@ -326,17 +331,28 @@ class Pipeline:
         """Answer from the front what can be answered; tell whether anything was."""
         waiting = self.waiting
         any_answered = False
+        now_us = reads_waited = wait_us = 0
+        wait_us_least = wait_us_greatest = 0
         # A write on its way will change what the reads before it are to see: those cannot wait for the client.
         while waiting and (not self.choked or self._in_flight):
             head = waiting[0]
             reply = head.reply
+            if reply is None and (head.op not in _READS or head.frame is None):
+                break
+            if not now_us:
+                now_us = self.last_response_us = self._service.clock.monotonic_us()
+            waited_us = now_us - head.since_us
             if reply is not None:
-                self._measure(head)
-            elif head.op in _READS and head.frame is not None:
+                self._measure(head, waited_us)
+            else:
+                assert head.frame is not None
                 reply = self._bar(head) if self.barred else self._read(head.op, head.xid, head.frame)
                 self._reads -= 1
-            else:
-                break
+                # The first of a run has waited longest.
+                wait_us_greatest = wait_us_greatest or waited_us
+                wait_us_least = waited_us
+                wait_us += waited_us
+                reads_waited += 1
             any_answered = True
             waiting.popleft()
             self.waiting_bytes -= head.size
@@ -344,21 +360,34 @@ class Pipeline:
             if head.last:
                 self._outlet.close(f"after {op_name(head.op)}")
                 break
+        if reads_waited:
+            self._service.counters.read_waits.add_run(reads_waited, wait_us, wait_us_least, wait_us_greatest)
         return any_answered
 
     def _read(self, op: int, xid: int, frame: bytes) -> bytes:
         """Answer a read or a ping from the state as it is."""
         service = self._service
-        self.last_op, self.last_cxid = op, xid
+        self.last_op, self.last_zxid = op, service.tree.zxid
+        if xid >= 0:
+            self.last_cxid = xid
         if op == _PING:
             return replies.reply(PING_XID, service.tree.zxid, 0)
         service.counters.reads += 1
         reply = reads.get_data_frame(frame, service) if op == _GET_DATA else None
         return reads.answer(service, self._client, xid, op, frame) if reply is None else reply
 
-    def _measure(self, request: Waiting) -> None:
-        self.last_op, self.last_cxid = request.op, request.xid
-        waited_us = self._service.clock.monotonic_us() - request.since_us
+    def note_run(self, reply: bytes) -> None:
+        """Take note of a run of getData that was answered without this pipeline; ``reply`` is its last."""
+        service = self._service
+        self.last_op = _GET_DATA
+        self.last_cxid = int.from_bytes(reply[4:8], "big", signed=True)
+        self.last_zxid = service.tree.zxid
+        self.last_response_us = service.clock.monotonic_us()
+
+    def _measure(self, request: Waiting, waited_us: int) -> None:
+        self.last_op = request.op
+        if request.xid >= 0:
+            self.last_cxid = request.xid
         self.latency.add(waited_us)
         self._service.counters.add_latency(waited_us)
 

@@ -18,6 +18,7 @@ from ensemble.replica.config import ReplicaConfig
 from ensemble.replica.connection import Connection
 from ensemble.replica.four_letter import FourLetterWords
 from ensemble.replica.history import History
+from ensemble.replica.metrics.names import registry_of
 from ensemble.replica.peering import PacketLink, PacketNetwork
 from ensemble.replica.service import Service
 from ensemble.replica.status import Status
@@ -49,11 +50,12 @@ class Replica:
         self.config = config
         self._log = log
         self.service = Service(config, clock, trace, log, entropy)
-        self.store = History.opened(data_disk, log_disk, clock, self.service.counters.fsyncs, config.storage)
+        self.store = History.opened(data_disk, log_disk, self.service)
         self._writes = Writes(self.service)
         self._words = FourLetterWords(self.service, self._writes.sessions)
         self._clients = self._words.clients = Clients(self.service, self._writes, self._words.answer)
         self.application = Application(self.service, self._writes, self.store, self._clients.close_all)
+        self.metrics = self._words.metrics = registry_of(self.service, self._clients, self.application)
         self._network = PacketNetwork(network)
         self.peer = self.service.peer = Peer(
             config.sid,
@@ -102,6 +104,7 @@ class Replica:
         while self._writes.fresh:
             self._writes.fresh = False
             self.peer.flush()
+        self.application.end_step()
 
     # ------------------------------------------------------------------ other servers
 

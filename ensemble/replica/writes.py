@@ -206,8 +206,10 @@ class Writes:
         service = self._service
         peer = service.peer
         zxid = peer.next_zxid()
+        began_us = service.clock.monotonic_us() if request.op == _CLOSE_SESSION else 0
         txn = self._preparer.prepare(request, zxid, service.clock.wall_ms())
-        if request.op == _CLOSE_SESSION:
+        if began_us:
+            service.counters.close_preparations.add(service.clock.monotonic_us() - began_us)
             self.sessions.close(request.session_id)
         self._send(zxid, txn, request.op)
 

@@ -17,6 +17,7 @@ from ensemble.admin.schema import FaultCommand, FaultStatus, ServerStatus
 from ensemble.errors import ConfigError, InvariantViolation, StorageError
 from ensemble.replica.config import ReplicaConfig
 from ensemble.replica.replica import Replica
+from ensemble.runtime import process_figures
 from ensemble.runtime.client_ports import ClientPorts
 from ensemble.runtime.clients import ClientSocket
 from ensemble.runtime.clock import LoopClock
@@ -65,6 +66,7 @@ class Server:
         )
         self._clients = ClientPorts(config, lambda: ClientSocket(self.replica, self._steps), log=log)
         directories.forget_permission(config.data_dir)
+        process_figures.register(self.replica.metrics, self._lag)
 
     async def start(self) -> None:
         """Open the ports and take part; :class:`ConfigError` when a port cannot be had."""
@@ -140,6 +142,7 @@ class Server:
             self.log(f"loop: {context.get('message')}")
 
     def _on_slow_sync(self, name: str, size: int, took_ms: float) -> None:
+        self.replica.service.counters.fsyncs_slow += 1
         self.log(
             f"disk: syncing {name} ({size} bytes) took {took_ms:.0f} ms, more than fsync.warningthresholdms="
             f"{self.config.files.sync_warning_ms}; every write waits for that: give the log a disk of its own "

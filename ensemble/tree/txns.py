@@ -136,6 +136,11 @@ def encode(txn: Txn) -> bytes:
     )
 
 
+def time_of(payload: bytes) -> int:
+    """Return when the transaction was made (milliseconds since 1970), of a payload that has a header."""
+    return int.from_bytes(payload[20:28], "big", signed=True)
+
+
 def decode(payload: bytes) -> Txn:
     """Read the payload of one transaction, with or without a trailing ``TxnDigest``.
 

@@ -64,6 +64,7 @@ class Leader(Term):
     def start(self) -> None:
         """Bring memory up to the log, which is our candidate for the initial history; wait for followers."""
         self.set_phase(Phase.DISCOVERY, "elected")
+        self.meter.begin_term()
         tail = self.history.read_after(self.app.zxid_applied)
         if tail is None:
             raise InvariantViolation(f"the log does not hold {text(self.app.zxid_applied)}, which is applied")
@@ -97,6 +98,7 @@ class Leader(Term):
             return
         follower.heard_us = self.clock.monotonic_us()
         table = _TABLE[follower.step]
+        acked = follower.zxid_acked
         for packet in packets:
             if self.trace.on and follower.sid is not None:
                 self.trace_packet("received", follower.sid, packet)
@@ -110,6 +112,8 @@ class Leader(Term):
                 return
             if table is not _BROADCAST:
                 table = _TABLE[follower.step]
+        if follower.zxid_acked > acked:
+            self.meter.acked(str(follower.sid), acked, follower.zxid_acked, follower.heard_us)
 
     def _on_tick(self) -> None:
         """Ping; drop the silent; step down without a quorum of live followers (ZAB's leader lease)."""
@@ -221,6 +225,8 @@ class Leader(Term):
         if self.trace.on:
             mode, count = plan.mode.name, len(plan.txns)
             self.trace.emit("sync", peer=follower.sid, mode=mode, zxid=str(plan.zxid), txns=count)
+        syncing = sum([each.synchronizing and not each.synced for each in self._followers])
+        self.meter.synchronizing(syncing + 1, snap=plan.mode is PacketType.SNAP)
         self._send_plan(follower, plan)
         for zxid, payload in self._outstanding:
             self._send(follower, Packet(PacketType.PROPOSAL, zxid, payload))
@@ -304,13 +310,15 @@ class Leader(Term):
         """Send what was proposed to all who get proposals, and make it durable here too."""
         unsent, self._unsent = self._unsent, []
         if unsent:
+            self.meter.proposed(self._zxid_proposed, self.clock.monotonic_us())
             self._broadcast(unsent, self._followers.forwarding())
             self.sync_history(self._on_durable)
 
     def _on_durable(self) -> None:
         if self.trace.on:
             self._trace_acked(self.sid, self.history.zxid_durable, self._own_acked)
-        self._own_acked = self.history.zxid_durable
+        before, self._own_acked = self._own_acked, self.history.zxid_durable
+        self.meter.acked(str(self.sid), before, self._own_acked, self.clock.monotonic_us())
         self._acked = True
 
     def _on_ack(self, follower: Follower, packet: Packet) -> None:
@@ -348,6 +356,7 @@ class Leader(Term):
             commits.append(Packet(_COMMIT, zxid))
             self.app.deliver(zxid, payload)
         if commits:
+            self.meter.committed(self.zxid_committed, len(commits), self.clock.monotonic_us())
             self._tell_committed(commits)
             self._answer_syncs()
 

@@ -61,7 +61,8 @@ class Learner(Term):
         """Our history goes too far and cannot be cut back: only a snapshot helps."""
         self._pending: deque[tuple[int, bytes]] = deque()
         self._unacked: deque[int] = deque()
-        self._unsynced = False
+        self._unsynced = 0
+        self._offered_us = 0
         self._zxid_synced = 0
         self._acked_new_leader = False
         self._heard_us = self.clock.monotonic_us()
@@ -161,6 +162,7 @@ class Learner(Term):
             zxid = make(epoch, 0)  # nobody's transaction, and not counted: see _ask_for_snapshot
         self.epoch = epoch
         self.step = Step.OFFERED
+        self._offered_us = self.clock.monotonic_us()
         self.set_phase(Phase.SYNCHRONIZATION, f"epoch {epoch} accepted")
         self._send(Packet(PacketType.ACKEPOCH, zxid, _EPOCH.pack(current)))
 
@@ -244,6 +246,7 @@ class Learner(Term):
         self.serving = True
         self.set_phase(Phase.BROADCAST, f"synchronized with leader {self.leader}")
         self._send(Packet(PacketType.ACK, make(self.epoch, 0)))
+        self.meter.syncs.add(self.clock.monotonic_us() - self._offered_us)
         self.established(self.epoch)
         self.app.on_serving()
 
@@ -270,7 +273,7 @@ class Learner(Term):
             # It follows, so the payload is not that transaction: the leader's fault, not ours.
             raise PeerProtocolError(str(error)) from error
         self._unacked.append(packet.zxid)
-        self._unsynced = True
+        self._unsynced += 1
         if self.step is Step.BROADCAST:
             self._pending.append((packet.zxid, payload))
 
@@ -279,6 +282,7 @@ class Learner(Term):
         if not pending or pending[0][0] != packet.zxid:
             raise PeerProtocolError(f"commit {text(packet.zxid)} out of order")
         self.zxid_committed = packet.zxid
+        self.meter.commits_received += 1
         self.app.deliver(*pending.popleft())
 
     def _on_ping(self, packet: Packet) -> None:
@@ -296,7 +300,8 @@ class Learner(Term):
     def flush(self) -> None:
         """Make durable what came in this step, and ack it then."""
         if self._unsynced:
-            self._unsynced = False
+            self.meter.proposals_received += self._unsynced
+            self._unsynced = 0
             self.sync_history(self._ack_durable)
 
     def _ack_durable(self) -> None:

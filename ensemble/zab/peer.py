@@ -16,6 +16,7 @@ from ensemble.zab.election import Election
 from ensemble.zab.leader import Leader
 from ensemble.zab.learner import Learner
 from ensemble.zab.messages import Notification, Packet, ServerState, Vote
+from ensemble.zab.meter import Meter
 from ensemble.zab.phase import Phase
 from ensemble.zab.ports import Application, History, PeerLink, PeerNetwork, Timing
 from ensemble.zab.quorum import Majority
@@ -47,6 +48,7 @@ class Peer:
         self.role = ServerState.LOOKING
         self.phase = Phase.ELECTION
         self.phase_since_us = clock.monotonic_us()
+        self.meter = Meter()
         self.quorum = Majority(voters)
         self._clock = clock
         self._history = history
@@ -64,6 +66,7 @@ class Peer:
             history=history,
             app=app,
             trace=trace,
+            meter=self.meter,
             config=config_text,
             give_up=self._look,
             set_phase=self._set_phase,
@@ -144,6 +147,7 @@ class Peer:
             return
         self._end_term()
         self.role = ServerState.LOOKING
+        self.meter.looking += 1
         self._set_phase(Phase.ELECTION, why)
         self._app.on_looking(why)
         self.election.start(self._history.zxid_logged, self._history.current_epoch)
@@ -156,6 +160,7 @@ class Peer:
     def _on_elected(self, vote: Vote) -> None:
         context = self._context
         self._app.on_elected()
+        self.meter.elections.add(self._clock.monotonic_us() - self.phase_since_us)
         if vote.leader == self.sid:
             self.role = ServerState.LEADING
             self._term = leader = Leader(context)

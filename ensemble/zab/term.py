@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ensemble.ports import Clock
 from ensemble.trace import Trace
 from ensemble.zab.messages import Packet, PacketType
+from ensemble.zab.meter import Meter
 from ensemble.zab.phase import Phase
 from ensemble.zab.ports import Application, History, PeerNetwork, Timing
 from ensemble.zab.quorum import Majority
@@ -36,6 +37,7 @@ class Term:
         history: History
         app: Application
         trace: Trace
+        meter: Meter
         config: bytes
         give_up: Callable[[str], None]
         """End the term and look for a leader again; says why."""
@@ -52,6 +54,7 @@ class Term:
         self.history = context.history
         self.app = context.app
         self.trace = context.trace
+        self.meter = context.meter
         self.config = context.config
         self.give_up = context.give_up
         self.set_phase = context.set_phase

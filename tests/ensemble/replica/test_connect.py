@@ -180,7 +180,7 @@ def test_a_first_frame_that_is_none_is_closed_without_a_word(data: bytes) -> Non
         assert len(data) > 40
         return
     assert hostile.received == b""
-    assert world.only.replica.service.counters.refused == 1
+    assert world.only.replica.service.counters.cut_off == 1
 
 
 @pytest.mark.parametrize(
