@@ -64,6 +64,7 @@ class Certificate:
 
     def jks(self, path: Path, password: str = PASSWORD) -> Path:
         """Write a JKS key store by Java's own tool."""
+        path.unlink(missing_ok=True)
         source = self.p12(path.with_suffix(".source.p12"), password)
         keytool(
             "-importkeystore",
@@ -116,6 +117,7 @@ class Authority:
 
     def jks(self, path: Path, password: str = PASSWORD, kind: str = "JKS") -> Path:
         """Write a trust store by Java's own tool."""
+        path.unlink(missing_ok=True)
         source = self.pem(path.with_suffix(".source.pem"))
         keytool(
             "-importcert",

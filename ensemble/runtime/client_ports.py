@@ -66,6 +66,7 @@ class ClientPorts:
                     key=key,
                     log=self._log,
                     backlog=config.listen_backlog,
+                    keep_alive=config.cluster.client_keep_alive,
                 )
             )
 

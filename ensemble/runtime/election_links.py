@@ -22,8 +22,8 @@ from ensemble.errors import WireError
 from ensemble.limits import ELECTION_FRAME_BYTES_MAX
 from ensemble.runtime.config.addresses import ServerAddress
 from ensemble.runtime.config.cluster import DEFAULTS, Cluster
-from ensemble.runtime.listening import keep_alive, listen
 from ensemble.runtime.tasks import watched
+from ensemble.runtime.ways import Listener, Ways
 from ensemble.wire.elections import Hello, HelloDecoder, encode_hello
 from ensemble.wire.frames import FrameBuffer, frame
 
@@ -41,7 +41,7 @@ StateHandler = Callable[[int, bool], None]
 class _Peer:
     """What is known of one other server; its ``link`` is the connection in force."""
 
-    __slots__ = ("address", "changed", "last", "link", "pending", "sid", "up_since")
+    __slots__ = ("address", "changed", "last", "link", "pending", "sid", "trouble", "up_since")
 
     def __init__(self, address: ServerAddress) -> None:
         self.sid = address.sid
@@ -51,6 +51,8 @@ class _Peer:
         self.changed = asyncio.Event()
         self.pending: bytes | None = None
         self.last: bytes | None = None
+        self.trouble = ""
+        """Why the last dial failed: said once, however often it is repeated."""
 
 
 class ElectionLinks:
@@ -65,6 +67,7 @@ class ElectionLinks:
         on_link: StateHandler,
         log: Callable[[str], None],
         settings: Cluster = DEFAULTS,
+        ways: Ways | None = None,
     ) -> None:
         self.me = me
         self.hello = encode_hello(me.sid, [(me.host, me.election_port)])
@@ -75,18 +78,18 @@ class ElectionLinks:
         self._on_message = on_message
         self._on_link = on_link
         self._settings = settings
+        self._ways = ways or Ways()
         self._peers = {address.sid: _Peer(address) for address in others}
         self._keepers: list[asyncio.Task[None]] = []
-        self._server: asyncio.Server | None = None
+        self._server: Listener | None = None
 
     async def open(self, host: str | None) -> None:
         """Listen, and begin to keep up the links; :class:`ConfigError` when the port cannot be had."""
-        self._server = await listen(
+        self._server = await self._ways.listen(
             lambda: _Line(self, None),
             host,
             self.me.election_port,
             key=f"election port of server.{self.me.sid}",
-            keep_alive=self._settings.keep_alive,
             attempts=self._settings.bind_attempts,
         )
         self._keepers = [watched(self._keep_up(peer)) for peer in self._peers.values()]
@@ -199,17 +202,19 @@ class ElectionLinks:
                 wait_s = min(wait_s * 2, RETRY_S_MAX)
 
     async def _dial(self, peer: _Peer) -> None:
-        loop = asyncio.get_running_loop()
         address = peer.address
         try:
             async with asyncio.timeout(self._settings.connect_timeout_ms / 1000):
-                transport, _ = await loop.create_connection(
-                    lambda: _Line(self, peer), address.host, address.election_port
-                )
-                if self._settings.keep_alive:
-                    keep_alive(transport)
-        except (OSError, TimeoutError):
-            return
+                await self._ways.dial(address.host, address.election_port, lambda: _Line(self, peer))
+        except ConnectionRefusedError:
+            return  # it is not up yet, or no more: the everyday case
+        except (OSError, TimeoutError) as error:
+            why = self._ways.why(error)
+            if why != peer.trouble:
+                self.log(f"election: server {peer.sid} cannot be reached: {why}")
+            peer.trouble = why
+        else:
+            peer.trouble = ""
 
 
 class _Line(asyncio.Protocol):

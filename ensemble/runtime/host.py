@@ -52,7 +52,7 @@ class Server:
         self._lag = LoopLag(loop)
         clock = LoopClock(loop, self._steps.wake)
         self.trace = Trace(config.sid, clock.monotonic_us)
-        self.network = LoopNetwork(self._steps, log=log, settings=config.cluster)
+        self.network = LoopNetwork(self._steps, log=log, settings=config.cluster, tls=config.tls)
         self._disks = self._open_disks(loop)
         self.replica = Replica(
             replica_config(config),

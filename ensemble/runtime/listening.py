@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from ensemble.errors import ConfigError
+
+T = TypeVar("T")
 
 QUORUM_BACKLOG = 128
 RETRY_S = 1.0
@@ -29,22 +32,27 @@ async def listen(
     ``keep_alive`` lets the kernel probe silent connections. ``attempts`` are made ``RETRY_S`` apart; 0 for as
     many as it takes. Raises :class:`ConfigError`.
     """
-    made = 0
-    while True:
-        made += 1
-        try:
-            server = await _listen(make_protocol, host, port, backlog)
-        except OSError as error:
-            if made == attempts:
-                raise ConfigError(failure_sentence(error, host, port, key)) from None
-            await asyncio.sleep(RETRY_S)
-        else:
-            break
+    server = await insist(lambda: _listen(make_protocol, host, port, backlog), host, port, key, attempts)
     if keep_alive:
         for listening in server.sockets:
             # What is accepted from it inherits the option.
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     return server
+
+
+async def insist(
+    open_port: Callable[[], Awaitable[T]], host: str | None, port: int, key: str, attempts: int
+) -> T:
+    """Open a port by ``open_port``, as often as :func:`listen` says; :class:`ConfigError`."""
+    made = 0
+    while True:
+        made += 1
+        try:
+            return await open_port()
+        except OSError as error:
+            if made == attempts:
+                raise ConfigError(failure_sentence(error, host, port, key)) from None
+            await asyncio.sleep(RETRY_S)
 
 
 async def _listen(

@@ -12,6 +12,8 @@ from ensemble.runtime.config.cluster import DEFAULTS, Cluster
 from ensemble.runtime.election_links import ElectionLinks
 from ensemble.runtime.quorum_links import QuorumLinks
 from ensemble.runtime.steps import Steps
+from ensemble.runtime.tls.settings import TlsConfig
+from ensemble.runtime.ways import ways
 
 
 class Service(quorum_links.Service, Protocol):
@@ -30,21 +32,40 @@ class LoopNetwork:
     The server it serves is built with it, so it is handed over afterwards, by :meth:`open`.
     """
 
-    def __init__(self, steps: Steps, *, log: Callable[[str], None], settings: Cluster = DEFAULTS) -> None:
+    def __init__(
+        self,
+        steps: Steps,
+        *,
+        log: Callable[[str], None],
+        settings: Cluster = DEFAULTS,
+        tls: TlsConfig | None = None,
+    ) -> None:
         self._steps = steps
         self._log = log
         self._settings = settings
+        self._tls = tls or TlsConfig()
         self._others: frozenset[int] = frozenset()
         self._elections: ElectionLinks | None = None
         self._quorum: QuorumLinks | None = None
         self._cut: frozenset[int] = frozenset()
 
     async def open(self, me: ServerAddress, servers: Iterable[ServerAddress], service: Service) -> None:
-        """Open both ports and begin to link up; :class:`ConfigError` when one cannot be had."""
+        """Open both ports and begin to link up.
+
+        :class:`ConfigError` when a port cannot be had, or a key store not be used.
+        """
         others = [server for server in servers if server.sid != me.sid]
         self._others = frozenset(server.sid for server in others)
         host = None if self._settings.listen_on_all_addresses else me.host
-        self._quorum = QuorumLinks(me, others, service, self._steps, log=self._log, settings=self._settings)
+        links = ways(
+            self._tls,
+            lambda: [server.host for server in others],
+            keep_alive=self._settings.keep_alive,
+            log=self._log,
+        )
+        self._quorum = QuorumLinks(
+            me, others, service, self._steps, log=self._log, settings=self._settings, ways=links
+        )
         await self._quorum.open(host)
 
         def on_message(sid: int, payload: bytes) -> None:
@@ -62,6 +83,7 @@ class LoopNetwork:
             on_link=on_link,
             log=self._log,
             settings=self._settings,
+            ways=links,
         )
         await self._elections.open(host)
 

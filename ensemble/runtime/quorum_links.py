@@ -16,8 +16,8 @@ from typing import Protocol, cast
 from ensemble.ports import Link
 from ensemble.runtime.config.addresses import ServerAddress
 from ensemble.runtime.config.cluster import DEFAULTS, Cluster
-from ensemble.runtime.listening import keep_alive, listen
 from ensemble.runtime.steps import Steps
+from ensemble.runtime.ways import Listener, Ways
 from ensemble.zab.messages import PacketType
 
 UNSENT_BYTES_MAX = 256 * 1024 * 1024
@@ -58,6 +58,7 @@ class QuorumLinks:
         *,
         log: Callable[[str], None],
         settings: Cluster = DEFAULTS,
+        ways: Ways | None = None,
     ) -> None:
         self.service = service
         self.steps = steps
@@ -67,17 +68,17 @@ class QuorumLinks:
         self._me = me
         self._addresses = {address.sid: address for address in others}
         self._settings = settings
+        self._ways = ways or Ways()
         self._dials: set[asyncio.Task[QuorumLink | None]] = set()
-        self._server: asyncio.Server | None = None
+        self._server: Listener | None = None
 
     async def open(self, host: str | None) -> None:
         """Listen; :class:`ConfigError` when the port cannot be had."""
-        self._server = await listen(
+        self._server = await self._ways.listen(
             lambda: QuorumLink(self, None),
             host,
             self._me.quorum_port,
             key=f"quorum port of server.{self._me.sid}",
-            keep_alive=self._settings.keep_alive,
         )
 
     async def close(self) -> None:
@@ -106,15 +107,10 @@ class QuorumLinks:
             return None
         try:
             async with asyncio.timeout(self._settings.connect_timeout_ms / 1000):
-                transport, link = await asyncio.get_running_loop().create_connection(
-                    lambda: QuorumLink(self, sid), address.host, address.quorum_port
-                )
-                if self._settings.keep_alive:
-                    keep_alive(transport)
+                return await self._ways.dial(address.host, address.quorum_port, lambda: QuorumLink(self, sid))
         except (OSError, TimeoutError) as error:
-            self.log(f"quorum: server {sid} cannot be reached: {error or 'no answer in time'}")
+            self.log(f"quorum: server {sid} cannot be reached: {self._ways.why(error)}")
             return None
-        return link
 
     def _report(self, sid: int, dial: asyncio.Task[QuorumLink | None]) -> None:
         self._dials.discard(dial)

@@ -27,10 +27,6 @@ def read(values: Values) -> TlsConfig:
     client_unified = values.flag("client.portUnification", default=False)
     quorum_dials = values.flag("sslQuorum", default=False)
     quorum_unified = values.flag("portUnification", default=False)
-    if quorum_dials or quorum_unified:
-        raise ConfigError(
-            "sslQuorum=true is asked for, but this server cannot yet encrypt links; drop the line"
-        )
     return TlsConfig(
         client=_client(values) if port or client_unified else None,
         secure_port=port,

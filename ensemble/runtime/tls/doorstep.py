@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
 
 from ensemble.limits import TLS_HANDSHAKE_S_MAX
+from ensemble.runtime import listening
 from ensemble.runtime.tls import names
 from ensemble.runtime.tls.contexts import TlsContexts
 
@@ -85,8 +86,10 @@ class Doorstep:
             await self._judge(transport, list(self._hosts()))
         hand_over(transport, make_protocol())
 
-    async def dial(self, host: str, port: int, make_protocol: Callable[[], P]) -> P:
-        """Connect, by TLS; raises as :meth:`admit` does."""
+    async def dial(
+        self, host: str, port: int, make_protocol: Callable[[], P], *, keep_alive: bool = False
+    ) -> P:
+        """Connect, by TLS; raises as :meth:`admit` does. ``keep_alive`` lets the kernel probe the connection."""
         transport, _ = await asyncio.get_running_loop().create_connection(
             Gate,
             host,
@@ -95,6 +98,8 @@ class Doorstep:
             ssl_handshake_timeout=TLS_HANDSHAKE_S_MAX,
             ssl_shutdown_timeout=SHUTDOWN_S_MAX,
         )
+        if keep_alive:
+            listening.keep_alive(transport)
         if self.contexts.settings.verify_server_name:
             await self._judge(transport, [host])
         protocol = make_protocol()

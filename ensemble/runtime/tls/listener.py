@@ -12,9 +12,8 @@ import socket
 import time
 from collections.abc import Callable
 
-from ensemble.errors import ConfigError
 from ensemble.limits import TLS_DOORSTEP_MAX
-from ensemble.runtime.listening import QUORUM_BACKLOG, failure_sentence
+from ensemble.runtime.listening import QUORUM_BACKLOG, insist
 from ensemble.runtime.tasks import watched
 from ensemble.runtime.tls.doorstep import Doorstep, why
 
@@ -111,40 +110,41 @@ async def listen_tls(
     key: str,
     log: Callable[[str], None],
     backlog: int = QUORUM_BACKLOG,
+    keep_alive: bool = False,
+    attempts: int = 1,
 ) -> TlsListener:
     """Listen on ``host`` (None: every address); ``key`` is what the operator would change.
 
-    Raises :class:`ConfigError`.
+    ``keep_alive`` and ``attempts`` are as for a plain port. Raises :class:`ConfigError`.
     """
-    with contextlib.ExitStack() as stack:
-        try:
-            sockets = await _bind(host, port, backlog, stack)
-        except OSError as error:
-            raise ConfigError(failure_sentence(error, host, port, key)) from None
-        stack.pop_all()
+    sockets = await insist(lambda: _bind(host, port, backlog), host, port, key, attempts)
+    if keep_alive:
+        for bound in sockets:
+            # What is accepted from it inherits the option.
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     return TlsListener(sockets, doorstep, make_protocol, key=key, log=log)
 
 
-async def _bind(
-    host: str | None, port: int, backlog: int, stack: contextlib.ExitStack
-) -> list[socket.socket]:
+async def _bind(host: str | None, port: int, backlog: int) -> list[socket.socket]:
     found = await asyncio.get_running_loop().getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )
     bound = []
-    for family, kind, protocol, _, address in dict.fromkeys(found):
-        try:
-            listening = stack.enter_context(socket.socket(family, kind, protocol))
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            listening.bind(address)
-        except OSError:
-            # A machine without IPv6, and an operator who asked for every address.
-            if host is None and family == socket.AF_INET6 and len(found) > 1:
-                continue
-            raise
-        listening.listen(backlog)
-        listening.setblocking(False)
-        bound.append(listening)
+    with contextlib.ExitStack() as stack:
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            try:
+                listening = stack.enter_context(socket.socket(family, kind, protocol))
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                listening.bind(address)
+            except OSError:
+                # A machine without IPv6, and an operator who asked for every address.
+                if host is None and family == socket.AF_INET6 and len(found) > 1:
+                    continue
+                raise
+            listening.listen(backlog)
+            listening.setblocking(False)
+            bound.append(listening)
+        stack.pop_all()
     return bound

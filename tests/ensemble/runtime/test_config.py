@@ -177,7 +177,7 @@ def test_what_cannot_matter_is_accepted_in_silence(tmp_path: Path, line: str) ->
         (("server.2", "server.x"), "server.x does not name a server"),
         (("server.2", "server.01"), "server.01 names server 1 a second time"),
         (("syncLimit=5", "syncLimit=5\nelectionAlg=0"), "electionAlg=0"),
-        (("syncLimit=5", "syncLimit=5\nsslQuorum=true"), "sslQuorum=true is asked for"),
+        (("syncLimit=5", "syncLimit=5\nsslQuorum=true"), "ssl.quorum.keyStore.location is not set"),
         (("syncLimit=5", "syncLimit=5\nquorum.auth.enableSasl=true"), "quorum.auth.enableSasl=true is asked"),
         (("syncLimit=5", "syncLimit=5\ngroup.1=1:2:3"), "majority quorums only"),
         (("syncLimit=5", "syncLimit=5\nminSessionTimeout=90000"), "minSessionTimeout=90000 is greater"),

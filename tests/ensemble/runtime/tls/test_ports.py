@@ -10,6 +10,7 @@ import socket
 import ssl
 import time
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -336,3 +337,51 @@ async def test_a_client_that_does_not_read_is_told_of_and_in_the_end_dropped(
                 break
         assert client.events == ["full", "closed"]
         writer.transport.abort()
+
+
+@pytest.mark.parametrize(
+    ("dialed", "hosts", "addresses", "passes"),
+    [
+        ("localhost", ("localhost",), (), True),
+        ("localhost", (), (HOST,), True),
+        ("localhost", ("zoo1",), (), False),
+        (HOST, ("zoo1",), (), False),
+    ],
+    ids=["its-name", "its-address", "another-name", "another-name-by-address"],
+)
+async def test_a_server_that_we_dial_must_bear_its_name(
+    authority: Authority,
+    settings: TlsSettings,
+    tmp_path: Path,
+    dialed: str,
+    hosts: tuple[str, ...],
+    addresses: tuple[str, ...],
+    passes: bool,
+) -> None:
+    authority.issue("server", hosts=hosts, addresses=addresses).pem(settings.key_store.path)
+    async with serving(settings) as at:
+        if passes:
+            recorder = await at.doorstep.dial(dialed, at.port, Recorder)
+            await until(lambda: at.service.clients)
+            at.service.steps.wake()
+            at.service.clients[0].transport.write(b"hello")
+            await until(lambda: recorder.data == b"hello")
+            recorder.transport.abort()
+            return
+        with pytest.raises(
+            doorstep_module.NotTrusted, match=r"is for zoo1, not for .*hostnameVerification=false"
+        ):
+            await at.doorstep.dial(dialed, at.port, Recorder)
+
+
+class Recorder(asyncio.Protocol):
+    """The dialing end of a connection."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self.data += data
