@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ensemble.ports import ClientTransport
-from ensemble.replica.connection import Connection
+from ensemble.replica.connection import Connection, Speech
 from ensemble.replica.handshake import Handshakes
 from ensemble.replica.service import Service
 from ensemble.replica.writes import Writes
@@ -14,11 +12,10 @@ from ensemble.replica.writes import Writes
 class Clients:
     """Opens connections within the limits, and forgets them when they end."""
 
-    def __init__(self, service: Service, writes: Writes, speak: Callable[[str], bytes]) -> None:
-        """``speak`` answers a four-letter word."""
+    def __init__(self, service: Service, writes: Writes, speech: Speech) -> None:
         self._service = service
         self._writes = writes
-        self._speak = speak
+        self._speech = speech
         self._handshakes = Handshakes(service, writes)
         self._per_address: dict[str, int] = {}
         self.connections: dict[Connection, None] = {}
@@ -38,7 +35,7 @@ class Clients:
             )
             return None
         connection = Connection(
-            transport, service, self._writes, self._handshakes, speak=self._speak, forget=self._forget
+            transport, service, self._writes, self._handshakes, speech=self._speech, forget=self._forget
         )
         self.connections[connection] = None
         self._per_address[host] = here + 1
@@ -53,7 +50,7 @@ class Clients:
         """Forget what each connection did so far (``crst``)."""
         for connection in self.connections:
             connection.received = connection.sent = 0
-            connection.pipeline.latency.reset()
+            connection.pipeline.reset_statistics()
 
     @property
     def outstanding(self) -> int:

@@ -84,6 +84,7 @@ class ReplicaConfig:
     """0 when there is none."""
     secure_client_port: int = 0
     """The client port of TLS alone; 0 when there is none."""
+    listen_backlog: int = -1
     data_dir: str = ""
     log_dir: str = ""
     environment: dict[str, str] = field(default_factory=dict)

@@ -1,6 +1,6 @@
 """One client's socket: its first frame, its session, its end. What it asks goes through its ``pipeline``.
 
-    FIRST --four letters--> CLOSED
+    FIRST --four letters--> WORD --answer--> CLOSED
     FIRST --ConnectRequest--> OPENING --session agreed--> OPEN --closeSession--> CLOSED
 
 What a client sends behind its ConnectRequest waits, unbegun, until the session is open.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
+from typing import Protocol
 
 from ensemble import limits
 from ensemble.errors import WireError
@@ -40,9 +41,21 @@ class State(Enum):
     """Where in its life a connection is."""
 
     FIRST = "first"
+    WORD = "word"
+    """A four-letter word is being answered."""
     OPENING = "opening"
     OPEN = "open"
     CLOSED = "closed"
+
+
+class Speech(Protocol):
+    """Whoever answers four-letter words."""
+
+    def bytes_wanted(self, word: str) -> int:
+        """Return how many bytes make up ``word`` and what belongs to it."""
+
+    def answer(self, word: str, rest: bytes, reply: Callable[[bytes], None]) -> None:
+        """Hand the answer to ``reply``, at once or later."""
 
 
 class Connection(Client):
@@ -60,7 +73,7 @@ class Connection(Client):
         "_read_only",
         "_resume",
         "_service",
-        "_speak",
+        "_speech",
         "_timer",
         "_transport",
         "_writes",
@@ -80,16 +93,16 @@ class Connection(Client):
         writes: Writes,
         handshakes: Handshakes,
         *,
-        speak: Callable[[str], bytes],
+        speech: Speech,
         forget: Callable[[Connection], None],
     ) -> None:
-        """``speak`` answers four-letter words; ``forget`` is called once, when the connection is closed."""
+        """``speech`` answers four-letter words; ``forget`` is called once, when the connection is closed."""
         super().__init__()
         self._transport = transport
         self._service = service
         self._writes = writes
         self._handshakes = handshakes
-        self._speak = speak
+        self._speech = speech
         self._forget = forget
         self._frames = FrameBuffer(service.config.frame_bytes_max, limits.CONNECT_FRAME_BYTES_MAX)
         self._first = b""
@@ -283,14 +296,17 @@ class Connection(Client):
 
     def _on_first(self, data: bytes) -> None:
         """Tell a four-letter word from a ConnectRequest; keep what comes before the session is open."""
-        if len(self._first) < WORD_BYTES:
+        if self.state is State.WORD:
+            return
+        if len(self._first) < WORD_BYTES or word_of(self._first) is not None:
             self._first += data
             if len(self._first) < WORD_BYTES:
                 return
             data, word = self._first, word_of(self._first)
             if word is not None:
-                self.write(self._speak(word))
-                self.close(word)
+                if len(self._first) >= self._speech.bytes_wanted(word):
+                    self.state = State.WORD
+                    self._speech.answer(word, self._first[WORD_BYTES:], self._on_answered)
                 return
         frames = self._frames.feed(data)
         if frames and self.state is State.FIRST:
@@ -304,6 +320,12 @@ class Connection(Client):
             self.pipeline.take(frames, self._service.clock.monotonic_us())
         if self._frames.fault is not None:
             raise self._frames.fault
+
+    def _on_answered(self, answer: bytes) -> None:
+        """The answer to a word is there, at once or some time later."""
+        if self.state is State.WORD:
+            self.write(answer)
+            self.close("a word is answered")
 
     def _connect(self, frame: bytes) -> None:
         request = decode_connect(frame)

@@ -142,7 +142,7 @@ class Pipeline:
         """Bytes of answers in this step."""
         self.last_op = 0
         self.last_cxid = -1
-        self.last_zxid = 0
+        self.last_zxid = -1
         self.last_response_us = 0
         """When the last answer was given, by the server's monotonic clock; 0 before the first."""
         self.latency = Summary()
@@ -375,6 +375,12 @@ class Pipeline:
         service.counters.reads += 1
         reply = reads.get_data_frame(frame, service) if op == _GET_DATA else None
         return reads.answer(service, self._client, xid, op, frame) if reply is None else reply
+
+    def reset_statistics(self) -> None:
+        """Forget what was answered so far (``crst``)."""
+        self.latency.reset()
+        self.last_op = self.last_response_us = 0
+        self.last_cxid = self.last_zxid = -1
 
     def note_run(self, reply: bytes) -> None:
         """Take note of a run of getData that was answered without this pipeline; ``reply`` is its last."""

@@ -8,6 +8,7 @@ stop the server.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from ensemble.admin.schema import ServerStatus, SessionStatus, WatchStatus
 from ensemble.errors import PeerProtocolError, WireError
@@ -16,19 +17,29 @@ from ensemble.replica.application import Application
 from ensemble.replica.clients import Clients
 from ensemble.replica.config import ReplicaConfig
 from ensemble.replica.connection import Connection
-from ensemble.replica.four_letter import FourLetterWords
+from ensemble.replica.four_letter.words import FourLetterWords
 from ensemble.replica.history import History
 from ensemble.replica.metrics.names import registry_of
 from ensemble.replica.peering import PacketLink, PacketNetwork
 from ensemble.replica.service import Service
 from ensemble.replica.status import Status
 from ensemble.replica.writes import Writes
+from ensemble.storage.names import DIRECTORY
 from ensemble.trace import Trace
 from ensemble.tree.tree import Tree
 from ensemble.wire import elections
 from ensemble.zab.peer import Peer
 
 __all__ = ["Connection", "Replica"]
+
+
+def _measure_by_reading(data: Disk, log: Disk, done: Callable[[int, int], None]) -> None:
+    """Measure the directories of a host that has no quicker way."""
+    done(_bytes_on(data), _bytes_on(log))
+
+
+def _bytes_on(disk: Disk) -> int:
+    return sum([len(disk.read(f"{DIRECTORY}/{name}")) for name in disk.names(DIRECTORY)])
 
 
 class Replica:
@@ -53,9 +64,11 @@ class Replica:
         self.store = History.opened(data_disk, log_disk, self.service)
         self._writes = Writes(self.service)
         self._words = FourLetterWords(self.service, self._writes.sessions)
-        self._clients = self._words.clients = Clients(self.service, self._writes, self._words.answer)
+        self._clients = self._words.clients = Clients(self.service, self._writes, self._words)
         self.application = Application(self.service, self._writes, self.store, self._clients.close_all)
         self.metrics = self._words.metrics = registry_of(self.service, self._clients, self.application)
+        self._words.digests = self.application.digests
+        self.service.measure_directories = partial(_measure_by_reading, data_disk, log_disk)
         self._network = PacketNetwork(network)
         self.peer = self.service.peer = Peer(
             config.sid,

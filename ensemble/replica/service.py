@@ -21,6 +21,11 @@ from ensemble.tree.watches import Watches
 from ensemble.zab.peer import Peer
 
 Log = Callable[[str], None]
+MeasureDirectories = Callable[[Callable[[int, int], None]], None]
+"""Measures the bytes in the directories of snapshots and of logs, and hands them on, perhaps later."""
+
+TRACE_MASK = 306
+"""What Apache's server has at first (ZooTrace): client requests, sessions, packets of servers, warnings."""
 
 
 class Client(ABC):
@@ -73,11 +78,13 @@ class Service:
         "leading",
         "local_sessions",
         "log",
+        "measure_directories",
         "peer",
         "read_only",
         "revalidating",
         "serving",
         "trace",
+        "trace_mask",
         "tree",
         "watches",
     )
@@ -94,6 +101,10 @@ class Service:
         self.tree = Tree()
         self.watches: Watches[Client] = Watches()
         self.counters = Counters()
+        self.trace_mask = TRACE_MASK
+        """What ``stmk`` set; told by ``gtmk``."""
+        self.measure_directories: MeasureDirectories
+        """Set once, before the first client comes; a host may replace it by a way that waits for nobody."""
         self.access = config.access.policy
         """The rules of access lists."""
         self.authentication = Authentication(config.access, self.counters)

@@ -31,6 +31,7 @@ from time import perf_counter_ns
 from ensemble.errors import StorageError
 from ensemble.runtime.aside import Aside
 from ensemble.runtime.files import (
+    directory_bytes,
     open_directory,
     storage_errors,
     sync_directory,
@@ -184,6 +185,16 @@ class FileDisk:
             self._make_directory(path.parent)
             aside = Aside(path, ASIDE_SUFFIX, chunks, self._loop, finished)
         self._asides.add(aside)
+
+    def measure(self, name: str, done: Callable[[int], None]) -> None:
+        """Sum the sizes of the files in directory ``name``, on the thread, then call ``done``."""
+        path = self.directory / name
+
+        def work() -> None:
+            size = directory_bytes(path)
+            self._from_thread(lambda: self._call(lambda: done(size)))
+
+        self._queue.put(work)
 
     # -- for the host ------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ensemble.errors import StorageError
@@ -59,6 +59,16 @@ def gathered(chunks: Iterable[bytes]) -> Iterator[bytes]:
             block, size = [], 0
     if block:
         yield b"".join(block)
+
+
+def directory_bytes(path: Path) -> int:
+    """Sum the sizes of the files in a directory; one that disappears meanwhile counts as nothing."""
+    total = 0
+    with suppress(FileNotFoundError), os.scandir(path) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):
+                total += entry.stat().st_size
+    return total
 
 
 def open_directory(path: Path) -> int:

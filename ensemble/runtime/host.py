@@ -17,7 +17,7 @@ from ensemble.admin.schema import FaultCommand, FaultStatus, ServerStatus
 from ensemble.errors import ConfigError, InvariantViolation, StorageError
 from ensemble.replica.config import ReplicaConfig
 from ensemble.replica.replica import Replica
-from ensemble.runtime import process_figures
+from ensemble.runtime import environment, process_figures
 from ensemble.runtime.client_ports import ClientPorts
 from ensemble.runtime.clients import ClientSocket
 from ensemble.runtime.clock import LoopClock
@@ -28,6 +28,7 @@ from ensemble.runtime.disk import FileDisk
 from ensemble.runtime.lag import LoopLag
 from ensemble.runtime.network import LoopNetwork
 from ensemble.runtime.steps import Steps
+from ensemble.storage.names import DIRECTORY
 from ensemble.trace import Trace
 from ensemble.wire.four_letter import WORDS
 
@@ -67,6 +68,7 @@ class Server:
         self._clients = ClientPorts(config, lambda: ClientSocket(self.replica, self._steps), log=log)
         directories.forget_permission(config.data_dir)
         process_figures.register(self.replica.metrics, self._lag)
+        self.replica.service.measure_directories = self._measure_directories
 
     async def start(self) -> None:
         """Open the ports and take part; :class:`ConfigError` when a port cannot be had."""
@@ -141,6 +143,13 @@ class Server:
         else:
             self.log(f"loop: {context.get('message')}")
 
+    def _measure_directories(self, done: Callable[[int, int], None]) -> None:
+        """Measure by the disks' threads; one that fails ends the server, and says nothing here."""
+        data, log = self._disks[0], self._disks[-1]
+        data.measure(
+            DIRECTORY, lambda data_bytes: log.measure(DIRECTORY, lambda size: done(data_bytes, size))
+        )
+
     def _on_slow_sync(self, name: str, size: int, took_ms: float) -> None:
         self.replica.service.counters.fsyncs_slow += 1
         self.log(
@@ -197,6 +206,8 @@ def replica_config(config: ServerConfig) -> ReplicaConfig:
         client_address=client_address(config),
         client_port=config.client_port,
         secure_client_port=config.tls.secure_port or 0,
+        environment=environment.gather(),
+        listen_backlog=config.listen_backlog,
         data_dir=str(config.data_dir),
         log_dir=str(config.log_dir),
         pid=os.getpid(),

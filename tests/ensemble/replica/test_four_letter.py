@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 
+from ensemble.replica.four_letter.texts import date_text
 from ensemble.tree.operations import CreateMode
 from ensemble.wire.four_letter import WORDS
 from tests.ensemble.replica.harness import Client, World, client
@@ -75,7 +77,9 @@ def test_cons_and_dump_name_sessions() -> None:
     dump = ask(world, "dump")
     assert "Session Sets (1)/(1):" in dump
     assert f"{session}:\n\t/e\n" in dump
-    assert f"Connections dump:\nConnections Sets (2):\n\tip: /127.0.0.1:50000 sessionId: {session}\n" in dump
+    assert re.search(r"1 expire at Tue Nov 14 \d\d:\d\d:\d\d UTC 2023:\n\t" + session, dump)
+    assert "Connections dump:\nConnections Sets (2)/(2):\n1 expire at " in dump
+    assert f":\n\tip: /127.0.0.1:50000 sessionId: {session}\n" in dump
 
 
 def test_watches_by_session_and_by_path() -> None:
@@ -139,9 +143,80 @@ def test_what_is_not_allowed_is_refused(word: str) -> None:
     assert ask(World(), word) == f"{word} is not executed because it is not in the whitelist.\n"
 
 
-def test_a_word_this_server_does_not_have() -> None:
+def test_digests_are_listed_every_128_transactions() -> None:
     world = World(words_allowed=frozenset(WORDS))
-    assert ask(world, "hash") == "hash is not executed because this server does not have it.\n"
+    assert ask(world, "hash") == ""
+    user = client(world)
+    while world.only.replica.tree.zxid & 0xFF < 0x80:
+        user.create("/n", mode=CreateMode.PERSISTENT_SEQUENTIAL)
+    assert ask(world, "hash") == f"{world.only.replica.tree.zxid:x}: {world.only.replica.tree.digest()}\n"
+
+
+def test_directories_are_measured() -> None:
+    world = World(words_allowed=frozenset(WORDS))
+    files = world.only.disk.files
+    size = sum(len(files[name]) for name in files if name.startswith("version-2/"))
+    assert ask(world, "dirs") == f"datadir_size: {size}\nlogdir_size: {size}\n"
+    assert f"\ndataDirSize={size}\n" in ask(world, "conf")
+
+
+def test_an_answer_may_take_its_time_and_a_client_may_not_wait_for_it() -> None:
+    world = World(words_allowed=frozenset(WORDS))
+    later: list[Callable[[int, int], None]] = []
+    world.only.replica.service.measure_directories = later.append
+    patient, hasty = Client(world), Client(world)
+    for asking in (patient, hasty):
+        asking.xid = -1
+        asking.send(b"dirs")
+    patient.send(b"and something behind it")
+    assert hasty.connection is not None
+    hasty.connection.on_closed()
+    for answer in later:
+        answer(1, 2)
+    assert patient.received == b"datadir_size: 1\nlogdir_size: 2\n"
+    assert patient.closed
+    assert hasty.received == b""
+
+
+def test_the_trace_mask_is_kept() -> None:
+    world = World(words_allowed=frozenset(WORDS))
+    assert ask(world, "gtmk") == "306"
+    asking = Client(world)
+    asking.xid = -1
+    asking.send(b"stmk" + bytes(7))
+    assert asking.received == b""
+    asking.send(bytes([5]))
+    assert (asking.received, asking.closed) == (b"5", True)
+    assert ask(world, "gtmk") == "5"
+    assert ask(World(), "stmk") == "stmk is not executed because it is not in the whitelist.\n"
+
+
+def test_the_last_answer_of_a_connection_has_its_own_time() -> None:
+    world = World()
+    user = client(world)
+    user.create("/a")
+    world.advance(2000, step_ms=500)
+    answered_ms = world.clock.now_us // 1000
+    user.get("/a")
+    world.advance(1000)
+    line = next(line for line in ask(world, "cons").splitlines() if "sid=" in line)
+    assert f",lop=GETD,est={user.connection.established_ms if user.connection else 0}," in line
+    assert f",lcxid={user.xid:#x}," in line
+    assert f",lresp={answered_ms}," in line
+
+
+@pytest.mark.parametrize(
+    ("wall_ms", "text"),
+    [
+        (0, "Thu Jan 01 00:00:00 UTC 1970"),
+        (1795367787000, "Sun Nov 22 17:16:27 UTC 2026"),
+        (951782399999, "Mon Feb 28 23:59:59 UTC 2000"),
+        (951782400000, "Tue Feb 29 00:00:00 UTC 2000"),
+        (4107542400000, "Mon Mar 01 00:00:00 UTC 2100"),
+    ],
+)
+def test_dates_are_written_as_java_writes_them(wall_ms: int, text: str) -> None:
+    assert date_text(wall_ms) == text
 
 
 def test_a_server_that_does_not_serve_says_so() -> None:
@@ -154,7 +229,7 @@ def test_a_server_that_does_not_serve_says_so() -> None:
 
 
 def test_long_lists_are_cut_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ensemble.replica.four_letter.LINES_MAX", 20)
+    monkeypatch.setattr("ensemble.replica.four_letter.texts.LINES_MAX", 20)
     world = World()
     user = client(world)
     for number in range(50):

@@ -1,29 +1,33 @@
-"""The words of monitoring, and the texts they are answered with.
-
-The texts are Apache's, line for line where scripts and exporters read them (C/*Command.java); what would cost
-a walk over the disk is left out.
-"""
+"""Which word is answered when, and what is told of the server as a whole."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
+from ensemble.limits import SESSIONLESS_CONNECTION_MS
 from ensemble.replica.clients import Clients
 from ensemble.replica.config import VERSION
 from ensemble.replica.connection import Connection
+from ensemble.replica.four_letter.connections import brief_text, full_text
+from ensemble.replica.four_letter.texts import LINES_MAX, date_text, lines_text, tree_text
 from ensemble.replica.metrics.latency import request_latency
 from ensemble.replica.metrics.names import mean_ms, znodes
 from ensemble.replica.metrics.registry import Registry
 from ensemble.replica.service import Service
 from ensemble.replica.sessions import Sessions
 from ensemble.trace import session_text
-from ensemble.tree.operations import Op
+from ensemble.wire.four_letter import WORD_BYTES
 
 NOT_SERVING = "This ZooKeeper instance is not currently serving requests\n"
 DATA_DIRECTORY = "version-2"
 """What Apache's ``conf`` adds to the directories of zoo.cfg: scripts look for the files there."""
-LINES_MAX = 10_000
-"""A longer list is cut off, and says so: a word is no way to make a server build gigabytes (CVE-2017-5637)."""
+WITH_SIZES = frozenset({"dirs", "conf"})
+"""Words whose answer waits for the sizes of the directories."""
+MASK_BYTES = 8
+"""What follows ``stmk``."""
+
+Reply = Callable[[bytes], None]
+"""Takes the whole answer to a word; called once, perhaps later."""
 
 
 class FourLetterWords:
@@ -34,7 +38,8 @@ class FourLetterWords:
         self._sessions = sessions
         self.clients: Clients
         self.metrics: Registry
-        """Both are set once, before the first client comes."""
+        self.digests: Iterable[tuple[int, int]] = ()
+        """All are set once, before the first client comes."""
         self._answers: dict[str, Callable[[], str]] = {
             "ruok": lambda: "imok",
             "srvr": self._srvr,
@@ -43,28 +48,37 @@ class FourLetterWords:
             "cons": self._cons,
             "crst": self._crst,
             "srst": self._srst,
-            "conf": self._conf,
             "envi": self._envi,
             "dump": self._dump,
             "isro": self._isro,
             "wchs": self._wchs,
             "wchc": self._wchc,
             "wchp": self._wchp,
+            "hash": self._hash,
+            "gtmk": lambda: str(service.trace_mask),
         }
-        self._always = frozenset({"ruok", "isro", "envi"})
+        self._always = frozenset({"ruok", "isro", "envi", "gtmk", "stmk"})
 
-    def answer(self, word: str) -> bytes:
-        """Return the whole answer to ``word``; the connection is closed behind it."""
-        answer = self._answers.get(word)
-        if word not in self._service.config.words_allowed:
-            text = f"{word} is not executed because it is not in the whitelist.\n"
-        elif answer is None:
-            text = f"{word} is not executed because this server does not have it.\n"
-        elif word in self._always or self._service.serving or self._service.read_only:
-            text = answer()
+    def bytes_wanted(self, word: str) -> int:
+        """Return how many bytes of a connection make up ``word`` and what belongs to it."""
+        return WORD_BYTES + (MASK_BYTES if word == "stmk" and self._allows(word) else 0)
+
+    def answer(self, word: str, rest: bytes, reply: Reply) -> None:
+        """Hand the answer to ``word`` to ``reply``; ``rest`` is what came with it."""
+        if not self._allows(word):
+            reply(f"{word} is not executed because it is not in the whitelist.\n".encode())
+        elif word not in self._always and not self._service.serving and not self._service.read_only:
+            reply(NOT_SERVING.encode())
+        elif word in WITH_SIZES:
+            tell = self._dirs if word == "dirs" else self._conf
+            self._service.measure_directories(lambda data, log: reply(tell(data, log).encode()))
+        elif word == "stmk":
+            reply(self._stmk(rest).encode())
         else:
-            text = NOT_SERVING
-        return text.encode()
+            reply(self._answers[word]().encode())
+
+    def _allows(self, word: str) -> bool:
+        return word in self._service.config.words_allowed
 
     # ------------------------------------------------------------------ the server
 
@@ -72,7 +86,7 @@ class FourLetterWords:
         return f"{self._head()}{self._statistics()}"
 
     def _stat(self) -> str:
-        clients = "".join([f"{_brief(connection)})\n" for connection in self._connections()])
+        clients = "".join([f"{brief_text(connection)}\n" for connection in self._connections()])
         return f"{self._head()}Clients:\n{clients}\n{self._statistics()}"
 
     def _head(self) -> str:
@@ -95,10 +109,10 @@ class FourLetterWords:
         if service.mode == "leader":
             sizes = (counters.proposal_bytes_last, counters.proposal_bytes_min, counters.proposal_bytes_max)
             lines.append("Proposal sizes last/min/max: " + "/".join(map(str, sizes)))
-        return _text(lines)
+        return lines_text(lines)
 
     def _mntr(self) -> str:
-        return _text([f"zk_{name}\t{value}" for name, value in self.metrics.rows()])
+        return lines_text([f"zk_{name}\t{value}" for name, value in self.metrics.rows()])
 
     def _isro(self) -> str:
         if self._service.read_only:
@@ -110,18 +124,32 @@ class FourLetterWords:
         self._service.peer.meter.reset()
         return "Server stats reset.\n"
 
-    def _conf(self) -> str:
+    def _dirs(self, data_bytes: int, log_bytes: int) -> str:
+        return f"datadir_size: {data_bytes}\nlogdir_size: {log_bytes}\n"
+
+    def _hash(self) -> str:
+        """List the digests noted every 128 transactions: the same on servers in the same state."""
+        return lines_text([f"{zxid:x}: {digest}" for zxid, digest in self.digests])
+
+    def _stmk(self, rest: bytes) -> str:
+        """Set the trace mask. It selects nothing here: what happens is told by the admin port's stream."""
+        self._service.trace_mask = int.from_bytes(rest[:MASK_BYTES], "big", signed=True)
+        return str(self._service.trace_mask)
+
+    def _conf(self, data_bytes: int, log_bytes: int) -> str:
         config = self._service.config
         lines = [
             f"clientPort={config.client_port or -1}",
             f"secureClientPort={config.secure_client_port or -1}",
             f"dataDir={config.data_dir}/{DATA_DIRECTORY}",
+            f"dataDirSize={data_bytes}",
             f"dataLogDir={config.log_dir}/{DATA_DIRECTORY}",
+            f"dataLogSize={log_bytes}",
             f"tickTime={config.tick_ms}",
             f"maxClientCnxns={config.connections_per_address_max}",
             f"minSessionTimeout={config.timeout_ms_min}",
             f"maxSessionTimeout={config.timeout_ms_max}",
-            "clientPortListenBacklog=-1",
+            f"clientPortListenBacklog={config.listen_backlog}",
             f"serverId={0 if config.standalone else config.sid}",
         ]
         if not config.standalone:
@@ -134,11 +162,11 @@ class FourLetterWords:
                 "membership: ",
                 *config.config_text.splitlines(),
             ]
-        return _text(lines)
+        return lines_text(lines)
 
     def _envi(self) -> str:
         rows = {"zookeeper.version": VERSION, **self._service.config.environment}
-        return _text(["Environment:", *[f"{name}={value}" for name, value in rows.items()]])
+        return lines_text(["Environment:", *[f"{name}={value}" for name, value in rows.items()]])
 
     # ------------------------------------------------------------------ clients
 
@@ -146,14 +174,14 @@ class FourLetterWords:
         return list(self.clients.connections)[:LINES_MAX]
 
     def _cons(self) -> str:
-        return _text([_brief(c) + _details(c) + ")" for c in self._connections()]) + "\n"
+        return lines_text([full_text(connection) for connection in self._connections()]) + "\n"
 
     def _crst(self) -> str:
         self.clients.reset_statistics()
         return "Connection stats reset.\n"
 
     def _dump(self) -> str:
-        """List sessions and ephemerals; deadlines as the milliseconds left, which need no calendar."""
+        """List sessions, ephemerals and connections."""
         tree, local = self._service.tree, self._sessions.local.timeouts
         lines = ["SessionTracker dump:"]
         if self._service.config.local_sessions or self._service.read_only:
@@ -168,20 +196,34 @@ class FourLetterWords:
         for session_id, paths in tree.ephemerals.items():
             lines.append(f"{session_text(session_id)}:")
             lines += [f"\t{path}" for path in paths]
-        lines += ["Connections dump:", f"Connections Sets ({len(self.clients)}):"]
-        lines += [
-            f"\tip: /{each.client_text} sessionId: {session_text(each.session_id)}"
-            for each in self.clients.connections
-        ]
-        return _text(lines)
+        return lines_text([*lines, "Connections dump:", *self._connection_sets()])
+
+    def _connection_sets(self) -> list[str]:
+        """List connections by when they end at the latest, if nothing more comes from them."""
+        by_deadline: dict[int, list[str]] = {}
+        for each in self.clients.connections:
+            text = f"\tip: /{each.client_text} sessionId: {session_text(each.session_id)}"
+            by_deadline.setdefault(self._deadline_ms(each), []).append(text)
+        lines = [f"Connections Sets ({len(by_deadline)})/({len(self.clients)}):"]
+        for deadline_ms in sorted(by_deadline):
+            lines.append(f"{len(by_deadline[deadline_ms])} expire at {date_text(deadline_ms)}:")
+            lines += by_deadline[deadline_ms]
+        return lines
+
+    def _deadline_ms(self, connection: Connection) -> int:
+        if not connection.session_id:
+            return connection.established_ms + SESSIONLESS_CONNECTION_MS
+        left_ms = self._sessions.remaining_ms(connection.session_id)
+        return self._service.clock.wall_ms() + (connection.timeout_ms if left_ms is None else left_ms)
 
     def _session_sets(self, session_ids: Collection[int], known_as: str) -> list[str]:
         left: dict[int, list[int]] = {}
+        now_ms = self._service.clock.wall_ms()
         for session_id in session_ids:
             left.setdefault(self._sessions.remaining_ms(session_id) or 0, []).append(session_id)
         lines = [f"{known_as} Sets ({len(left)})/({len(session_ids)}):"]
         for remaining_ms in sorted(left):
-            lines.append(f"{len(left[remaining_ms])} expire in {remaining_ms} ms:")
+            lines.append(f"{len(left[remaining_ms])} expire at {date_text(now_ms + remaining_ms)}:")
             lines += [f"\t{session_text(session_id)}" for session_id in left[remaining_ms]]
         return lines
 
@@ -198,66 +240,13 @@ class FourLetterWords:
         by_session: dict[str, dict[str, None]] = {}
         for path, _, watcher in self._service.watches.listing():
             by_session.setdefault(session_text(watcher.session_id), {})[path] = None
-        return _tree(by_session)
+        return tree_text(by_session)
 
     def _wchp(self) -> str:
         by_path: dict[str, dict[str, None]] = {}
         for path, _, watcher in self._service.watches.listing():
             by_path.setdefault(path, {})[session_text(watcher.session_id)] = None
-        return _tree(by_path)
-
-
-_LAST_OP: dict[int, str] = {
-    Op.CREATE_SESSION: "SESS",
-    Op.CREATE: "CREA",
-    Op.CREATE2: "CREA",
-    Op.CREATE_TTL: "CREA",
-    Op.CREATE_CONTAINER: "CREA",
-    Op.DELETE: "DELE",
-    Op.DELETE_CONTAINER: "DELE",
-    Op.EXISTS: "EXIS",
-    Op.GET_DATA: "GETD",
-    Op.SET_DATA: "SETD",
-    Op.GET_ACL: "GETA",
-    Op.SET_ACL: "SETA",
-    Op.GET_CHILDREN: "GETC",
-    Op.GET_CHILDREN2: "GETC",
-    Op.SYNC: "SYNC",
-    Op.PING: "PING",
-    Op.CHECK: "CHEC",
-    Op.MULTI: "MULT",
-    Op.MULTI_READ: "MLTR",
-    Op.RECONFIG: "RECO",
-    Op.CHECK_WATCHES: "CHKW",
-    Op.REMOVE_WATCHES: "REMW",
-    Op.SET_WATCHES: "SETW",
-    Op.SET_WATCHES2: "STW2",
-    Op.ADD_WATCH: "ADDW",
-    Op.GET_EPHEMERALS: "GETE",
-    Op.GET_ALL_CHILDREN_NUMBER: "GETACN",
-    Op.WHO_AM_I: "HOMI",
-    Op.CLOSE_SESSION: "CLOS",
-}
-"""``lop`` of ``cons`` (FinalRequestProcessor)."""
-
-
-def _brief(connection: Connection) -> str:
-    counts = f"queued={len(connection.pipeline.waiting)},recved={connection.received},sent={connection.sent}"
-    return f" /{connection.client_text}[1]({counts}"
-
-
-def _details(connection: Connection) -> str:
-    pipeline, latency = connection.pipeline, connection.pipeline.latency
-    if not connection.session_id:
-        return ""
-    cxid = f",lcxid={pipeline.last_cxid:#x}" if pipeline.last_cxid >= 0 else ""
-    return (
-        f",sid={session_text(connection.session_id)},lop={_LAST_OP.get(pipeline.last_op, 'NA')}"
-        f",est={connection.established_ms},to={connection.timeout_ms}{cxid}"
-        f",lzxid={pipeline.last_zxid:#x},lresp={pipeline.last_response_us // 1000},llat={latency.last // 1000}"
-        f",minlat={latency.least // 1000},avglat={int(latency.mean) // 1000}"
-        f",maxlat={latency.greatest // 1000}"
-    )
+        return tree_text(by_path)
 
 
 def _own_ports(config_text: str, sid: int) -> list[str]:
@@ -267,18 +256,3 @@ def _own_ports(config_text: str, sid: int) -> list[str]:
             _, quorum, election, _ = line.partition(";")[0].rsplit(":", 3)
             return [f"electionPort={election}", f"quorumPort={quorum}"]
     return []
-
-
-def _tree(groups: dict[str, dict[str, None]]) -> str:
-    lines: list[str] = []
-    for head, members in groups.items():
-        lines.append(head)
-        lines += [f"\t{member}" for member in members]
-    return _text(lines) + "\n"
-
-
-def _text(lines: list[str]) -> str:
-    left_out = len(lines) - LINES_MAX
-    if left_out > 0:
-        lines = [*lines[:LINES_MAX], f"... and {left_out} more lines"]
-    return "".join([f"{line}\n" for line in lines])
