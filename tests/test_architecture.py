@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-VOCABULARY = ("trace", "zxid", "jute", "paths", "limits", "errors", "ports", "measures")
+VOCABULARY = ("trace", "zxid", "jute", "paths", "limits", "errors", "ports", "measures", "membership")
 ROOMS = (
     "tree",
     "zab",

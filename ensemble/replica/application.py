@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ensemble.errors import CorruptionError, InvariantViolation, PeerProtocolError, WireError
+from ensemble.membership import Membership
 from ensemble.replica.history import History
 from ensemble.replica.read_only import ReadOnlyMode
 from ensemble.replica.reads import access_allows
@@ -53,10 +54,11 @@ def _peer_bytes() -> Iterator[None]:
         raise PeerProtocolError(str(error)) from error
 
 
-def _staggered(snap_count: int, sid: int, voters: tuple[int, ...]) -> int:
+def _staggered(snap_count: int, sid: int, members: Membership) -> int:
     """Spread the snapshots of an ensemble: no two servers take theirs at the same transaction."""
-    place = sorted(voters).index(sid)
-    return snap_count and max(1, snap_count - snap_count * place // (2 * len(voters)))
+    sids = [server.sid for server in members.servers]
+    place = sids.index(sid) if sid in sids else 0
+    return snap_count and max(1, snap_count - snap_count * place // (2 * max(1, len(sids))))
 
 
 def load_tree(store: History, service: Service) -> tuple[Tree, list[int]]:
@@ -97,8 +99,8 @@ class Application:
         self._close_clients = close_clients
         self.read_only = ReadOnlyMode(service, writes.sessions.local, close_clients)
         config = service.config
-        self._snap_count = _staggered(config.snap_count, config.sid, config.voters)
-        self._snap_bytes = _staggered(config.snap_bytes, config.sid, config.voters)
+        self._snap_count = _staggered(config.snap_count, config.sid, service.view.active)
+        self._snap_bytes = _staggered(config.snap_bytes, config.sid, service.view.active)
         self._count_anew()
         self.recent: deque[int] = deque(maxlen=RECENT_TXNS)
         self.serving_since_us = 0
@@ -274,15 +276,24 @@ class Application:
             self._service.counters.propagation.add(max(0, delay_ms))
 
     def _take_over(self, tree: Tree, recent: list[int]) -> None:
-        service, config = self._service, self._service.config
-        if config.config_text:
-            version = config.config_version
-            tree.set_config(config.config_text.encode(), version, service.clock.wall_ms())
+        service = self._service
         service.tree = tree
+        self.write_membership()
         self._writes.restart()
         self._count_anew()
         self.recent.clear()
         self.recent.extend(recent)
+
+    def write_membership(self) -> None:
+        """Let ``/zookeeper/config`` say what is in force; with a server that stands alone it is empty."""
+        service, active = self._service, self._service.view.active
+        if active.servers:
+            service.tree.set_config(service.view.text, active.version, service.clock.wall_ms())
+
+    def membership_in(self, payload: bytes) -> bytes | None:
+        """Return the membership that a transaction puts in force, when it is one that does."""
+        with _peer_bytes():
+            return txns.membership_in(payload)
 
     # ------------------------------------------------------------------ the role
 
@@ -314,7 +325,8 @@ class Application:
         if service.leading:
             service.counters.leader_unavailable.add(waited_us)
         peer = service.peer
-        part = "leading" if service.leading else f"following server {peer.leader}"
+        doing = "observing" if peer.role is ServerState.OBSERVING else "following"
+        part = "leading" if service.leading else f"{doing} server {peer.leader}"
         service.log(f"serving, {part} in epoch {peer.epoch} from {text(service.tree.zxid)} on")
         self._writes.sessions.serve()
         if service.leading:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ensemble import limits
+from ensemble.membership import Membership
 from ensemble.replica.access_config import AccessConfig
 from ensemble.storage.settings import StorageSettings
 
@@ -52,7 +53,8 @@ class ReplicaConfig:
     """The settings of one server; names follow zoo.cfg, with their units."""
 
     sid: int
-    voters: tuple[int, ...]
+    membership: Membership = field(default_factory=Membership)
+    """The ensemble; empty for a server that stands alone."""
     tick_ms: int = 2000
     init_limit_ticks: int = 10
     sync_limit_ticks: int = 5
@@ -76,8 +78,6 @@ class ReplicaConfig:
     znodes: ZnodeConfig = ZnodeConfig()
     access: AccessConfig = field(default_factory=AccessConfig)
     words_allowed: frozenset[str] = WORDS_DEFAULT
-    config_text: str = ""
-    """The membership: ``server.N=...`` lines and ``version=``, as Apache's servers exchange them."""
     client_address: str = ""
     """Where clients reach this server, for people to read."""
     client_port: int = 2181
@@ -93,8 +93,8 @@ class ReplicaConfig:
 
     @property
     def standalone(self) -> bool:
-        """Whether this server is an ensemble of its own."""
-        return len(self.voters) == 1
+        """Whether this server belongs to no ensemble."""
+        return not self.membership.servers
 
     @property
     def local_sessions(self) -> bool:
@@ -110,14 +110,6 @@ class ReplicaConfig:
     def timeout_ms_max(self) -> int:
         """The longest session timeout that is granted."""
         return self.session_timeout_ms_max if self.session_timeout_ms_max > 0 else 20 * self.tick_ms
-
-    @property
-    def config_version(self) -> int:
-        """The version the membership text names (hex, as ``version=``); 0 when it names none."""
-        for line in self.config_text.splitlines():
-            if line.startswith("version="):
-                return int(line[8:], 16)
-        return 0
 
     def negotiate(self, timeout_ms: int) -> int:
         """Return the timeout granted to a client that asks for ``timeout_ms``."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 from ensemble.admin.schema import ServerStatus, SessionStatus, WatchStatus
-from ensemble.errors import PeerProtocolError, WireError
+from ensemble.errors import ConfigError, PeerProtocolError, WireError
 from ensemble.ports import ClientTransport, Clock, Disk, Entropy, Link, Network
 from ensemble.replica.application import Application
 from ensemble.replica.clients import Clients
@@ -72,14 +72,13 @@ class Replica:
         self._network = PacketNetwork(network)
         self.peer = self.service.peer = Peer(
             config.sid,
-            config.voters,
+            self.service.view,
             timing=config,
             clock=clock,
             network=self._network,
             history=self.store,
             app=self.application,
             trace=trace,
-            config_text=config.config_text.encode(),
         )
         self._status = Status(
             self.service, self._writes.sessions, self._clients, self.store, self.application
@@ -124,11 +123,9 @@ class Replica:
     def on_election_message(self, sid: int, payload: bytes) -> None:
         """Take an election message of server ``sid``."""
         try:
-            notification = elections.decode_notification(sid, payload)
-        except WireError as error:
+            self.peer.on_notification(elections.decode_notification(sid, payload))
+        except (WireError, ConfigError) as error:
             self._log(f"an election message of server {sid} is ignored: {error}")
-            return
-        self.peer.on_notification(notification)
 
     def on_election_link(self, sid: int, up: bool) -> None:
         """Note that the election link to ``sid`` came up or went down."""

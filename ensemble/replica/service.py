@@ -18,7 +18,9 @@ from ensemble.tree.operations import Identity
 from ensemble.tree.tree import Outcome, Tree
 from ensemble.tree.txns import Txn
 from ensemble.tree.watches import Watches
+from ensemble.zab.messages import ServerState
 from ensemble.zab.peer import Peer
+from ensemble.zab.view import View
 
 Log = Callable[[str], None]
 MeasureDirectories = Callable[[Callable[[int, int], None]], None]
@@ -86,6 +88,7 @@ class Service:
         "trace",
         "trace_mask",
         "tree",
+        "view",
         "watches",
     )
 
@@ -98,6 +101,7 @@ class Service:
         self.trace = trace
         self.log = log
         self.entropy = entropy
+        self.view = View(config.sid, config.membership)
         self.tree = Tree()
         self.watches: Watches[Client] = Watches()
         self.counters = Counters()
@@ -128,7 +132,9 @@ class Service:
             return "standalone"
         if self.read_only:
             return "read-only"
-        return "leader" if self.leading else "follower"
+        if self.leading:
+            return "leader"
+        return "observer" if self.peer.role is ServerState.OBSERVING else "follower"
 
     def uptime_ms(self) -> int:
         """Return how long this server runs."""

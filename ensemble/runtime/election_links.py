@@ -20,7 +20,7 @@ from typing import cast
 
 from ensemble.errors import WireError
 from ensemble.limits import ELECTION_FRAME_BYTES_MAX
-from ensemble.runtime.config.addresses import ServerAddress
+from ensemble.membership import ServerAddress
 from ensemble.runtime.config.cluster import DEFAULTS, Cluster
 from ensemble.runtime.tasks import watched
 from ensemble.runtime.ways import Listener, Ways

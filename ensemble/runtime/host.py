@@ -14,7 +14,8 @@ from dataclasses import replace
 from typing import Any
 
 from ensemble.admin.schema import FaultCommand, FaultStatus, ServerStatus
-from ensemble.errors import ConfigError, InvariantViolation, StorageError
+from ensemble.errors import InvariantViolation, StorageError
+from ensemble.membership import bracketed
 from ensemble.replica.config import ReplicaConfig
 from ensemble.replica.replica import Replica
 from ensemble.runtime import environment, process_figures
@@ -22,7 +23,6 @@ from ensemble.runtime.client_ports import ClientPorts
 from ensemble.runtime.clients import ClientSocket
 from ensemble.runtime.clock import LoopClock
 from ensemble.runtime.config import directories
-from ensemble.runtime.config.addresses import bracketed
 from ensemble.runtime.config.server import ServerConfig
 from ensemble.runtime.disk import FileDisk
 from ensemble.runtime.lag import LoopLag
@@ -39,11 +39,7 @@ class Server:
     """One server, from its configuration to its last byte."""
 
     def __init__(self, config: ServerConfig, *, log: Log) -> None:
-        """Open the disks; :class:`ConfigError` for an observer, ``StorageError`` for what is on the disks."""
-        if config.me is not None and not config.me.votes:
-            raise ConfigError(
-                f"server.{config.sid} is an observer, which this server cannot be yet; make it a participant"
-            )
+        """Open the disks; ``StorageError`` when what is on them cannot be trusted."""
         self.config = config
         self.log = log
         loop = asyncio.get_running_loop()
@@ -76,7 +72,7 @@ class Server:
         asyncio.get_running_loop().set_exception_handler(self._on_exception)
         self._steps.begin(self.replica.flush)
         if config.me is not None:
-            await self.network.open(config.me, config.servers, self.replica)
+            await self.network.open(config.me, config.membership.servers, self.replica)
         await self._clients.open()
         self._lag.start()
         self._steps.wake()
@@ -185,7 +181,7 @@ def replica_config(config: ServerConfig) -> ReplicaConfig:
     words = frozenset(WORDS) if "*" in config.words_allowed else config.words_allowed
     return ReplicaConfig(
         sid=config.sid,
-        voters=config.voters,
+        membership=config.membership,
         tick_ms=config.tick_ms,
         init_limit_ticks=config.init_limit_ticks,
         sync_limit_ticks=config.sync_limit_ticks,
@@ -202,7 +198,6 @@ def replica_config(config: ServerConfig) -> ReplicaConfig:
         words_allowed=words,
         znodes=config.znodes,
         access=config.access,
-        config_text=config.membership_text,
         client_address=client_address(config),
         client_port=config.client_port,
         secure_client_port=config.tls.secure_port or 0,

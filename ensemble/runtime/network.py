@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from ensemble.admin.schema import FaultStatus
+from ensemble.membership import ServerAddress
 from ensemble.runtime import quorum_links
-from ensemble.runtime.config.addresses import ServerAddress
 from ensemble.runtime.config.cluster import DEFAULTS, Cluster
 from ensemble.runtime.election_links import ElectionLinks
 from ensemble.runtime.quorum_links import QuorumLinks

@@ -87,7 +87,9 @@ def check(config_path: str, arguments: Iterable[str] = ()) -> int:
     console.print(table)
     for warning in config.warnings:
         console.print(f"warning: {warning}", style="yellow")
-    role = "stands alone" if config.me is None else f"is server {config.sid} of {len(config.servers)}"
+    role = (
+        "stands alone" if config.me is None else f"is server {config.sid} of {len(config.membership.servers)}"
+    )
     console.print(f"{config_path} can be used: this server {role}.")
     return 0
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable
 from struct import Struct
 from typing import Protocol, cast
 
+from ensemble.membership import ServerAddress
 from ensemble.ports import Link
-from ensemble.runtime.config.addresses import ServerAddress
 from ensemble.runtime.config.cluster import DEFAULTS, Cluster
 from ensemble.runtime.steps import Steps
 from ensemble.runtime.ways import Listener, Ways

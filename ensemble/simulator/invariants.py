@@ -19,12 +19,13 @@ It reads servers and changes nothing. It does not know clients or faults.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from struct import Struct
 from zlib import adler32
 
 from ensemble.limits import OUTSTANDING_PER_CONNECTION_MAX
+from ensemble.membership import Membership
 from ensemble.simulator.durable import DurableHistory, HoleOnDisk
 from ensemble.simulator.machine import Machine, Process
 from ensemble.wire.packets import PacketDecoder
@@ -46,6 +47,20 @@ class Violation(Exception):
     def __init__(self, invariant: str, what: str) -> None:
         super().__init__(f"{invariant}: {what}")
         self.invariant = invariant
+
+
+def is_quorum(membership: Membership, holders: Collection[int]) -> bool:
+    """Tell whether servers may decide; counted here anew, so that a wrong count below is noticed."""
+    groups = [group for group in membership.groups.values() if sum(map(membership.weight, group))]
+    if not groups:
+        return 2 * len([sid for sid in membership.voters if sid in holders]) > len(membership.voters)
+    won = [
+        group
+        for group in groups
+        if 2 * sum([membership.weight(sid) for sid in group if sid in holders])
+        > sum(map(membership.weight, group))
+    ]
+    return 2 * len(won) > len(groups)
 
 
 @dataclass(slots=True)
@@ -78,13 +93,14 @@ class Monitor:
         self._disks: dict[int, DurableHistory] = {}
         self._watched: dict[int, Watched] = {}
         self._note = note
-        self.quorum = 1
+        self.membership = Membership()
+        """The one in force: whose quorum decides."""
 
     def add(self, machine: Machine) -> None:
         """Watch a machine from now on."""
         self._machines[machine.sid] = machine
         self._disks[machine.sid] = DurableHistory(machine.data_disk, machine.log_disk)
-        self.quorum = len(self._machines) // 2 + 1
+        self.membership = machine.config.membership
 
     @property
     def zxid(self) -> int:
@@ -244,7 +260,7 @@ class Monitor:
             raise Violation("I3", f"server {process.sid} commits {text(zxid)} behind {text(self.zxid)}")
         checksum = adler32(payload)
         holders = [sid for sid in self._machines if self._holds(sid, zxid, checksum)]
-        if len(holders) < self.quorum:
+        if not is_quorum(self.membership, holders):
             raise Violation("I4", f"server {process.sid} commits {text(zxid)}, durable only on {holders}")
         self._positions[zxid] = len(self.committed)
         self.committed.append((zxid, payload))
@@ -275,7 +291,7 @@ class Monitor:
         """I7: a copy that no quorum counted may go (it was proposed when TRUNC was sent), the quorum's may not."""
         self._count("truncated a spare copy of a committed transaction")
         holders = [other for other in self._machines if self._holds(other, zxid, checksum)]
-        if len(holders) < self.quorum:
+        if not is_quorum(self.membership, holders):
             raise Violation(
                 "I7", f"server {sid} removed {text(zxid)}, committed and now only on {holders} ({how})"
             )

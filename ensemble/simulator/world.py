@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
+from ensemble.membership import Membership, ServerAddress
 from ensemble.replica.config import ReplicaConfig
 from ensemble.simulator import checkers, watching
 from ensemble.simulator.clients import Habits, SimulatedClient
@@ -42,6 +43,7 @@ class Plan:
     """What a seed decides before anything happens (swarm testing: each run has its own character)."""
 
     servers: int
+    """How many of them vote."""
     tick_ms: int
     clients: int
     requests: int
@@ -53,6 +55,19 @@ class Plan:
     kinds: tuple[str, ...] = ()
     """The kinds of faults; none named: a few drawn ones."""
     mix: Mix | None = None
+    observers: int = 0
+    grouped: bool = False
+    """Votes are weighed in three groups."""
+
+    def membership(self) -> Membership:
+        """Return the ensemble that the plan begins with: voters, then observers."""
+        voters = tuple(range(1, self.servers + 1))
+        servers = [
+            ServerAddress(sid, f"server{sid}", 2888, 3888, votes=sid in voters, client_port=2181)
+            for sid in range(1, self.servers + self.observers + 1)
+        ]
+        groups = {number: voters[number - 1 :: 3] for number in (1, 2, 3)} if self.grouped else {}
+        return Membership(tuple(servers), 0, groups)
 
     @staticmethod
     def draw(rng: Random) -> Plan:
@@ -121,6 +136,8 @@ class Plan:
             snap_count=rng.choice((3, 10, 30, 30, 1000, 1000)),
             weather=weather,
             habits=habits,
+            observers=rng.choice((0, 0, 0, 1, 2)),
+            grouped=rng.random() < 0.1,
         )
 
 
@@ -209,17 +226,16 @@ class World:
 
     def _build_machines(self) -> None:
         plan, rng = self.plan, self.rng
-        voters = tuple(range(1, plan.servers + 1))
-        for sid in voters:
+        members = plan.membership()
+        for sid in range(1, plan.servers + plan.observers + 1):
             config = ReplicaConfig(
                 sid=sid,
-                voters=voters,
+                membership=members,
                 tick_ms=plan.tick_ms,
                 init_limit_ticks=10,
                 sync_limit_ticks=5,
                 snap_count=plan.snap_count,
                 connections_per_address_max=0,
-                config_text="version=0\n",
             )
             machine = Machine(
                 config,

@@ -119,6 +119,7 @@ class Txn:
 
 
 _HEADER = Struct(">qiqqi")
+_TYPE_OF_RECONFIG = INT.pack(Op.RECONFIG)
 _LONG_AND_INT = Struct(">iq")
 _FLAG_AND_INT = Struct(">?i")
 _DIGEST_BYTES = 12
@@ -139,6 +140,15 @@ def encode(txn: Txn) -> bytes:
 def time_of(payload: bytes) -> int:
     """Return when the transaction was made (milliseconds since 1970), of a payload that has a header."""
     return int.from_bytes(payload[20:28], "big", signed=True)
+
+
+def membership_in(payload: bytes) -> bytes | None:
+    """Return the membership that an encoded transaction puts in force; None for any but a reconfig."""
+    if payload[_HEADER.size - INT.size : _HEADER.size] != _TYPE_OF_RECONFIG:
+        return None
+    record = decode(payload).record
+    assert isinstance(record, SetDataTxn)
+    return record.data
 
 
 def decode(payload: bytes) -> Txn:

@@ -5,6 +5,9 @@ in discovery. Facts: Apache's FastLeaderElection (2.14 of the reference). What d
 candidate with a quorum of votes waits ``FINALIZE_WAIT_MS`` for a better vote only while some voter whose
 link is up has not yet agreed, so a usual election ends as soon as everybody alive was heard.
 
+Who has no vote, an observer or a server that is no member, votes for nobody (Long.MIN in all it says) and asks
+the voters: they answer at once, and it joins whom a quorum of them names.
+
 Does not know what leading or following means.
 """
 
@@ -15,11 +18,13 @@ from collections.abc import Callable, Iterable
 from ensemble.ports import Clock, Timer
 from ensemble.trace import Trace
 from ensemble.zab.messages import Notification, ServerState, Vote
-from ensemble.zab.quorum import Majority
+from ensemble.zab.view import View
 
 FINALIZE_WAIT_MS = 200
 RESEND_MS_MIN = 200
 RESEND_MS_MAX = 3_000
+NOBODY = -(1 << 63)
+"""What a server without a vote says instead of a leader, a zxid and an epoch."""
 
 
 class Election:
@@ -28,26 +33,26 @@ class Election:
     def __init__(
         self,
         sid: int,
-        quorum: Majority,
+        view: View,
         *,
         clock: Clock,
         send: Callable[[int, Notification], None],
         elected: Callable[[Vote], None],
         trace: Trace,
-        config: bytes = b"",
     ) -> None:
         self.sid = sid
         self.round = 0
         self.state = ServerState.LOOKING
         self.vote = Vote(sid, 0, 0)
-        self._quorum = quorum
+        self._view = view
         self._clock = clock
         self._send = send
         self._elected = elected
         self._trace = trace
-        self._config = config
         self._own = self.vote
+        self._zxid = self._epoch = 0
         self._heard: dict[int, Vote] = {}
+        self._answered: dict[int, Notification] = {}
         self._settled: dict[int, Notification] = {}
         self._links_up: set[int] = set()
         self._finalize: Timer | None = None
@@ -60,22 +65,38 @@ class Election:
         """Begin a new round, voting for ourselves with our last logged zxid and our current epoch."""
         self.state = ServerState.LOOKING
         self.round += 1
-        self._own = Vote(self.sid, zxid, epoch)
+        self._zxid, self._epoch = zxid, epoch
+        self._own = self._candidate(zxid, epoch)
         self._heard.clear()
         self._settled.clear()
+        self._answered.clear()
         self._adopt(self._own)
         self._broadcast()
         self._restart_resend()
         self._decide()
 
+    def _candidate(self, zxid: int, epoch: int) -> Vote:
+        """Vote for ourselves, if we may be voted for at all."""
+        if not self._view.votes:
+            return Vote(NOBODY, NOBODY, NOBODY)
+        if not self._view.may_lead(self.sid):
+            return Vote(self.sid, NOBODY, NOBODY)  # a vote without weight: everybody else's is better
+        return Vote(self.sid, zxid, epoch)
+
     def settle(self, state: ServerState) -> None:
-        """End our part: from now on we only tell others what we know."""
+        """End our part: from now on we only tell others what we know; those who have no vote wait for that."""
         self.state = state
         self._stop_timers()
+        self._tell_voteless()
+
+    def appoint(self, vote: Vote) -> None:
+        """Take a leader that was named without an election."""
+        self._adopt(vote)
 
     def confirm(self, epoch: int) -> None:
         """Take over the epoch that discovery established, so that newcomers see one story (ZOOKEEPER-1818)."""
         self.vote = Vote(self.vote.leader, self.vote.zxid, epoch)
+        self._tell_voteless()
 
     def stop(self) -> None:
         """Forget all timers."""
@@ -95,11 +116,12 @@ class Election:
     # ------------------------------------------------------------------ from other servers
 
     def on_notification(self, notification: Notification) -> None:
-        """Count one election message."""
-        if notification.sender not in self._quorum.voters:
-            self._tell(notification.sender)  # an observer asks who leads
-            return
-        if notification.vote.leader not in self._quorum.voters:
+        """Count one election message. ``ConfigError`` when the membership in it is none."""
+        view = self._view
+        if self.state is ServerState.LOOKING and view.hear(notification.config):
+            self.start(self._zxid, self._epoch)
+        if notification.sender not in view.voters or not view.may_lead(notification.vote.leader):
+            self._answer(notification)
             return
         if self.state is not ServerState.LOOKING:
             if notification.state is ServerState.LOOKING:
@@ -108,6 +130,20 @@ class Election:
             self._on_looking(notification)
         else:
             self._on_settled(notification)
+
+    def _answer(self, asked: Notification) -> None:
+        """Tell what we know to a server that looks for a leader and has no say in it.
+
+        Two who look may each think so of the other: the same words are not answered twice between two of our
+        own, or they would answer each other for ever.
+        """
+        if asked.state is not ServerState.LOOKING:
+            return
+        if self.state is ServerState.LOOKING:
+            if self._answered.get(asked.sender) == asked:
+                return
+            self._answered[asked.sender] = asked
+        self._tell(asked.sender)
 
     def _on_looking(self, heard: Notification) -> None:
         if heard.round < self.round:
@@ -152,17 +188,17 @@ class Election:
     def _agree(self, vote: Vote, votes: Iterable[tuple[int, Vote]]) -> bool:
         """Tell whether a quorum of settled servers names this leader; their zxids may differ."""
         key = (vote.leader, vote.epoch)
-        return self._quorum.contains([sid for sid, other in votes if (other.leader, other.epoch) == key])
+        return self._view.quorum.contains([sid for sid, other in votes if (other.leader, other.epoch) == key])
 
     # ------------------------------------------------------------------ deciding
 
     def _decide(self) -> None:
         supporters = [sid for sid, vote in self._heard.items() if vote == self.vote]
         supporters.append(self.sid)
-        if not self._quorum.contains(supporters):
+        if not self._view.quorum.contains(supporters):
             self._cancel_finalize()
             return
-        waiting = self._links_up.intersection(self._quorum.voters).difference(supporters)
+        waiting = self._links_up.intersection(self._view.voters).difference(supporters)
         if not waiting:
             self._finish(self.vote)
         elif self._finalize is None:
@@ -180,7 +216,7 @@ class Election:
     def _adopt(self, vote: Vote) -> None:
         self._cancel_finalize()
         self.vote = vote
-        if self._trace.on:
+        if self._trace.on and vote.leader != NOBODY:
             self._trace.emit(
                 "vote", leader=vote.leader, zxid=str(vote.zxid), epoch=vote.epoch, round=self.round
             )
@@ -188,12 +224,17 @@ class Election:
     # ------------------------------------------------------------------ telling
 
     def _tell(self, sid: int) -> None:
-        self._send(sid, Notification(self.sid, self.state, self.vote, self.round, self._config))
+        self._send(sid, Notification(self.sid, self.state, self.vote, self.round, self._view.text))
 
     def _broadcast(self) -> None:
-        for sid in self._quorum.voters:
+        for sid in self._view.voters:
             if sid != self.sid:
                 self._tell(sid)
+
+    def _tell_voteless(self) -> None:
+        """Tell those who cannot decide and so ask; without it they would hear of it when they ask again."""
+        for sid in sorted(self._links_up.difference(self._view.voters)):
+            self._tell(sid)
 
     def _restart_resend(self) -> None:
         self._resend_ms = RESEND_MS_MIN
@@ -206,6 +247,7 @@ class Election:
 
     def _on_resend(self) -> None:
         self._resend = None
+        self._answered.clear()
         self._broadcast()
         self._resend_ms = min(self._resend_ms * 2, RESEND_MS_MAX)
         self._schedule_resend()

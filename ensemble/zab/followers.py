@@ -6,7 +6,7 @@ Counts nothing and decides nothing; ``leader`` does.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -30,6 +30,8 @@ class Follower:
     link: PeerLink
     heard_us: int
     sid: int | None = None
+    observer: bool = False
+    """It came to observe: it is told what is committed, and counts for nothing."""
     accepted_epoch: int = 0
     history: tuple[int, int] | None = None
     """(current epoch, last zxid), once it acked the epoch."""
@@ -62,6 +64,8 @@ class Followers:
     def __init__(self, leader: int) -> None:
         self._leader = leader
         self._by_link: dict[PeerLink, Follower] = {}
+        self.observed = False
+        """Whether an observer is among those that learn."""
 
     def __iter__(self) -> Iterator[Follower]:
         """Iterate over a copy: learners may be dropped on the way."""
@@ -92,22 +96,60 @@ class Followers:
         """Return those that have said who they are."""
         return [f for f in self._by_link.values() if f.sid is not None]
 
+    def voting(self, which: Callable[[Follower], bool] = lambda _: True) -> list[int]:
+        """Return the servers among them that came to follow, those that ``which`` is true of."""
+        return [f.sid for f in self._by_link.values() if f.sid is not None and not f.observer and which(f)]
+
     def forwarding(self) -> list[Follower]:
         """Return those that get every proposal."""
+        return [f for f in self._by_link.values() if f.synchronizing and not f.observer]
+
+    def learning(self) -> list[Follower]:
+        """Return those that are told of every commit, observers included."""
         return [f for f in self._by_link.values() if f.synchronizing]
+
+    def count_observers(self) -> None:
+        """Look anew whether there are observers."""
+        self.observed = any(f.observer and f.synchronizing for f in self._by_link.values())
 
     def loyal(self) -> list[int]:
         """Return the servers that follow, the leader included."""
-        return [self._leader, *[f.sid for f in self._by_link.values() if f.synced and f.sid is not None]]
+        return [self._leader, *self.voting(lambda f: f.synced)]
 
     def progress(self, own: int) -> dict[int, int]:
         """Return the last zxid each server has acked; ``own`` is the leader's."""
-        acked = {f.sid: f.zxid_acked for f in self._by_link.values() if f.synced and f.sid is not None}
+        acked = {
+            f.sid: f.zxid_acked
+            for f in self._by_link.values()
+            if f.synced and f.sid is not None and not f.observer
+        }
         acked[self._leader] = own
         return acked
 
     def confirmations(self, own: int) -> dict[int, int]:
         """Return the last confirmation round of each server; ``own`` is the leader's."""
-        rounds = {f.sid: f.confirmed for f in self._by_link.values() if f.synced and f.sid is not None}
+        rounds = {
+            f.sid: f.confirmed
+            for f in self._by_link.values()
+            if f.synced and f.sid is not None and not f.observer
+        }
         rounds[self._leader] = own
         return rounds
+
+    def status(self, members: Iterable[int], now_us: int) -> list[dict[str, object]]:
+        """Describe the members and whoever else is here (``admin.schema.PeerStatus``)."""
+        here = {f.sid: f for f in self._by_link.values() if f.sid is not None}
+        rows: list[dict[str, object]] = []
+        for sid in sorted({*members, *here}):
+            follower = here.get(sid)
+            acked = follower.zxid_acked if follower is not None else -1
+            rows.append(
+                {
+                    "sid": sid,
+                    "connected": follower is not None,
+                    "synced": follower is not None and follower.synced,
+                    "zxid_acked": str(acked) if acked >= 0 else None,
+                    "heard_ms_ago": (now_us - follower.heard_us) // 1000 if follower is not None else None,
+                }
+            )
+        return rows

@@ -1,15 +1,16 @@
-"""One term as leader: discovery, synchronization and broadcast, seen from the primary.
+"""One term as leader, seen from the primary: once the epoch is established, the broadcast.
 
-    discovery        a quorum of FOLLOWERINFO names the epoch; LEADERINFO; a quorum of ACKEPOCH proves that
-                     nobody in it has a longer history than ours
-    synchronization  each learner gets DIFF, TRUNC or SNAP, then NEWLEADER; a quorum of its acks commits
-                     our whole history and establishes the epoch
-    broadcast        proposals go to every learner that was synchronized; what a quorum acked is committed
+Proposals go to every learner that was synchronized; what a quorum acked is committed. Observers hear of a
+transaction when it is committed, and are never counted.
 
 Our own acks count like everybody's: only for what our disk holds. Acks belong to a link; those of a link
 that broke are forgotten, since the learner may be truncated when it comes back.
 
-Facts: 2.15 of the reference (Apache's Leader and LearnerHandler). What differs: ``sync`` is answered only
+A proposal that changes the membership, and all that is proposed before it is committed, needs a quorum of the old
+and of the new one. When the new one does not have us among its voters we commit nothing more: the commit names
+the server that is to lead, and our followers go over to it.
+
+Facts: 2.15 and 2.17 of the reference (Apache's Leader and LearnerHandler). What differs: ``sync`` is answered only
 after a quorum confirmed, by answering a ping sent later, that we still lead (ZOOKEEPER-1675).
 """
 
@@ -18,46 +19,43 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from struct import Struct
-from struct import error as StructError
 
 from ensemble.errors import InvariantViolation, PeerProtocolError
+from ensemble.membership import Membership
 from ensemble.ports import Timer
-from ensemble.zab.followers import Follower, Followers, FollowerStep
-from ensemble.zab.messages import PROTOCOL_VERSION, Packet, PacketType
+from ensemble.zab.establishment import TABLE, Establishment
+from ensemble.zab.followers import Follower, FollowerStep
+from ensemble.zab.messages import Packet, PacketType
 from ensemble.zab.phase import Phase
 from ensemble.zab.ports import PeerLink
-from ensemble.zab.synchronization import Synchronization, choose
+from ensemble.zab.quorum import Quorum, rule_of
 from ensemble.zab.syncs import Syncs
 from ensemble.zab.term import Term
-from ensemble.zxid import COUNTER_MAX, counter_of, epoch_of, make, text
+from ensemble.zxid import COUNTER_MAX, counter_of, text
 
-_LEARNER_INFO = Struct(">qiq")
-_EPOCH = Struct(">i")
+_DESIGNATED = Struct(">q")
 _PROPOSAL = int(PacketType.PROPOSAL)
 _COMMIT = int(PacketType.COMMIT)
+_INFORM = int(PacketType.INFORM)
 _COUNTER_RESERVE = 1 << 20
 """A leader hands over this many zxids before its epoch runs out: more than one step can propose."""
 
 
-class Leader(Term):
+class Leader(Establishment):
     """The leader of one epoch, from the election until it loses its quorum."""
 
     def __init__(self, context: Term.Context) -> None:
         super().__init__(context)
-        self.leader = self.sid
-        self.epoch = 0
-        self.zxid_committed = self.app.zxid_applied
-        self._followers = Followers(self.sid)
-        self._decided = False
-        self._proven = False
-        self._zxid_proposed = self.history.zxid_logged
-        self._own_acked = -1
-        self._unsent: list[Packet] = []
-        self._acked = False
-        self._outstanding: deque[tuple[int, bytes]] = deque()
         self._syncs = Syncs()
         self._tick: Timer | None = None
         self._started_us = self.clock.monotonic_us()
+        self._held: deque[tuple[int, Follower, Packet]] = deque()
+        """Revalidations of observers, each with the transaction it waits for."""
+        self._transition: tuple[Quorum, int] | None = None
+        """What was proposed while a membership was pending needs both quorums also when that is in force: the
+        joint rule, and the last of those proposals."""
+        self._successor: int | None = None
+        """Who leads from now on, when the membership in force has no place for us."""
 
     # ------------------------------------------------------------------ life
 
@@ -88,8 +86,11 @@ class Leader(Term):
     def on_closed(self, link: PeerLink) -> None:
         """Forget a learner, and its acks with it."""
         follower = self._followers.remove(link)
-        if follower is not None and self.serving and not self.quorum.contains(self._followers.loyal()):
-            self.give_up("lost the quorum of followers")
+        if follower is None:
+            return
+        self._followers.count_observers()
+        if self.serving and not self.quorum.contains(self._followers.loyal()):
+            self._lose_quorum()
 
     def on_packets(self, link: PeerLink, packets: list[Packet]) -> None:
         """Handle what a learner sent, in order, by the table below."""
@@ -115,6 +116,12 @@ class Leader(Term):
         if follower.zxid_acked > acked:
             self.meter.acked(str(follower.sid), acked, follower.zxid_acked, follower.heard_us)
 
+    def _lose_quorum(self) -> None:
+        if self._successor is not None:
+            self.hand_over(self._successor, "the membership has changed")
+        else:
+            self.give_up("lost the quorum of followers")
+
     def _on_tick(self) -> None:
         """Ping; drop the silent; step down without a quorum of live followers (ZAB's leader lease)."""
         now = self.clock.monotonic_us()
@@ -127,155 +134,10 @@ class Leader(Term):
             if now - follower.heard_us > limit * tick_us:
                 self._followers.drop(follower)
         if self.serving and not self.quorum.contains(self._followers.loyal()):
-            self.give_up("lost the quorum of followers")
+            self._lose_quorum()
             return
         self._ping()
         self._tick = self.clock.call_later(self.timing.tick_ms / 2, self._if_active(self._on_tick))
-
-    # ------------------------------------------------------------------ discovery
-
-    def _on_follower_info(self, follower: Follower, packet: Packet) -> None:
-        try:
-            sid, _version, _config = _LEARNER_INFO.unpack(packet.data or b"")
-        except StructError as error:
-            raise PeerProtocolError(f"FOLLOWERINFO: {error}") from None
-        if sid == self.sid or sid not in self.quorum.voters:
-            raise PeerProtocolError(f"server {sid} is not a follower of this ensemble")
-        for other in self._followers:
-            if other.sid == sid:
-                self._followers.drop(other)  # it came back before we noticed that it was gone
-        follower.sid = sid
-        follower.accepted_epoch = epoch_of(packet.zxid)
-        if self.trace.on:
-            self.trace_packet("received", sid, packet)
-        if self._decided and follower.accepted_epoch > self.epoch:
-            # It promised more to a leader that was never established, so it can join none of a smaller epoch.
-            # Only a quorum makes such a promise, so servers cut off for a while cannot unseat a leader. We take
-            # the promise over, or the next epoch could be too small again.
-            self.history.save_accepted_epoch(follower.accepted_epoch)
-            self.give_up(f"server {sid} has promised epoch {follower.accepted_epoch}, ours is {self.epoch}")
-        elif self._decided:
-            self._offer_epoch(follower)
-        else:
-            self._decide_epoch()
-
-    def _decide_epoch(self) -> None:
-        known = self._followers.known()
-        if self._decided or not self.quorum.contains(
-            [self.sid, *[f.sid for f in known if f.sid is not None]]
-        ):
-            return
-        self._decided = True
-        self.epoch = max([self.history.accepted_epoch, *[f.accepted_epoch for f in known]]) + 1
-        self.history.save_accepted_epoch(self.epoch)
-        for follower in known:
-            self._offer_epoch(follower)
-        self._prove()
-
-    def _offer_epoch(self, follower: Follower) -> None:
-        self._send(
-            follower, Packet(PacketType.LEADERINFO, make(self.epoch, 0), _EPOCH.pack(PROTOCOL_VERSION))
-        )
-
-    def _on_ack_epoch(self, follower: Follower, packet: Packet) -> None:
-        if not self._decided:
-            raise PeerProtocolError("ACKEPOCH before LEADERINFO")
-        try:
-            current: int = _EPOCH.unpack(packet.data or b"")[0]
-        except StructError as error:
-            raise PeerProtocolError(f"ACKEPOCH: {error}") from None
-        ours = (self.history.current_epoch, self.history.zxid_logged)
-        follower.history = (current, packet.zxid)
-        if self._proven:
-            self._synchronize(follower)
-        elif (current, packet.zxid) > ours:
-            self.give_up(f"server {follower.sid} has a longer history: {current}, {text(packet.zxid)}")
-        else:
-            self._prove()
-
-    def _prove(self) -> None:
-        """With a quorum of acked epochs our history is the longest: make it durable, then synchronize."""
-        acked = [f.sid for f in self._followers if f.sid is not None and f.history and f.history[0] >= 0]
-        if not self._proven and self.quorum.contains([self.sid, *acked]):
-            self._proven = True
-            self.set_phase(Phase.SYNCHRONIZATION, f"epoch {self.epoch} accepted by a quorum")
-            self.history.sync(self._if_active(self._on_history_durable))
-
-    def _on_history_durable(self) -> None:
-        self.history.save_current_epoch(self.epoch)
-        self._own_acked = self.history.zxid_durable
-        self.zxid_committed = self._zxid_proposed
-        for follower in self._followers:
-            if follower.history is not None:
-                self._synchronize(follower)
-        self._establish()
-
-    # ------------------------------------------------------------------ synchronization
-
-    def _synchronize(self, follower: Follower) -> None:
-        """Send what a learner lacks, then NEWLEADER; from here on it gets every proposal.
-
-        Proposals go to learners that only *began* to synchronize too, or a joining one would miss a
-        transaction for ever (protocol-spec issue 1).
-        """
-        if self._own_acked < 0 or follower.synchronizing or follower.history is None:
-            return
-        self._send_proposals()  # to those who began before; this one gets them below, with all outstanding
-        plan = choose(self.history, follower.history[1], self.zxid_committed)
-        if self.trace.on:
-            mode, count = plan.mode.name, len(plan.txns)
-            self.trace.emit("sync", peer=follower.sid, mode=mode, zxid=str(plan.zxid), txns=count)
-        syncing = sum([each.synchronizing and not each.synced for each in self._followers])
-        self.meter.synchronizing(syncing + 1, snap=plan.mode is PacketType.SNAP)
-        self._send_plan(follower, plan)
-        for zxid, payload in self._outstanding:
-            self._send(follower, Packet(PacketType.PROPOSAL, zxid, payload))
-        self._send(follower, Packet(PacketType.NEWLEADER, make(self.epoch, 0), self.config))
-        follower.synchronizing = True
-
-    def _send_plan(self, follower: Follower, plan: Synchronization) -> None:
-        snapshot = None
-        if plan.mode is PacketType.SNAP:
-            if self.app.zxid_applied != self.zxid_committed:
-                raise InvariantViolation(
-                    f"applied {text(self.app.zxid_applied)}, committed {text(self.zxid_committed)}"
-                )
-            snapshot = self.app.snapshot()
-        self._send(follower, Packet(plan.mode, plan.zxid, snapshot))
-        for zxid, payload in plan.txns:
-            self._send(follower, Packet(PacketType.PROPOSAL, zxid, payload))
-            self._send(follower, Packet(PacketType.COMMIT, zxid))
-
-    def _on_new_leader_ack(self, follower: Follower, packet: Packet) -> None:
-        if not follower.synchronizing:
-            raise PeerProtocolError(f"ack {text(packet.zxid)} before NEWLEADER")
-        if counter_of(packet.zxid):
-            # Apache's learner acks what came before NEWLEADER from another thread (ZOOKEEPER-4685).
-            self._on_ack(follower, packet)
-            return
-        if packet.zxid != make(self.epoch, 0):
-            raise PeerProtocolError(f"ack {text(packet.zxid)} instead of NEWLEADER's")
-        follower.synced = True
-        if self.serving:
-            self._send(follower, Packet(PacketType.UPTODATE, -1))
-            for commit in follower.commits:
-                self._send(follower, commit)
-            follower.commits.clear()
-            self._acked = True
-        else:
-            self._establish()
-
-    def _establish(self) -> None:
-        if self.serving or self._own_acked < 0 or not self.quorum.contains(self._followers.loyal()):
-            return
-        self.serving = True
-        self._zxid_proposed = make(self.epoch, 0)
-        self.set_phase(Phase.BROADCAST, f"epoch {self.epoch} established")
-        for follower in self._followers:
-            if follower.synced:
-                self._send(follower, Packet(PacketType.UPTODATE, -1))
-        self.established(self.epoch)
-        self.app.on_serving()
 
     # ------------------------------------------------------------------ broadcast
 
@@ -283,8 +145,13 @@ class Leader(Term):
         """Return the zxid of the next proposal."""
         return self._zxid_proposed + 1
 
-    def propose(self, zxid: int, payload: bytes) -> None:
-        """Append one transaction here and send it to every learner; it is committed in its turn."""
+    def propose(self, zxid: int, payload: bytes, membership: Membership | None = None) -> None:
+        """Append one transaction here and send it to every learner; it is committed in its turn.
+
+        ``membership`` is the one that it puts in force.
+        """
+        if membership is not None:
+            self.view.see(membership)
         if zxid != self._zxid_proposed + 1 or not self.serving:
             raise InvariantViolation(f"proposal {text(zxid)} after {text(self._zxid_proposed)}")
         self._zxid_proposed = zxid
@@ -343,35 +210,83 @@ class Leader(Term):
 
     def _advance(self) -> None:
         """Commit, in order, what a quorum has acked; the learners hear of it in one write."""
-        if not self._outstanding or not self.serving:
+        if not self._outstanding or not self.serving or self._successor is not None:
             return
-        reached = self.quorum.reached(self._followers.progress(self._own_acked))
+        reached = self._reached()
+        change = self.view.seen.version if self.view.pending else 0
+        observed = self._followers.observed
         outstanding = self._outstanding
         commits: list[Packet] = []
+        informs: list[Packet] = []
         while outstanding and outstanding[0][0] <= reached:
             zxid, payload = outstanding.popleft()
             self.zxid_committed = zxid
             if self.trace.on and self.trace.wants(zxid):
                 self.trace.emit("committed", zxid=str(zxid))
-            commits.append(Packet(_COMMIT, zxid))
+            if zxid == change:
+                self._activate(zxid, payload, commits, informs)
+            else:
+                commits.append(Packet(_COMMIT, zxid))
+                if observed:
+                    informs.append(Packet(_INFORM, zxid, payload))
             self.app.deliver(zxid, payload)
+            if self._successor is not None:
+                break
         if commits:
             self.meter.committed(self.zxid_committed, len(commits), self.clock.monotonic_us())
-            self._tell_committed(commits)
+            self._tell_committed(commits, informs)
+            self._answer_held()
             self._answer_syncs()
 
-    def _tell_committed(self, commits: list[Packet]) -> None:
+    def _reached(self) -> int:
+        """Return how far a quorum has acked; of what was proposed in a transition, both."""
+        progress = self._followers.progress(self._own_acked)
+        reached = self.view.reached(progress)
+        if self._transition is not None:
+            joint, last = self._transition
+            both = joint.reached(progress)
+            if both >= last:
+                self._transition = None
+            else:
+                reached = min(reached, both)
+        return reached
+
+    def _activate(self, zxid: int, payload: bytes, commits: list[Packet], informs: list[Packet]) -> None:
+        """Put the membership that a transaction carries in force, and name who is to lead it."""
+        designated = self._designated(zxid)
+        commits.append(Packet(PacketType.COMMITANDACTIVATE, zxid, _DESIGNATED.pack(designated)))
+        informs.append(Packet(PacketType.INFORMANDACTIVATE, zxid, _DESIGNATED.pack(designated) + payload))
+        self._transition = (self.view.quorum, self._zxid_proposed)
+        self.view.activate(self.view.seen)
+        if designated != self.sid:
+            self._successor = designated
+
+    def _designated(self, zxid: int) -> int:
+        """Return who is to lead the membership we have seen: we, or the voter that has acked most."""
+        new = self.view.seen
+        if new.votes(self.sid) and self.view.same_place(self.sid):
+            return self.sid
+        acked = self._followers.progress(self._own_acked)
+        candidates = [sid for sid in new.voters if sid != self.sid and acked.get(sid, -1) >= zxid]
+        return max(candidates, key=lambda sid: (new.weight(sid) > 0, acked[sid], sid))
+
+    def _tell_committed(self, commits: list[Packet], informs: list[Packet]) -> None:
         """Send commits to every learner; those that have not acked NEWLEADER hear of them when they have.
 
         Apache 3.8's learner fails on a commit in between, and under load never comes in (ZOOKEEPER-4394).
         """
         synced: list[Follower] = []
-        for follower in self._followers.forwarding():
-            if follower.synced:
-                synced.append(follower)
+        observers: list[Follower] = []
+        for follower in self._followers.learning():
+            if not follower.synced:
+                follower.commits += informs if follower.observer else commits
+            elif follower.observer:
+                observers.append(follower)
             else:
-                follower.commits += commits
+                synced.append(follower)
         self._broadcast(commits, synced)
+        if observers:
+            self._broadcast(informs, observers)
 
     # ------------------------------------------------------------------ pings and syncs
 
@@ -416,10 +331,25 @@ class Leader(Term):
 
     def _on_revalidate(self, follower: Follower, packet: Packet) -> None:
         self._check_established(follower)
+        # The learner is to know all that was asked for before it has the session.
+        if follower.observer and self._outstanding:
+            self._held.append((self._zxid_proposed, follower, packet))
+            return
+        self._send_proposals()
+        self._answer_revalidate(follower, packet)
+
+    def _answer_revalidate(self, follower: Follower, packet: Packet) -> None:
         if follower.sid is not None:
-            self._send_proposals()  # the learner is to know all that was asked for before it has the session
             answer = self.app.on_revalidate(follower.sid, packet.data or b"")
             self._send(follower, Packet(PacketType.REVALIDATE, packet.zxid, answer))
+
+    def _answer_held(self) -> None:
+        """Answer the revalidations of observers that have heard of all that was asked for before."""
+        held = self._held
+        while held and held[0][0] <= self.zxid_committed:
+            _, follower, packet = held.popleft()
+            if self._followers.at(follower.link) is follower:
+                self._answer_revalidate(follower, packet)
 
     def _check_established(self, follower: Follower) -> None:
         if not self.serving:
@@ -436,30 +366,14 @@ class Leader(Term):
         return len(self._syncs)
 
     def peer_status(self) -> list[dict[str, object]]:
-        """Describe every other voter as this leader sees it."""
-        now = self.clock.monotonic_us()
-        rows: list[dict[str, object]] = []
-        for sid in self.quorum.voters:
-            if sid == self.sid:
-                continue
-            follower = self._followers.of(sid)
-            rows.append(
-                {
-                    "sid": sid,
-                    "connected": follower is not None,
-                    "synced": follower is not None and follower.synced,
-                    "zxid_acked": str(follower.zxid_acked) if follower and follower.zxid_acked >= 0 else None,
-                    "heard_ms_ago": (now - follower.heard_us) // 1000 if follower else None,
-                }
-            )
-        return rows
+        """Describe every other server as this leader sees it."""
+        return self._followers.status(self.view.others, self.clock.monotonic_us())
+
+    def synced_quorum_of(self, membership: Membership) -> bool:
+        """Tell whether a quorum of a membership follows us."""
+        return rule_of(membership).contains(self._followers.loyal())
 
     # ------------------------------------------------------------------ sending
-
-    def _send(self, follower: Follower, packet: Packet) -> None:
-        if self.trace.on and follower.sid is not None:
-            self.trace_packet("sent", follower.sid, packet)
-        follower.link.send(packet)
 
     def _broadcast(self, packets: list[Packet], followers: list[Follower]) -> None:
         if self.trace.on:
@@ -478,10 +392,5 @@ _BROADCAST: dict[int, _Handler] = {
     PacketType.REQUEST: Leader._on_request,
     PacketType.REVALIDATE: Leader._on_revalidate,
 }
-_TABLE: dict[FollowerStep, dict[int, _Handler]] = {
-    FollowerStep.CONNECTED: {PacketType.FOLLOWERINFO: Leader._on_follower_info},
-    FollowerStep.DISCOVERY: {PacketType.ACKEPOCH: Leader._on_ack_epoch},
-    FollowerStep.SYNCHRONIZATION: {PacketType.ACK: Leader._on_new_leader_ack},
-    FollowerStep.BROADCAST: _BROADCAST,
-}
+_TABLE: dict[FollowerStep, dict[int, Callable[..., None]]] = {**TABLE, FollowerStep.BROADCAST: _BROADCAST}
 """What a learner may say in which step; every pair that is not here breaks its link (ZOOKEEPER-4394)."""

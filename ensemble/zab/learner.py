@@ -1,4 +1,4 @@
-"""One term as a follower: discovery, synchronization and broadcast, seen from the learner.
+"""One term as a follower or an observer: discovery, synchronization and broadcast, seen from the learner.
 
     CONNECTING --link--> DISCOVERY --LEADERINFO--> OFFERED --DIFF|TRUNC|SNAP--> SYNCING
         --NEWLEADER--> SYNCED --UPTODATE--> BROADCAST
@@ -7,7 +7,13 @@ Order is durability: history durable, then currentEpoch durable, then the ack (Z
 Proposals are appended as they come, and every ack leaves in the order of the log, the NEWLEADER ack
 included (ZOOKEEPER-4685). What the leader says in a step that does not expect it breaks the link.
 
-Facts: 2.15 of the reference (Apache's Learner and Follower).
+An observer is told of a transaction when it is committed (INFORM), and acks none. A server that is no member of
+the ensemble, because it is about to join or was removed, follows like a voter; its acks count for nothing.
+
+A membership is noted when it is proposed and put in force when it is committed. When it gives this server another
+role, or the ensemble another leader, the term is over, and the next one begins without an election.
+
+Facts: 2.15 and 2.17 of the reference (Apache's Learner, Follower and Observer).
 """
 
 from __future__ import annotations
@@ -17,7 +23,8 @@ from collections.abc import Callable
 from enum import Enum
 from struct import Struct
 
-from ensemble.errors import InvariantViolation, PeerProtocolError
+from ensemble.errors import ConfigError, InvariantViolation, PeerProtocolError
+from ensemble.membership import Membership, parse
 from ensemble.ports import Timer
 from ensemble.zab.messages import PROTOCOL_VERSION, Packet, PacketType
 from ensemble.zab.phase import Phase
@@ -30,6 +37,7 @@ DIAL_DELAYS_MS = (25, 50, 100, 200, 400)
 
 _LEARNER_INFO = Struct(">qiq")
 _EPOCH = Struct(">i")
+_DESIGNATED = Struct(">q")
 _ACK = int(PacketType.ACK)
 _NOT_AGAIN = -1
 """ACKEPOCH's epoch when this server had already promised the epoch: it does not count for the quorum."""
@@ -47,14 +55,18 @@ class Step(Enum):
 
 
 class Learner(Term):
-    """A follower of one leader, from the election until the link breaks."""
+    """A follower or an observer of one leader, from the election until the link breaks."""
 
     def __init__(self, context: Term.Context, leader: int) -> None:
         super().__init__(context)
         self.leader = leader
         self.epoch = 0
         self.step = Step.CONNECTING
+        self.observes = self.view.observes
         self.zxid_committed = self.app.zxid_applied
+        self._changeable = self.view.changeable
+        self._offered: Membership | None = None
+        """The membership of NEWLEADER, in force with the epoch."""
         self._link: PeerLink | None = None
         self._attempts = 0
         self._uncuttable = False
@@ -102,8 +114,9 @@ class Learner(Term):
             return
         self._link = link
         self.step = Step.DISCOVERY
-        info = _LEARNER_INFO.pack(self.sid, PROTOCOL_VERSION, 0)
-        self._send(Packet(PacketType.FOLLOWERINFO, make(self.history.accepted_epoch, 0), info))
+        info = _LEARNER_INFO.pack(self.sid, PROTOCOL_VERSION, self.view.active.version)
+        kind = PacketType.OBSERVERINFO if self.observes else PacketType.FOLLOWERINFO
+        self._send(Packet(kind, make(self.history.accepted_epoch, 0), info))
 
     def _dial(self) -> None:
         self._redial = None
@@ -223,6 +236,9 @@ class Learner(Term):
     def _on_new_leader(self, packet: Packet) -> None:
         if packet.zxid != make(self.epoch, 0):
             raise PeerProtocolError(f"NEWLEADER {text(packet.zxid)} in epoch {self.epoch}")
+        if self._changeable and packet.data:
+            self._offered = _membership(packet.data)
+            self.view.see(self._offered)
         self.step = Step.SYNCED
         self._zxid_synced = self.history.zxid_logged
         self.history.sync(self._if_active(self._on_history_durable))
@@ -241,6 +257,9 @@ class Learner(Term):
         self._ack_durable()
 
     def _on_up_to_date(self, packet: Packet) -> None:
+        if self._offered is not None and self.view.activate(self._offered) and not self._keeps_place():
+            self.give_up("the membership has changed")
+            return
         self._deliver_tail()
         self.step = Step.BROADCAST
         self.serving = True
@@ -267,6 +286,8 @@ class Learner(Term):
                 f"proposal {text(packet.zxid)} does not follow {text(self.history.zxid_logged)}"
             )
         payload = packet.data or b""
+        if self._changeable:
+            self._see(payload)
         try:
             self.history.append(packet.zxid, payload)
         except InvariantViolation as error:
@@ -284,6 +305,56 @@ class Learner(Term):
         self.zxid_committed = packet.zxid
         self.meter.commits_received += 1
         self.app.deliver(*pending.popleft())
+
+    def _on_inform(self, packet: Packet) -> None:
+        """Observer: a transaction is committed."""
+        if packet.zxid <= self.history.zxid_logged and self.step is not Step.BROADCAST:
+            return  # it came in the synchronization already
+        self._append(packet)
+        self.zxid_committed = packet.zxid
+        if self.step is Step.BROADCAST:
+            self.app.deliver(*self._pending.popleft())
+
+    # ------------------------------------------------------------------ the membership
+
+    def _see(self, payload: bytes) -> None:
+        """Note the membership that a proposal carries, before the proposal is logged."""
+        data = self.app.membership_in(payload)
+        if data is not None:
+            self.view.see(_membership(data))
+
+    def _on_commit_and_activate(self, packet: Packet) -> None:
+        payload = self._pending[0][1] if self._pending else b""
+        self._activate(packet.zxid, payload, packet.data or b"", lambda: self._on_commit(packet))
+
+    def _on_sync_commit_and_activate(self, packet: Packet) -> None:
+        """What it puts in force is in force by the membership of NEWLEADER."""
+        self._on_sync_commit(packet)
+
+    def _on_inform_and_activate(self, packet: Packet) -> None:
+        data = packet.data or b""
+        inform = Packet(PacketType.INFORM, packet.zxid, data[_DESIGNATED.size :])
+        if self.step is not Step.BROADCAST:
+            self._on_inform(inform)
+            return
+        self._activate(packet.zxid, inform.data or b"", data, lambda: self._on_inform(inform))
+
+    def _activate(self, zxid: int, payload: bytes, data: bytes, commit: Callable[[], None]) -> None:
+        """Put a committed membership in force, apply its transaction, and take the place it gives us."""
+        membership = self.app.membership_in(payload)
+        if membership is None or len(data) < _DESIGNATED.size:
+            raise PeerProtocolError(f"{text(zxid)} puts a membership in force and holds none")
+        leader: int = _DESIGNATED.unpack_from(data)[0]
+        changed = self.view.activate(_membership(membership))
+        commit()
+        if changed and (leader != self.leader or self.observes != self.view.observes):
+            self.hand_over(leader, "the membership has changed")
+
+    def _keeps_place(self) -> bool:
+        """Tell whether role and leader are the same in the membership in force."""
+        return self.observes == self.view.observes and self.view.active.votes(self.leader)
+
+    # ------------------------------------------------------------------ what passes by
 
     def _on_ping(self, packet: Packet) -> None:
         self._send(Packet(PacketType.PING, packet.zxid, self.app.touches()))
@@ -305,6 +376,9 @@ class Learner(Term):
             self.sync_history(self._ack_durable)
 
     def _ack_durable(self) -> None:
+        if self.observes:
+            self._unacked.clear()
+            return
         if not self._acked_new_leader:
             return  # no ack overtakes that of NEWLEADER (ZOOKEEPER-4685)
         durable = self.history.zxid_durable
@@ -354,11 +428,21 @@ class Learner(Term):
         self._link.send(packet)
 
 
+def _membership(text: bytes) -> Membership:
+    try:
+        return parse(text.decode(errors="replace"))
+    except ConfigError as error:
+        raise PeerProtocolError(f"a membership that is none: {error}") from error
+
+
 _Handler = Callable[[Learner, Packet], None]
 
 _BROADCAST: dict[int, _Handler] = {
     PacketType.PROPOSAL: Learner._append,
     PacketType.COMMIT: Learner._on_commit,
+    PacketType.COMMITANDACTIVATE: Learner._on_commit_and_activate,
+    PacketType.INFORM: Learner._on_inform,
+    PacketType.INFORMANDACTIVATE: Learner._on_inform_and_activate,
     PacketType.PING: Learner._on_ping,
     PacketType.REVALIDATE: Learner._on_revalidate,
     PacketType.SYNC: Learner._on_sync,
@@ -374,12 +458,18 @@ _TABLE: dict[Step, dict[int, _Handler]] = {
     Step.SYNCING: {
         PacketType.PROPOSAL: Learner._on_sync_proposal,
         PacketType.COMMIT: Learner._on_sync_commit,
+        PacketType.COMMITANDACTIVATE: Learner._on_sync_commit_and_activate,
+        PacketType.INFORM: Learner._on_inform,
+        PacketType.INFORMANDACTIVATE: Learner._on_inform_and_activate,
         PacketType.NEWLEADER: Learner._on_new_leader,
         PacketType.PING: Learner._ignore,
     },
     Step.SYNCED: {
         PacketType.PROPOSAL: Learner._append,
         PacketType.COMMIT: Learner._on_sync_commit,
+        PacketType.COMMITANDACTIVATE: Learner._on_sync_commit_and_activate,
+        PacketType.INFORM: Learner._on_inform,
+        PacketType.INFORMANDACTIVATE: Learner._on_inform_and_activate,
         PacketType.UPTODATE: Learner._on_up_to_date,
         PacketType.PING: Learner._ignore,
     },

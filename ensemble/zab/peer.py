@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 
 from ensemble.errors import InvariantViolation, PeerProtocolError
+from ensemble.membership import Membership
 from ensemble.ports import Clock
 from ensemble.trace import Trace
 from ensemble.zab.election import Election
@@ -19,8 +19,8 @@ from ensemble.zab.messages import Notification, Packet, ServerState, Vote
 from ensemble.zab.meter import Meter
 from ensemble.zab.phase import Phase
 from ensemble.zab.ports import Application, History, PeerLink, PeerNetwork, Timing
-from ensemble.zab.quorum import Majority
 from ensemble.zab.term import Term
+from ensemble.zab.view import View
 
 __all__ = ["Peer", "Phase"]
 
@@ -29,12 +29,12 @@ EARLY_PACKETS_MAX = 16
 
 
 class Peer:
-    """One voter of an ensemble."""
+    """One server of an ensemble, whether it votes or not."""
 
     def __init__(
         self,
         sid: int,
-        voters: Sequence[int],
+        view: View,
         *,
         timing: Timing,
         clock: Clock,
@@ -42,14 +42,13 @@ class Peer:
         history: History,
         app: Application,
         trace: Trace,
-        config_text: bytes = b"",
     ) -> None:
         self.sid = sid
         self.role = ServerState.LOOKING
         self.phase = Phase.ELECTION
         self.phase_since_us = clock.monotonic_us()
         self.meter = Meter()
-        self.quorum = Majority(voters)
+        self.view = view
         self._clock = clock
         self._history = history
         self._app = app
@@ -59,7 +58,7 @@ class Peer:
         self._stopped = True
         self._context = Term.Context(
             sid=sid,
-            quorum=self.quorum,
+            view=view,
             timing=timing,
             clock=clock,
             network=network,
@@ -67,19 +66,18 @@ class Peer:
             app=app,
             trace=trace,
             meter=self.meter,
-            config=config_text,
             give_up=self._look,
+            hand_over=self._go_over,
             set_phase=self._set_phase,
             established=self._on_established,
         )
         self.election = Election(
             sid,
-            self.quorum,
+            view,
             clock=clock,
             send=network.notify,
             elected=self._on_elected,
             trace=trace,
-            config=config_text,
         )
 
     # ------------------------------------------------------------------ state
@@ -152,6 +150,16 @@ class Peer:
         self._app.on_looking(why)
         self.election.start(self._history.zxid_logged, self._history.current_epoch)
 
+    def _go_over(self, leader: int, why: str) -> None:
+        """Begin a term under a leader that was named to us: a change of the membership costs no election."""
+        if self._stopped:
+            return
+        self._end_term()
+        self._app.on_looking(why)
+        vote = Vote(leader, self._history.zxid_logged, self._history.current_epoch)
+        self.election.appoint(vote)
+        self._on_elected(vote)
+
     def _end_term(self) -> None:
         if self._term is not None:
             term, self._term = self._term, None
@@ -168,7 +176,7 @@ class Peer:
             leader.start()
             self._hand_over_early(leader)
         else:
-            self.role = ServerState.FOLLOWING
+            self.role = ServerState.OBSERVING if self.view.observes else ServerState.FOLLOWING
             self._term = Learner(context, vote.leader)
             self.election.settle(self.role)
             self._close_early()
@@ -213,8 +221,8 @@ class Peer:
         """A server connected to our quorum port: a learner, if we lead or are about to."""
         if isinstance(self._term, Leader):
             self._term.on_accepted(link)
-        elif self._term is None and not self._stopped:
-            self._early[link] = []
+        elif not self._stopped and (self._term is None or self.view.pending):
+            self._early[link] = []  # with a change pending we may be named leader, and not know it yet
         else:
             link.close()
 
@@ -288,9 +296,13 @@ class Peer:
         """Leader: the zxid of the next proposal."""
         return self._leading().next_zxid()
 
-    def propose(self, zxid: int, payload: bytes) -> None:
-        """Leader: propose a transaction under ``next_zxid()``."""
-        self._leading().propose(zxid, payload)
+    def propose(self, zxid: int, payload: bytes, membership: Membership | None = None) -> None:
+        """Leader: propose a transaction under ``next_zxid()``, and the membership it puts in force."""
+        self._leading().propose(zxid, payload, membership)
+
+    def synced_quorum_of(self, membership: Membership) -> bool:
+        """Leader: tell whether a quorum of ``membership`` follows."""
+        return self._leading().synced_quorum_of(membership)
 
     def sync(self, learner: int | None = None) -> None:
         """Leader: report a sync, to ``app.on_synced`` or to ``learner`` by SYNC, in its turn.

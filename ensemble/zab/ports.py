@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from ensemble.membership import Membership
 from ensemble.zab.messages import Notification, Packet
 
 
@@ -96,6 +97,19 @@ class History(Protocol):
         """Durable on return."""
 
 
+class Memberships(Protocol):
+    """Where memberships are kept over a restart, and who is to know of a new one."""
+
+    def save_seen(self, membership: Membership) -> None:
+        """Keep the last membership proposed; durable on return."""
+
+    def save_active(self, membership: Membership) -> None:
+        """Keep the membership in force, and forget an older proposed one; durable on return."""
+
+    def activated(self, membership: Membership) -> None:
+        """A membership is in force: links, ports and ``/zookeeper/config`` follow it."""
+
+
 class Application(Protocol):
     """The state machine behind the agreement, and the clients' traffic that passes by it.
 
@@ -109,6 +123,9 @@ class Application(Protocol):
 
     def deliver(self, zxid: int, payload: bytes) -> None:
         """Apply one committed transaction; called once for each, in order."""
+
+    def membership_in(self, payload: bytes) -> bytes | None:
+        """Return the text of the membership that a transaction puts in force, when it is one that does."""
 
     def snapshot(self) -> bytes:
         """Serialize the state at ``zxid_applied``."""

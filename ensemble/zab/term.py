@@ -15,10 +15,20 @@ from ensemble.zab.messages import Packet, PacketType
 from ensemble.zab.meter import Meter
 from ensemble.zab.phase import Phase
 from ensemble.zab.ports import Application, History, PeerNetwork, Timing
-from ensemble.zab.quorum import Majority
+from ensemble.zab.quorum import Quorum
+from ensemble.zab.view import View
 from ensemble.zxid import epoch_of, make
 
-_PROPOSAL_TYPES = frozenset({PacketType.PROPOSAL, PacketType.ACK, PacketType.COMMIT, PacketType.INFORM})
+_PROPOSAL_TYPES = frozenset(
+    {
+        PacketType.PROPOSAL,
+        PacketType.ACK,
+        PacketType.COMMIT,
+        PacketType.COMMITANDACTIVATE,
+        PacketType.INFORM,
+        PacketType.INFORMANDACTIVATE,
+    }
+)
 _WITHOUT_ZXID = frozenset({PacketType.REQUEST, PacketType.REVALIDATE, PacketType.SYNC, PacketType.UPTODATE})
 
 
@@ -30,7 +40,7 @@ class Term:
         """Everything a term works with; the peer makes one and keeps it."""
 
         sid: int
-        quorum: Majority
+        view: View
         timing: Timing
         clock: Clock
         network: PeerNetwork
@@ -38,16 +48,17 @@ class Term:
         app: Application
         trace: Trace
         meter: Meter
-        config: bytes
         give_up: Callable[[str], None]
         """End the term and look for a leader again; says why."""
+        hand_over: Callable[[int, str], None]
+        """End the term and begin another one under the server named, without an election; says why."""
         set_phase: Callable[[Phase, str], None]
         established: Callable[[int], None]
         """The epoch has a quorum behind it."""
 
     def __init__(self, context: Context) -> None:
         self.sid = context.sid
-        self.quorum = context.quorum
+        self.view = context.view
         self.timing = context.timing
         self.clock = context.clock
         self.network = context.network
@@ -55,13 +66,18 @@ class Term:
         self.app = context.app
         self.trace = context.trace
         self.meter = context.meter
-        self.config = context.config
         self.give_up = context.give_up
+        self.hand_over = context.hand_over
         self.set_phase = context.set_phase
         self.established = context.established
         self.active = True
         self._traced_to = 0
         self.serving = False
+
+    @property
+    def quorum(self) -> Quorum:
+        """Who may decide now."""
+        return self.view.quorum
 
     def close(self) -> None:
         """End the term."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 
 from ensemble.limits import SESSIONLESS_CONNECTION_MS
+from ensemble.membership import ServerAddress
 from ensemble.replica.clients import Clients
 from ensemble.replica.config import VERSION
 from ensemble.replica.connection import Connection
@@ -157,10 +158,10 @@ class FourLetterWords:
                 f"initLimit={config.init_limit_ticks}",
                 f"syncLimit={config.sync_limit_ticks}",
                 "electionAlg=3",
-                *_own_ports(config.config_text, config.sid),
-                "peerType=0",
+                *_own_ports(self._service.view.active.server(config.sid)),
+                f"peerType={int(self._service.view.observes)}",
                 "membership: ",
-                *config.config_text.splitlines(),
+                *self._service.view.active.text().splitlines(),
             ]
         return lines_text(lines)
 
@@ -249,10 +250,8 @@ class FourLetterWords:
         return tree_text(by_path)
 
 
-def _own_ports(config_text: str, sid: int) -> list[str]:
-    """Take this server's ports out of its line of the membership: ``server.N=host:quorum:election:role;…``."""
-    for line in config_text.splitlines():
-        if line.startswith(f"server.{sid}="):
-            _, quorum, election, _ = line.partition(";")[0].rsplit(":", 3)
-            return [f"electionPort={election}", f"quorumPort={quorum}"]
-    return []
+def _own_ports(me: ServerAddress | None) -> list[str]:
+    """Name this server's ports, unless it is no member (any more)."""
+    if me is None:
+        return []
+    return [f"electionPort={me.election_port}", f"quorumPort={me.quorum_port}"]

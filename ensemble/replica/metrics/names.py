@@ -8,6 +8,8 @@ that are this server's own.
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum
+from typing import cast
 
 from ensemble.measures import Summary
 from ensemble.replica.application import Application
@@ -42,8 +44,24 @@ def peer_state(service: Service) -> str | None:
     """Return role and phase, as ``mntr`` names them; None for a server that stands alone."""
     if service.config.standalone or service.read_only:
         return None
-    role = "leading" if service.leading else "following"
+    role = {"leader": "leading", "observer": "observing"}.get(service.mode, "following")
     return f"{role} - {service.peer.phase.value}"
+
+
+class Standing(Enum):
+    """What a learner is by the membership in force."""
+
+    VOTER = "voter"
+    OBSERVER = "observer"
+    NEITHER = "neither"
+
+
+def synced(service: Service, standing: Standing) -> list[int]:
+    """Leader: return the synchronized learners that are one thing or the other."""
+    active = service.view.active
+    of = dict.fromkeys(active.voters, Standing.VOTER) | dict.fromkeys(active.observers, Standing.OBSERVER)
+    sids = [cast("int", row["sid"]) for row in service.peer.peers() if row["synced"]]
+    return [sid for sid in sids if of.get(sid, Standing.NEITHER) is standing]
 
 
 def registry_of(service: Service, clients: Clients, application: Application) -> Registry:
@@ -67,8 +85,8 @@ def _gauges(registry: Registry, service: Service, clients: Clients, application:
     def leads() -> bool:
         return service.leading and not service.config.standalone
 
-    def peers(key: str) -> int:
-        return sum([bool(row[key]) for row in service.peer.peers()])
+    def learners() -> int:
+        return len([row for row in service.peer.peers() if row["connected"]])
 
     def from_here() -> int:
         return sum([each.address[0].startswith(LOOPBACK) for each in clients.connections])
@@ -87,10 +105,10 @@ def _gauges(registry: Registry, service: Service, clients: Clients, application:
     gauge("packets_received", lambda: counters.received)
     gauge("max_proposal_size", lambda: counters.proposal_bytes_max, leads)
     gauge("max_client_response_size", lambda: counters.response_bytes_max)
-    gauge("synced_followers", lambda: peers("synced"), leads)
+    gauge("synced_followers", lambda: len(synced(service, Standing.VOTER)), leads)
     gauge("watch_count", lambda: service.watches.count)
-    gauge("synced_non_voting_followers", lambda: 0, leads)
-    gauge("synced_observers", lambda: 0, leads)
+    gauge("synced_non_voting_followers", lambda: len(synced(service, Standing.NEITHER)), leads)
+    gauge("synced_observers", lambda: len(synced(service, Standing.OBSERVER)), leads)
     gauge("auth_failed_count", lambda: counters.auth_failures)
     gauge("min_latency", lambda: request_latency(counters).least // US_PER_MS)
     gauge("approximate_data_size", lambda: service.tree.data_bytes)
@@ -104,10 +122,10 @@ def _gauges(registry: Registry, service: Service, clients: Clients, application:
     gauge("local_sessions", lambda: len(service.local_sessions))
     gauge("uptime", service.uptime_ms)
     gauge("max_latency", lambda: request_latency(counters).greatest // US_PER_MS)
-    gauge("learners", lambda: peers("connected"), leads)
+    gauge("learners", learners, leads)
     gauge("min_client_response_size", lambda: counters.response_bytes_min)
     gauge("non_mtls_local_conn_count", from_here)
-    gauge("quorum_size", lambda: len(service.config.voters), leads)
+    gauge("quorum_size", lambda: len(service.view.active.voters), leads)
 
 
 def _quotas(registry: Registry, service: Service) -> None:

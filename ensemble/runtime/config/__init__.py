@@ -4,12 +4,12 @@
     sources     the files and the command line, one over the other
     keys        every key there is, by what it does here
     values      a value as a number, a flag, a directory, or one sentence that says what is wrong with it
-    addresses   ``server.N`` lines
     tls         secure ports: ``secureClientPort``, ``sslQuorum``, ``ssl.*``, ``ssl.quorum.*``
     znodes      the kinds of znodes there may be
     files       the log and the snapshots
     cluster     how servers and clients reach each other
     directories what lies in the data directories: are they this server's?
+    members     who belongs to the ensemble, and which of them this server is
     server      all of it: ``load(path)`` returns a ``ServerConfig``
     access      who clients may be and must be
     report      what is in force, and where each value is from, for people

@@ -64,7 +64,7 @@ USED = _names(
     datadir.autocreate db.autocreate leaderServes electionPortBindRetry tcpKeepAlive clientTcpKeepAlive
     """
 ) | {f"{prefix}{name}" for prefix in ("ssl.", "ssl.quorum.") for name in _TLS}
-USED_PREFIXES = ("server.", "authProvider.", "superUser.")
+USED_PREFIXES = ("server.", "group.", "weight.", "authProvider.", "superUser.")
 
 IRRELEVANT = _names(
     """
@@ -107,8 +107,6 @@ WITHOUT = _names(
     """
 )
 WITHOUT_PREFIXES = (
-    "group.",
-    "weight.",
     "connection_throttle_",
     "metricsProvider.",
     "multiAddress.",
@@ -134,8 +132,8 @@ REFUSED = {
 }
 """Protections that must not silently be missing: switched on, they stop the start."""
 
-OTHER_QUORUMS = ("group.", "weight.", "oraclePath")
-"""Rules for what a quorum is other than a majority: to ignore them would be to break agreement."""
+ORACLE = "oraclePath"
+"""A file that decides between two servers: to ignore it would be to break agreement."""
 
 
 def effect_of(key: str) -> Effect:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from ensemble.errors import ConfigError
 from ensemble.limits import CONNECTIONS_PER_ADDRESS_MAX, FRAME_BYTES_MAX, SNAP_COUNT_TXNS
+from ensemble.membership import Membership, ServerAddress
 from ensemble.replica.access_config import AccessConfig
 from ensemble.replica.config import WORDS_DEFAULT, SessionSettings, ZnodeConfig
-from ensemble.runtime.config import access, cluster, directories, files, sessions, tls, znodes
-from ensemble.runtime.config.addresses import ServerAddress, parse_server
+from ensemble.runtime.config import access, cluster, directories, files, members, sessions, tls, znodes
 from ensemble.runtime.config.sources import gather
 from ensemble.runtime.config.values import Values
 from ensemble.runtime.tls.settings import TlsConfig
@@ -32,8 +32,6 @@ SNAPSHOTS_KEPT_MIN = 3
 LISTEN_BACKLOG = 128
 """``clientPortListenBacklog`` when the file does not say; Apache's 50 turns clients away that all come back at once."""
 ALONE_LIMIT_TICKS = 10
-STANDALONE_SID = 1
-"""The server id of a file without server lines (ZooKeeperServerMain's session tracker says 1, too)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +39,8 @@ class ServerConfig:
     """All that one server is told at start."""
 
     sid: int
-    servers: tuple[ServerAddress, ...]
-    """Every server of the ensemble in the order of their ids; empty when this server stands alone."""
+    membership: Membership
+    """Every server of the ensemble; empty when this server stands alone."""
     data_dir: Path
     log_dir: Path
     client_host: str | None
@@ -74,25 +72,9 @@ class ServerConfig:
     """Sentences for the operator, about keys that have no effect."""
 
     @property
-    def voters(self) -> tuple[int, ...]:
-        """The ids that count for a quorum; this server's own when it stands alone."""
-        return tuple(server.sid for server in self.servers if server.votes) or (self.sid,)
-
-    @property
     def me(self) -> ServerAddress | None:
         """This server's own line; None when it stands alone."""
-        return next((server for server in self.servers if server.sid == self.sid), None)
-
-    @property
-    def membership_text(self) -> str:
-        """The configuration as servers tell it each other: the server lines and the version (2.17).
-
-        Empty for a server that stands alone, whose ``/zookeeper/config`` Apache leaves empty too.
-        """
-        if not self.servers:
-            return ""
-        lines = [f"server.{server.sid}={server.line()}" for server in self.servers]
-        return "\n".join([*lines, "version=0"])
+        return self.membership.server(self.sid)
 
 
 def load(path: Path, arguments: Iterable[str] = ()) -> ServerConfig:
@@ -121,9 +103,9 @@ class _Reader:
     def config(self) -> ServerConfig:
         self.values.judge()
         data_dir = self.values.directory("dataDir")
-        servers = self._servers()
-        sid = self._sid(data_dir, servers)
-        alone = not servers
+        membership = members.read(self.values)
+        sid = members.read_sid(self.values, data_dir, membership)
+        alone = not membership.servers
         tick_ms = self.values.number("tickTime", TICK_MS, 1, 3_600_000, "milliseconds")
         timeout_min = self.values.number("minSessionTimeout", -1, -1, 2**31 - 1, "milliseconds")
         timeout_max = self.values.number("maxSessionTimeout", -1, -1, 2**31 - 1, "milliseconds")
@@ -140,12 +122,12 @@ class _Reader:
         log_dir = self.values.directory("dataLogDir") if self.keys.get("dataLogDir") else data_dir
         kept = files.read(self.values)
         self.values.warnings += directories.judge(data_dir, log_dir, created=kept.directories_created)
-        host, port = self._client_address(next((s for s in servers if s.sid == sid), None))
+        host, port = self._client_address(membership.server(sid))
         if not port and not security.secure_port:
             raise ConfigError("clientPort is not set; write for example clientPort=2181")
         return ServerConfig(
             sid=sid,
-            servers=servers,
+            membership=membership,
             data_dir=data_dir,
             log_dir=log_dir,
             client_host=host,
@@ -206,63 +188,6 @@ class _Reader:
         words = frozenset(self.values.text("4lw.commands.whitelist", WORDS_ALLOWED).replace(",", " ").split())
         # By it a client finds the way from a read-only server to another (FourLetterCommands).
         return words | {"isro"} if settings.read_only_mode else words
-
-    def _servers(self) -> tuple[ServerAddress, ...]:
-        """Return the ensemble; empty for a server that stands alone, by want of lines or by a single one."""
-        found = {}
-        for key, value in self.keys.items():
-            if key.startswith("server."):
-                server = parse_server(key, value)
-                if server.sid in found:
-                    raise ConfigError(f"{key} names server {server.sid} a second time; keep one of the lines")
-                found[server.sid] = server
-        servers = tuple(found[sid] for sid in sorted(found))
-        voters = sum(server.votes for server in servers)
-        if servers and not voters:
-            raise ConfigError("all server lines are observers; make at least one of them a participant")
-        if voters == 1 and self.values.flag("standaloneEnabled", default=True):
-            if len(servers) > 1:
-                raise ConfigError(
-                    "one participant cannot lead observers; set standaloneEnabled=false or add some"
-                )
-            return ()
-        return servers
-
-    def _sid(self, data_dir: Path, servers: tuple[ServerAddress, ...]) -> int:
-        if not servers:
-            return STANDALONE_SID
-        path = data_dir / "myid"
-        try:
-            text = path.read_text(encoding="ascii").strip()
-        except FileNotFoundError:
-            raise ConfigError(
-                f"{path} does not exist; write this server's id (the N of server.N) into it"
-            ) from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                f"{path} cannot be read ({error}); make it a readable file with a number"
-            ) from None
-        if not text.isdigit():
-            raise ConfigError(
-                f"{path} holds {text[:40]!r}, not a server id; write the N of a server.N line into it"
-            )
-        sid = int(text)
-        if not any(server.sid == sid for server in servers):
-            raise ConfigError(
-                f"{path} says {sid}, but there is no server.{sid} line; add it, correct myid, or name another dataDir "
-                "if this one is another server's"
-            )
-        self._judge_role(next(server for server in servers if server.sid == sid))
-        return sid
-
-    def _judge_role(self, me: ServerAddress) -> None:
-        role = self.keys.get("peerType", "").lower()
-        if role not in ("", "participant", "observer"):
-            raise ConfigError(f"peerType={role} does not exist; write participant or observer")
-        if role and (role == "participant") != me.votes:
-            self.values.warnings.append(
-                f"peerType={role} is ignored: the line of server.{me.sid} says otherwise"
-            )
 
     def _client_address(self, me: ServerAddress | None) -> tuple[str | None, int]:
         port = self.values.port("clientPort")

@@ -110,8 +110,8 @@ class Values:
             return
         if key in known.REFUSED:
             raise ConfigError(f"{key}={value} is asked for, but {known.REFUSED[key]}; drop the line")
-        if key.startswith(known.OTHER_QUORUMS):
-            raise ConfigError(f"{key} is set, but this server knows majority quorums only; drop the line")
+        if key == known.ORACLE:
+            raise ConfigError(f"{key} is set, but this server asks no oracle who may decide; drop the line")
         self.warnings.append(f"{key} has no effect: this server does not have that feature")
 
 

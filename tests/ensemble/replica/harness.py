@@ -32,6 +32,7 @@ from ensemble.tree.operations import (
 from ensemble.wire import replies
 from ensemble.wire.frames import FrameBuffer
 from ensemble.wire.requests import ConnectRequest, encode_connect, encode_request
+from tests.ensemble.members import plain
 
 ADDRESS = ("127.0.0.1", 50000)
 
@@ -249,8 +250,10 @@ class World:
         self.cut: set[int] = set()
         self.servers: dict[int, Server] = {}
         sids = tuple(range(1, voters + 1))
+        if "membership" not in settings and voters > 1:
+            settings["membership"] = plain(sids)
         for sid in sids:
-            config = ReplicaConfig(sid=sid, voters=sids, **{"tick_ms": 1000, **settings})
+            config = ReplicaConfig(sid=sid, **{"tick_ms": 1000, **settings})
             self.servers[sid] = Server(self, config)
         for server in self.servers.values():
             server.replica.start()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from ensemble.membership import parse
 from ensemble.replica.four_letter.texts import date_text
 from ensemble.tree.operations import CreateMode
 from ensemble.wire.four_letter import WORDS
@@ -104,8 +105,8 @@ def test_conf_names_the_settings() -> None:
 
 
 def test_conf_of_an_ensemble_names_its_members_and_the_own_ports() -> None:
-    text = "server.1=[::1]:2888:3888:participant;2181\nserver.2=b:2889:3889:participant\nversion=0"
-    lines = ask(World(voters=3, config_text=text), "conf").splitlines()
+    text = "server.1=[::1]:2888:3888:participant;0.0.0.0:2181\nserver.2=b:2889:3889:participant\nversion=0"
+    lines = ask(World(voters=2, membership=parse(text)), "conf").splitlines()
     begin = lines.index("initLimit=10")
     assert lines[begin - 1] == "serverId=1"
     assert lines[begin:] == [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ensemble.errors import StorageError
+from ensemble.membership import parse
 from ensemble.storage.settings import StorageSettings
 from ensemble.tree.operations import OPEN_ACL, Create, CreateMode, Op
 from tests.ensemble.replica.harness import Server, World, client
@@ -73,8 +74,8 @@ def test_a_disk_that_cannot_be_trusted_stops_the_server_at_once() -> None:
 
 
 def test_the_membership_is_in_the_config_znode() -> None:
-    text = "server.1=localhost:2888:3888:participant;2181\nversion=100000000"
-    world = World(config_text=text)
+    text = "server.1=localhost:2888:3888:participant;0.0.0.0:2181\nversion=100000000"
+    world = World(membership=parse(text))
     user = client(world)
     assert user.get("/zookeeper/config") == text.encode()
     assert world.only.replica.tree.get("/zookeeper/config").mzxid == 0x100000000

@@ -37,7 +37,7 @@ def load(tmp_path: Path, text: str, myid: str | None = "1") -> config.ServerConf
 
 def test_an_ensemble(tmp_path: Path) -> None:
     loaded = load(tmp_path, THREE, "2\n")
-    assert (loaded.sid, loaded.voters, loaded.client_port) == (2, (1, 2, 3), 2181)
+    assert (loaded.sid, loaded.membership.voters, loaded.client_port) == (2, (1, 2, 3), 2181)
     assert (loaded.tick_ms, loaded.init_limit_ticks, loaded.sync_limit_ticks) == (2000, 10, 5)
     assert (loaded.session_timeout_ms_min, loaded.session_timeout_ms_max) == (4000, 40000)
     assert loaded.log_dir == loaded.data_dir == tmp_path
@@ -57,7 +57,7 @@ def test_an_ensemble(tmp_path: Path) -> None:
     assert not loaded.faults_allowed
     assert loaded.admin_port is None
     assert loaded.warnings == ()
-    assert loaded.membership_text == (
+    assert loaded.membership.text() == (
         "server.1=zoo1:2888:3888:participant\n"
         "server.2=zoo2:2888:3888:participant\n"
         "server.3=zoo3:2888:3888:participant;0.0.0.0:2183\n"
@@ -67,22 +67,21 @@ def test_an_ensemble(tmp_path: Path) -> None:
 
 def test_standalone_needs_neither_myid_nor_limits(tmp_path: Path) -> None:
     loaded = load(tmp_path, "dataDir={dir}\nclientPort=2181\n", myid=None)
-    assert (loaded.servers, loaded.voters, loaded.sid) == ((), (1,), 1)
-    assert loaded.membership_text == ""  # and so /zookeeper/config is empty, as with Apache
+    assert (loaded.membership.servers, loaded.sid) == ((), 1)
     assert loaded.tick_ms == 3000
     assert loaded.me is None
 
 
 def test_one_server_line_stands_alone_unless_told_otherwise(tmp_path: Path) -> None:
     text = "dataDir={dir}\nclientPort=2181\ninitLimit=10\nsyncLimit=5\nserver.7=localhost:2888:3888\n"
-    assert load(tmp_path, text, myid=None).servers == ()
-    assert load(tmp_path, text + "standaloneEnabled=false\n", myid="7").voters == (7,)
+    assert load(tmp_path, text, myid=None).membership.servers == ()
+    assert load(tmp_path, text + "standaloneEnabled=false\n", myid="7").membership.voters == (7,)
 
 
 def test_an_observer_does_not_vote(tmp_path: Path) -> None:
     text = THREE.replace("clientPort=2181", "peerType=observer")
     loaded = load(tmp_path, text + "server.4=[fd00::4]:2888:3888:observer;[::1]:2184\n", "4")
-    assert loaded.voters == (1, 2, 3)
+    assert loaded.membership.voters == (1, 2, 3)
     assert loaded.me is not None
     assert loaded.me.line() == "[fd00::4]:2888:3888:observer;[::1]:2184"
 
@@ -96,7 +95,7 @@ def test_a_dynamic_file_holds_the_server_lines(tmp_path: Path) -> None:
     dynamic = tmp_path / "zoo.cfg.dynamic"
     dynamic.write_text("server.1=a:1:2;2181\nserver.2=b:1:2;2181\nserver.3=c:1:2;2181\nversion=100000000\n")
     text = f"dataDir={{dir}}\ninitLimit=10\nsyncLimit=5\ndynamicConfigFile={dynamic}\n"
-    assert load(tmp_path, text).voters == (1, 2, 3)
+    assert load(tmp_path, text).membership.voters == (1, 2, 3)
 
 
 def test_values_of_optional_keys(tmp_path: Path) -> None:
@@ -179,7 +178,7 @@ def test_what_cannot_matter_is_accepted_in_silence(tmp_path: Path, line: str) ->
         (("syncLimit=5", "syncLimit=5\nelectionAlg=0"), "electionAlg=0"),
         (("syncLimit=5", "syncLimit=5\nsslQuorum=true"), "ssl.quorum.keyStore.location is not set"),
         (("syncLimit=5", "syncLimit=5\nquorum.auth.enableSasl=true"), "quorum.auth.enableSasl=true is asked"),
-        (("syncLimit=5", "syncLimit=5\ngroup.1=1:2:3"), "majority quorums only"),
+        (("syncLimit=5", "syncLimit=5\noraclePath=/oracle"), "asks no oracle"),
         (("syncLimit=5", "syncLimit=5\nminSessionTimeout=90000"), "minSessionTimeout=90000 is greater"),
         (
             ("syncLimit=5", "syncLimit=5\ncoordinator.faults=1"),
@@ -226,7 +225,7 @@ def test_every_known_key_has_one_effect() -> None:
     groups = [config_keys.USED, config_keys.IRRELEVANT, config_keys.WITHOUT]
     assert sum(map(len, groups)) == len(frozenset().union(*groups))
     assert effect_of("server.1") is Effect.USED
-    assert effect_of("weight.1") is Effect.WITHOUT
+    assert effect_of("weight.1") is Effect.USED
     assert effect_of("zookeeper.nio.maxThreads") is Effect.IRRELEVANT
     assert effect_of("dataDri") is Effect.UNKNOWN
     assert set(config_keys.REFUSED) <= set(config_keys.WITHOUT_MEANS_OFF)

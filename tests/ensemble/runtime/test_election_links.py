@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from ensemble.runtime.config.addresses import ServerAddress
+from ensemble.membership import ServerAddress
 from ensemble.runtime.election_links import RETRY_S_MAX, STRANGERS_MAX, ElectionLinks
 
 HOST = "127.0.0.1"

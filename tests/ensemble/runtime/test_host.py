@@ -61,16 +61,6 @@ async def test_a_server_alone_serves_and_stops(tmp_path: Path) -> None:
     assert not server.failed.done()
 
 
-async def test_an_observer_is_told_that_it_cannot_be_one(tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "myid").write_text("4")
-    lines = [f"server.{sid}={HOST}:{9000 + sid}:{9100 + sid}" for sid in (1, 2, 3)]
-    observer = f"server.4={HOST}:9004:9104:observer"
-    with pytest.raises(ConfigError, match=r"server\.4 .*participant"):
-        Server(load(tmp_path, *lines, observer, "initLimit=10", "syncLimit=5"), log=lambda _: None)
-    assert [path.name for path in (tmp_path / "data").iterdir()] == ["myid"]
-
-
 async def test_two_servers_cannot_share_a_directory(tmp_path: Path) -> None:
     loaded = load(tmp_path)
     server = Server(loaded, log=lambda _: None)

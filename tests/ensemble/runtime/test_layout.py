@@ -31,7 +31,7 @@ def test_what_is_written_is_a_configuration_servers_accept(tmp_path: Path, port:
             port + seat.sid - 1,
             seat.admin_port,
         )
-        assert loaded.voters == (1, 2, 3)
+        assert loaded.membership.voters == (1, 2, 3)
         assert loaded.data_dir == laid.directory / f"server-{seat.sid}" / "data"
         assert loaded.faults_allowed
         assert loaded.warnings == ()
@@ -40,7 +40,7 @@ def test_what_is_written_is_a_configuration_servers_accept(tmp_path: Path, port:
 
 def test_one_server_stands_alone(tmp_path: Path, port: int) -> None:
     laid = layout.prepare(tmp_path, servers=1, port=port)
-    assert config.load(laid.config_path(1)).servers == ()
+    assert config.load(laid.config_path(1)).membership.servers == ()
     laid.close()
 
 

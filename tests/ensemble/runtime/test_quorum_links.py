@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from ensemble.membership import ServerAddress
 from ensemble.ports import Link
 from ensemble.runtime import quorum_links
-from ensemble.runtime.config.addresses import ServerAddress
 from ensemble.runtime.config.cluster import Cluster
 from ensemble.runtime.network import LoopNetwork
 from ensemble.runtime.steps import Steps

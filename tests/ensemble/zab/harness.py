@@ -11,10 +11,13 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ensemble.membership import Membership
 from ensemble.trace import Listener, Trace
 from ensemble.zab.messages import Notification, Packet
 from ensemble.zab.peer import Peer
+from ensemble.zab.view import View
 from ensemble.zxid import follows
+from tests.ensemble.members import plain
 
 
 @dataclass
@@ -142,6 +145,9 @@ class ListApplication:
         assert zxid > self.zxid_applied
         self.state.append((zxid, payload))
 
+    def membership_in(self, payload: bytes) -> bytes | None:
+        return payload.removeprefix(b"members ") if payload.startswith(b"members ") else None
+
     def snapshot(self) -> bytes:
         return repr((self.base, self.state)).encode()
 
@@ -225,8 +231,9 @@ class TableNetwork:
 class Table:
     """The servers and everything between them. ``settle`` moves all there is to move."""
 
-    def __init__(self, histories: dict[int, MemoryHistory]) -> None:
+    def __init__(self, histories: dict[int, MemoryHistory], membership: Membership | None = None) -> None:
         self.clock = ManualClock()
+        self.membership = membership or plain(histories)
         self.histories = histories
         self.votes: deque[tuple[int, Notification]] = deque()
         self.dials: deque[tuple[int, int]] = deque()
@@ -248,7 +255,7 @@ class Table:
         trace.listen(self.traces[sid])
         self.peers[sid] = Peer(
             sid,
-            list(self.histories),
+            View(sid, self.membership),
             timing=Times(),
             clock=self.clock,
             network=TableNetwork(self, sid),

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from ensemble.trace import Trace
 from ensemble.zab.election import FINALIZE_WAIT_MS, RESEND_MS_MAX, Election
 from ensemble.zab.messages import Notification, ServerState, Vote
 from ensemble.zab.quorum import Majority
+from ensemble.zab.view import View
+from tests.ensemble.members import plain
 from tests.ensemble.zab.harness import ManualClock
 
 
 class Booth:
     """One server's election and what it says."""
 
-    def __init__(self, sid: int = 2, voters: int = 3) -> None:
+    def __init__(
+        self,
+        sid: int = 2,
+        voters: int = 3,
+        observers: tuple[int, ...] = (),
+        weights: Mapping[int, int] = MappingProxyType({}),
+    ) -> None:
         self.clock = ManualClock()
         self.sent: list[tuple[int, Notification]] = []
         self.elected: list[Vote] = []
         self.election = Election(
             sid,
-            Majority(range(1, voters + 1)),
+            View(sid, plain(range(1, voters + 1), *observers, weights=weights)),
             clock=self.clock,
             send=lambda to, notification: self.sent.append((to, notification)),
             elected=self.elected.append,

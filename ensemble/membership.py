@@ -1,0 +1,227 @@
+"""The members of an ensemble: who they are, where they are reached, which of them vote and with what weight.
+
+Servers exchange it as text, ``server.N=host:quorum:election:role[;client host:client port]`` lines in the order
+of the ids, then ``group.G=N:N`` and ``weight.N=W`` lines where votes are weighed, and at last ``version=`` in
+hexadecimal. Clients read the same text from ``/zookeeper/config``.
+
+Source of the format: QuorumVerifier.toString, QuorumPeer.QuorumServer. A host that is an IPv6 address stands in
+brackets.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from ensemble.errors import ConfigError
+
+SID_MAX = 255
+"""A server id is the top byte of the session ids it gives out."""
+
+_HOST = r"(?:\[(?P<ipv6{0}>[^\]]+)\]|(?P<host{0}>[^:\[\]]+))"
+_SERVER = re.compile(_HOST.format("") + r":(?P<quorum>\d+):(?P<election>\d+)(?::(?P<role>\w+))?")
+_CLIENT = re.compile("(?:" + _HOST.format("") + r":)?(?P<port>\d+)")
+_FORM = "host:quorumport:electionport[:participant|observer][;[host:]clientport]"
+_ANYWHERE = "0.0.0.0"  # noqa: S104 - what Apache writes for a client port without a host
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAddress:
+    """Where one server of the ensemble is reached, and whether it votes."""
+
+    sid: int
+    host: str
+    quorum_port: int
+    election_port: int
+    votes: bool = True
+    client_host: str | None = None
+    client_port: int | None = None
+
+    def line(self) -> str:
+        """Write the value of the ``server.N`` line, as servers tell it each other."""
+        role = "participant" if self.votes else "observer"
+        text = f"{bracketed(self.host)}:{self.quorum_port}:{self.election_port}:{role}"
+        if self.client_port:
+            text += f";{bracketed(self.client_host or _ANYWHERE)}:{self.client_port}"
+        return text
+
+
+def bracketed(host: str) -> str:
+    """Put an IPv6 address into the brackets it needs before a port."""
+    return f"[{host}]" if ":" in host else host
+
+
+def parse_server(key: str, value: str) -> ServerAddress:
+    """Read one ``server.N`` line; :class:`ConfigError` names it."""
+    number = key.removeprefix("server.")
+    if not _is_number(number) or int(number) > SID_MAX:
+        raise ConfigError(f"{key} does not name a server; ids are 0 to {SID_MAX}")
+    if "|" in value:
+        raise ConfigError(
+            f"{key}={value} has several addresses; this server dials one, and resolves its name at every attempt: "
+            "keep one, or a name that stands for all of them"
+        )
+    server_text, _, client_text = value.replace(" ", "").partition(";")
+    server = _SERVER.fullmatch(server_text)
+    client = _CLIENT.fullmatch(client_text) if client_text else None
+    if not server or (client_text and not client):
+        raise ConfigError(f"{key}={value} is not of the form {_FORM}; correct the line")
+    role = (server["role"] or "participant").lower()
+    if role not in ("participant", "observer"):
+        raise ConfigError(f"{key}={value} gives the role {role}; write participant or observer")
+    if server["quorum"] == server["election"]:
+        raise ConfigError(f"{key}={value} uses port {server['quorum']} twice; give elections another port")
+    return ServerAddress(
+        sid=int(number),
+        host=server["ipv6"] or server["host"],
+        quorum_port=_port(key, server["quorum"]),
+        election_port=_port(key, server["election"]),
+        votes=role == "participant",
+        client_host=(client["ipv6"] or client["host"]) if client else None,
+        client_port=_port(key, client["port"]) if client else None,
+    )
+
+
+def _port(key: str, text: str) -> int:
+    if not 1 <= int(text) <= 65535:
+        raise ConfigError(f"{key} names the port {text}; ports are 1 to 65535")
+    return int(text)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """One configuration of an ensemble. ``version`` is the zxid under which it was agreed on, 0 for the first."""
+
+    servers: tuple[ServerAddress, ...] = ()
+    """In the order of their ids."""
+    version: int = 0
+    groups: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    """The voters of each group; none when every vote weighs the same."""
+    weights: Mapping[int, int] = field(default_factory=dict)
+    """Where a voter of a group weighs something else than 1."""
+
+    @property
+    def voters(self) -> tuple[int, ...]:
+        """The ids of the participants."""
+        return tuple([server.sid for server in self.servers if server.votes])
+
+    @property
+    def observers(self) -> tuple[int, ...]:
+        """The ids of the observers."""
+        return tuple([server.sid for server in self.servers if not server.votes])
+
+    def server(self, sid: int) -> ServerAddress | None:
+        """Return a member by its id."""
+        return next((server for server in self.servers if server.sid == sid), None)
+
+    def votes(self, sid: int) -> bool:
+        """Tell whether server ``sid`` is a participant."""
+        return any(server.sid == sid and server.votes for server in self.servers)
+
+    def weight(self, sid: int) -> int:
+        """Return what the vote of a participant weighs."""
+        return self.weights.get(sid, 1)
+
+    def text(self) -> str:
+        """Write all lines, as servers exchange them; no newline at the end."""
+        lines = [f"server.{server.sid}={server.line()}" for server in self.servers]
+        lines += [f"group.{group}={':'.join(map(str, sids))}" for group, sids in sorted(self.groups.items())]
+        if self.groups:
+            lines += [f"weight.{sid}={self.weight(sid)}" for sid in self.voters]
+        return "\n".join([*lines, f"version={self.version:x}"])
+
+    def under(self, version: int) -> Membership:
+        """Return the same members under another version."""
+        return replace(self, version=version)
+
+    def differs_from(self, other: Membership) -> bool:
+        """Tell whether anything but the version is different."""
+        return self.under(0) != other.under(0)
+
+
+def parse(text: str) -> Membership:
+    """Read the text that servers exchange; :class:`ConfigError` for any other."""
+    properties: dict[str, str] = {}
+    for line in text.splitlines():
+        key, equals, value = line.partition("=")
+        if not equals:
+            if line.strip():
+                raise ConfigError(f"{line!r} is no line of a membership; write server.N=...")
+            continue
+        properties[key.strip()] = value.strip()
+    for key in properties:
+        if key != "version" and not is_dynamic(key):
+            raise ConfigError(
+                f"{key} does not belong into a membership; write server, group and weight lines only"
+            )
+    return from_properties(properties)
+
+
+def is_dynamic(key: str) -> bool:
+    """Tell whether a key of a configuration file describes the membership."""
+    return key.startswith(("server.", "group.", "weight."))
+
+
+def from_properties(properties: Mapping[str, str]) -> Membership:
+    """Read the membership among the keys of a configuration; what is no key of it is passed over."""
+    found: dict[int, ServerAddress] = {}
+    groups: dict[int, tuple[int, ...]] = {}
+    weights: dict[int, int] = {}
+    version = 0
+    for key, value in properties.items():
+        if key.startswith("server."):
+            server = parse_server(key, value)
+            if server.sid in found:
+                raise ConfigError(f"{key} names server {server.sid} a second time; keep one of the lines")
+            found[server.sid] = server
+        elif key.startswith("group."):
+            groups[_number(key, key[6:])] = tuple([_number(key, sid) for sid in value.split(":")])
+        elif key.startswith("weight."):
+            weights[_number(key, key[7:])] = _number(key, value)
+        elif key == "version":
+            version = _version(value)
+    servers = tuple([found[sid] for sid in sorted(found)])
+    voters = [server.sid for server in servers if server.votes]
+    if weights and not groups:
+        raise ConfigError(
+            "weight lines without group lines have no effect; add the groups or drop the weights"
+        )
+    _judge_groups(groups, voters)
+    plain = {sid: weight for sid, weight in weights.items() if sid in voters and weight != 1}
+    return Membership(servers, version, groups, plain)
+
+
+def _number(key: str, text: str) -> int:
+    if not _is_number(text.strip()):
+        raise ConfigError(f"{key} holds {text!r}, which is no number; correct the line")
+    return int(text)
+
+
+def _version(text: str) -> int:
+    try:
+        return int(text, 16)
+    except ValueError:
+        raise ConfigError(f"version={text} is no hexadecimal number; correct the line") from None
+
+
+def _judge_groups(groups: Mapping[int, tuple[int, ...]], voters: Iterable[int]) -> None:
+    if not groups:
+        return
+    grouped: dict[int, int] = {}
+    for group, sids in groups.items():
+        for sid in sids:
+            if sid in grouped:
+                raise ConfigError(f"server {sid} is in group.{grouped[sid]} and in group.{group}; keep one")
+            grouped[sid] = group
+    voters = list(voters)
+    for sid in voters:
+        if sid not in grouped:
+            raise ConfigError(f"server {sid} votes and is in no group; add it to one of the group lines")
+    for sid, group in grouped.items():
+        if sid not in voters:
+            raise ConfigError(f"group.{group} names server {sid}, which is no participant; take it out")

@@ -1,0 +1,62 @@
+"""Who belongs to the ensemble, and which of them this server is: the server, group and weight lines, and ``myid``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ensemble.errors import ConfigError
+from ensemble.membership import Membership, ServerAddress, from_properties
+from ensemble.runtime.config.values import Values
+
+STANDALONE_SID = 1
+"""The server id of a file without server lines (ZooKeeperServerMain's session tracker says 1, too)."""
+
+
+def read(values: Values) -> Membership:
+    """Return the ensemble; an empty one for a server that stands alone, by want of lines or by a single one."""
+    membership = from_properties(values.keys)
+    voters, servers = membership.voters, membership.servers
+    if servers and not voters:
+        raise ConfigError("all server lines are observers; make at least one of them a participant")
+    if len(voters) == 1 and values.flag("standaloneEnabled", default=True):
+        if len(servers) > 1:
+            raise ConfigError(
+                "one participant cannot lead observers; set standaloneEnabled=false or add some"
+            )
+        return Membership()
+    return membership
+
+
+def read_sid(values: Values, data_dir: Path, membership: Membership) -> int:
+    """Return this server's id, of ``myid``."""
+    if not membership.servers:
+        return STANDALONE_SID
+    path = data_dir / "myid"
+    try:
+        text = path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{path} does not exist; write this server's id (the N of server.N) into it"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read ({error}); make it a readable file with a number") from None
+    if not text.isdigit():
+        raise ConfigError(
+            f"{path} holds {text[:40]!r}, not a server id; write the N of a server.N line into it"
+        )
+    me = membership.server(int(text))
+    if me is None:
+        raise ConfigError(
+            f"{path} says {text}, but there is no server.{text} line; add it, correct myid, or name another dataDir "
+            "if this one is another server's"
+        )
+    _judge_role(values, me)
+    return me.sid
+
+
+def _judge_role(values: Values, me: ServerAddress) -> None:
+    """The line says whether this server votes, as with Apache's; ``peerType`` can only agree."""
+    role = values.choice("peerType", "", ("", "participant", "observer"))
+    if role and (role == "participant") != me.votes:
+        values.warnings.append(f"peerType={role} is ignored: the line of server.{me.sid} says otherwise")
+    values.settle("peerType", "participant" if me.votes else "observer")
