@@ -11,14 +11,11 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from tests.differential.runner import Password, Seen, Session, Time, Zxid
-from tests.differential.scripts import BASE, SPECIAL, Ask, Connect, Raw, Request, Step
+from tests.differential.steps import BASE, FIXED_STEPS, SPECIAL, Ask, Connect, Raw, Request, Step
 
 Trace = list[list[Seen]]
 Play = Callable[[list[Step]], tuple[Trace, Trace]]
 """Plays a script against Apache's server and ours, each in an empty place."""
-
-FIXED_STEPS = 2
-"""So many steps at the start of a script make its place."""
 
 
 class Verdict(Enum):

@@ -11,6 +11,9 @@ Some differences are made alike for every step, or never provoked, instead (``co
   (ZOOKEEPER-2623), end Apache's process.
 - Apache judges what is pipelined behind a setACL by the old list until the new one is applied, and what is
   pipelined behind a multi that fails over a mode by what that multi would have done.
+- Limits or stats of a quota that are no numbers: Apache answers every write below with MARSHALLING_ERROR, or ends
+  its process, as over limits for the root; here such limits limit nothing and such stats are counted anew.
+- Of writes pipelined below a quota it depends on Apache's timing which are judged by what the others use.
 - With a watch on a null path Apache fails to close the connection that holds it.
 """
 
@@ -23,7 +26,7 @@ from ensemble.tree.operations import Op
 from ensemble.wire.records import MULTI_END
 from tests.differential.compare import Known, Verdict
 from tests.differential.runner import Seen
-from tests.differential.scripts import Request
+from tests.differential.steps import Request
 
 _PERSISTENT_TYPES = (" 4", " 5")
 _NO_PATHS = (b"\0\0\0\0", b"\xff\xff\xff\xff")

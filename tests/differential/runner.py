@@ -21,7 +21,7 @@ from ensemble.tree.operations import Op
 from ensemble.wire import replies
 from ensemble.wire.frames import FrameBuffer
 from ensemble.wire.requests import ConnectRequest, encode_connect, request_frame
-from tests.differential.scripts import BASE, PING_XID, Ask, Connect, HangUp, How, Raw, Request, Step
+from tests.differential.steps import BASE, PING_XID, Ask, Connect, HangUp, How, Raw, Request, Step
 
 SILENCE_S = 5.0
 """A server that has not answered by then does not answer."""

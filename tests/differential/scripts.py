@@ -1,221 +1,90 @@
 """Random scripts: what a few clients send to one server, good and bad, in a fixed order.
 
-A script is made from its seed alone. All its znodes lie below ``BASE``, which whoever plays it replaces by a
-path of the same length, so that every script finds an empty place. Names are few, so that clients meet.
+A script is made from its seed alone. Names are few, so that clients meet.
 """
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Callable
-from enum import Enum
-from hashlib import sha1
 from random import Random
-from typing import NamedTuple
 from zlib import crc32
 
 from ensemble.jute import BOOL, pack_bytes, pack_int, pack_long, pack_string, pack_strings
-from ensemble.tree.operations import OPEN_ACL, READ_ACL, Acl, Identity, Op
+from ensemble.tree.operations import OPEN_ACL, Acl, Op
 from ensemble.wire.records import MULTI_END, MULTI_HEADER, pack_acl
-
-BASE = "/d00000000"
-"""The place of a script's znodes; the digits are replaced when it is played."""
+from tests.differential.steps import (
+    AUTH_XID,
+    BASE,
+    PING_XID,
+    SET_WATCHES_XID,
+    SPECIAL,
+    Ask,
+    Connect,
+    HangUp,
+    How,
+    Kind,
+    Raw,
+    Request,
+    Step,
+)
+from tests.differential.values import (
+    BAD_ACLS,
+    BAD_PATHS,
+    DATA,
+    GOOD_ACLS,
+    MODES,
+    ODD_MODES,
+    ODD_OPS,
+    USERS,
+    VERSIONS,
+)
 
 CLIENTS = 3
 STEPS_MIN, STEPS_MAX = 15, 45
-SPECIAL = ("/", "/zookeeper", "/zookeeper/quota", "/zookeeper/config")
 NAMES = ("a", "b", "c")
-USERS = ("u:p", "v:q")
-AUTH_XID, PING_XID, SET_WATCHES_XID = -4, -2, -8
-
-
-class Request(NamedTuple):
-    """One request: its record is bytes, so that it may be a bad one."""
-
-    op: int
-    record: bytes
-    text: str
-    """For who reads a report."""
-    path: str | None = None
-    xid: int | None = None
-    """None: the next one of the client's counter."""
-    zxid_first: bool = False
-    """The record's first eight bytes are to become the last zxid the client has seen."""
-
-
-class How(Enum):
-    """How a client connects."""
-
-    NEW = "new"
-    RESUME = "resume"
-    WRONG_PASSWORD = "wrong password"
-    SHORT_PASSWORD = "short password"
-    NO_PASSWORD = "no password"
-    NO_SUCH_SESSION = "no such session"
-    AHEAD = "has seen more than there is"
-
-
-class Kind(Enum):
-    """Kinds of watches."""
-
-    ORDINARY = "ordinary"
-    PERSISTENT = "persistent"
-    RECURSIVE = "recursive"
-
-
-class Connect(NamedTuple):
-    """A client opens a connection."""
-
-    client: int
-    how: How
-    timeout_ms: int = 30_000
-    read_only: bool | None = False
-
-
-class Ask(NamedTuple):
-    """A client sends requests, all at once, and waits for as many answers."""
-
-    client: int
-    requests: tuple[Request, ...]
-
-
-class Raw(NamedTuple):
-    """A client sends bytes that are no request; nothing but the end of the connection can follow."""
-
-    client: int
-    data: bytes
-
-
-class HangUp(NamedTuple):
-    """A client's connection breaks; its session stays."""
-
-    client: int
-
-
-Step = Connect | Ask | Raw | HangUp
 
 
 def make(seed: int) -> list[Step]:
     """Return the script of ``seed``. The first two steps, a client and its ``BASE``, are never to be left out."""
-    return _Author(Random(seed)).script()
+    return Author(Random(seed)).script()
 
-
-def digest(user: str) -> str:
-    """Return the id that ACLs know ``user:password`` by."""
-    return f"{user.partition(':')[0]}:{b64encode(sha1(user.encode()).digest()).decode()}"
-
-
-def _acl(scheme: str, who: str, perms: int = 31) -> Acl:
-    return Acl(perms, Identity(scheme, who))
-
-
-GOOD_ACLS: tuple[tuple[Acl, ...], ...] = (
-    READ_ACL,
-    (_acl("digest", digest(USERS[0])),),
-    (_acl("digest", digest(USERS[1]), 1), _acl("digest", digest(USERS[0]), 30)),
-    (_acl("auth", ""),),
-    (_acl("auth", "whoever", 5), _acl("world", "anyone", 24)),
-    (_acl("ip", "127.0.0.1"),),
-    (_acl("ip", "127.0.0.0/8", 3), _acl("world", "anyone", 4)),
-    (_acl("ip", "10.1.2.3"),),
-    (_acl("ip", "128.0.0.0/1"), _acl("world", "anyone", 16)),
-    (_acl("world", "anyone", 30),),
-    (_acl("world", "anyone", 15),),
-    (_acl("world", "anyone", 0),),
-    (_acl("world", "anyone", 1 | 64),),
-    (_acl("world", "anyone", -1),),
-    (*OPEN_ACL, *OPEN_ACL),
-    (*READ_ACL, *OPEN_ACL),
-    (_acl("digest", "somebody:else"), *READ_ACL),
-)
-
-BAD_ACLS: tuple[tuple[Acl, ...], ...] = (
-    (),
-    (_acl("world", "nobody"),),
-    (_acl("world", ""),),
-    (_acl("digest", "nocolon"),),
-    (_acl("digest", "a:b:c"),),
-    (_acl("digest", "a:"),),
-    (_acl("digest", ":b"),),
-    (_acl("digest", ""),),
-    (_acl("digest", "a:b::"),),
-    (_acl("ip", "300.1.1.1"),),
-    (_acl("ip", "1.2.3.4/33"),),
-    (_acl("ip", "1.2.3.4/"),),
-    (_acl("ip", "1.2.3"),),
-    (_acl("ip", "1.2.3.4/x"),),
-    (_acl("ip", "1.2.3.4/8/8"),),
-    (_acl("ip", ""),),
-    (_acl("ip", "01.2.3.4"),),
-    (_acl("super", ""),),
-    (_acl("nope", "x"),),
-    (_acl("", ""),),
-    (_acl("auth", ""), _acl("nope", "x")),
-    (*OPEN_ACL, _acl("nope", "x")),
-)
-
-BAD_PATHS: tuple[str | None, ...] = (
-    None,
-    "",
-    "a",
-    "//",
-    f"{BASE}/",
-    f"{BASE}/a/",
-    f"{BASE}//a",
-    f"{BASE}/./a",
-    f"{BASE}/a/..",
-    f"{BASE}/a\0b",
-    f"{BASE}/a\x01",
-    f"{BASE}/\x7f",
-    f"{BASE}/\uf000",
-    f"{BASE}/\ufff0",
-    f"{BASE}/\U0001f600",
-)
-
-ODD_OPS = (102, 102, -2, 0, 10, 13, 23, 50, 99, 108, 999, 2**31 - 1, -(2**31))
-"""Operations that no client may ask for by themselves."""
-
-DATA: tuple[bytes | None, ...] = (None, b"", b"x", b"hello", bytes(range(32)))
-VERSIONS = (-1, -1, -1, 0, 0, 1, 2, 3, 7, -2, 2**31 - 1, -(2**31))
-MODES = (0, 0, 0, 1, 1, 2, 3)
-ODD_MODES = (4, 5, 6, 7, -1, 100)
 
 Maker = Callable[[], Request]
 
 
-class _Author:
+class Author:
     """Invents one script."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
         self._known = [BASE]
         self._client = 0
-        self._makers: list[Maker] = [
-            maker
-            for weight, maker in (
-                (22, self._create),
-                (9, self._delete),
-                (7, self._set_data),
-                (6, self._get_data),
-                (7, self._exists),
-                (4, self._get_children),
-                (4, self._get_children2),
-                (3, self._get_acl),
-                (5, self._set_acl),
-                (2, self._sync),
-                (12, self._multi),
-                (5, self._multi_read),
-                (2, self._get_ephemerals),
-                (2, self._count),
-                (5, self._add_watch),
-                (3, self._remove_watches),
-                (3, self._check_watches),
-                (3, self._set_watches),
-                (2, self._who_am_i),
-                (1, self._ping),
-                (1, self._reconfig),
-            )
-            for _ in range(weight)
+        self._makers = [maker for weight, maker in self._weighted() for _ in range(weight)]
+
+    def _weighted(self) -> list[tuple[int, Maker]]:
+        """Return what may be asked, and how often."""
+        return [
+            (22, self._create),
+            (9, self._delete),
+            (7, self._set_data),
+            (6, self._get_data),
+            (7, self._exists),
+            (4, self._get_children),
+            (4, self._get_children2),
+            (3, self._get_acl),
+            (5, self._set_acl),
+            (2, self._sync),
+            (12, self._multi),
+            (5, self._multi_read),
+            (2, self._get_ephemerals),
+            (2, self._count),
+            (5, self._add_watch),
+            (3, self._remove_watches),
+            (3, self._check_watches),
+            (3, self._set_watches),
+            (2, self._who_am_i),
+            (1, self._ping),
+            (1, self._reconfig),
         ]
 
     def script(self) -> list[Step]:
@@ -249,10 +118,13 @@ class _Author:
         if dice < 0.25:
             return Ask(client, (self._damaged(self._any()),))
         if dice < 0.33:
-            requests = [self._any() for _ in range(self._random.randint(2, 6))]
-            last = [request for request in requests if _is_last(request)][:1]
-            return Ask(client, tuple([request for request in requests if not _is_last(request)] + last))
+            return self._several(client)
         return Ask(client, (self._any(),))
+
+    def _several(self, client: int) -> Ask:
+        requests = [self._any() for _ in range(self._random.randint(2, 6))]
+        last = [request for request in requests if _is_last(request)][:1]
+        return Ask(client, tuple([request for request in requests if not _is_last(request)] + last))
 
     def _connect(self, client: int) -> Connect:
         choose = self._random.choice
@@ -280,8 +152,8 @@ class _Author:
             record += random.choice((b"\0", b"\0\0\0\0", b"rest"))
         elif kind == "none":
             record = b""
-        elif record and "CREATE_TTL" not in request.text and "WATCH" not in request.text.upper():
-            # Such a byte may end Apache's process (see _create), or make a watch of another kind.
+        elif record and not any(word in request.text.upper() for word in ("CREATE_TTL", "WATCH", "QUOTA/")):
+            # Such a byte may end Apache's process (see _create, quota_scripts), or make a watch of another kind.
             at = random.randrange(len(record))
             value = random.choice((0, 1, 0x7F, 0x80, 0xFF))
             record = record[:at] + bytes([value]) + record[at + 1 :]
@@ -350,10 +222,12 @@ class _Author:
         ttl = ""
         if op == Op.CREATE_TTL:
             # Apache's server ends itself over a negative time to live with a mode that has none.
-            ttl_ms = random.choice((1000, 0, 2**40, 2**50, *((-1, -7) if mode in (5, 6) else ())))
+            ttl_ms = random.choice(
+                (1000, 1000, 1000, 1, 2**40 - 1, 0, 2**40, 2**50, *((-1, -7) if mode in (5, 6) else ()))
+            )
             record += pack_long(ttl_ms)
             ttl = f" ttl {ttl_ms}"
-        elif path and path.startswith(BASE) and acl == OPEN_ACL and mode in (0, 1, 4):
+        if path and path.startswith(BASE) and acl == OPEN_ACL and mode in (0, 1, 4, 5):
             self._known.append(path)
         return self._request(op, record, f"{op.name} {path!r} {data!r} {_text(acl)} mode {mode}{ttl}", path)
 
