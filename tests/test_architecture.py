@@ -28,6 +28,7 @@ ROOMS = (
     "simulator",
     "testing",
     "management",
+    "toolkit",
 )
 MAY_IMPORT: dict[str, set[str]] = {
     "zab": set(),
@@ -41,7 +42,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runtime": {"replica", "zab", "tree", "sasl", "wire", "storage", "admin", "client"},
     "simulator": {"replica", "zab", "tree", "wire", "storage", "admin"},
     "testing": {"runtime", "admin"},
-    "management": {"runtime", "simulator", "client", "admin", "replica"},
+    "toolkit": {"tree", "storage"},
+    "management": {"runtime", "simulator", "client", "admin", "replica", "toolkit", "storage", "tree"},
 }
 """Which rooms each room may look into, besides the vocabulary. What is not listed points up or sideways."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -69,6 +70,38 @@ def directory_bytes(path: Path) -> int:
             with suppress(FileNotFoundError):
                 total += entry.stat().st_size
     return total
+
+
+class ReadOnlyFiles:
+    """One directory, only read; names are relative to it. Fit for ``toolkit``."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def names(self, directory: str) -> list[str]:
+        """List the entries of ``directory`` ("" for this one), sorted; empty when it does not exist."""
+        path = self.directory / directory
+        with storage_errors(path):
+            return sorted(os.listdir(path)) if path.is_dir() else []
+
+    def read(self, name: str) -> bytes:
+        """Return the whole content of a file; ``StorageError`` when it cannot be read."""
+        path = self.directory / name
+        with storage_errors(path):
+            return path.read_bytes()
+
+
+def in_use(directory: Path) -> bool:
+    """Tell whether a server of ours runs on ``directory``; one of Apache's cannot be told."""
+    with storage_errors(directory):
+        descriptor = open_directory(directory)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def open_directory(path: Path) -> int:

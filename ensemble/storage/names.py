@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ensemble.ports import Disk
+from typing import Protocol
+
 from ensemble.storage.compression import METHODS
 
 DIRECTORY = "version-2"
@@ -25,6 +26,13 @@ VOID = f"{DIRECTORY}/void"
 """Ours: names the zxid of a snapshot that may still appear, written aside, and must not count."""
 
 
+class Listing(Protocol):
+    """What a directory can be listed by: a disk, or less."""
+
+    def names(self, directory: str) -> list[str]:
+        """List the entries of ``directory``, sorted; empty when it does not exist."""
+
+
 def log_name(zxid: int) -> str:
     """Return the name of the log file whose first transaction is ``zxid``."""
     return f"{DIRECTORY}/{LOG}{zxid:x}"
@@ -35,12 +43,12 @@ def snapshot_name(zxid: int, compression: str = "") -> str:
     return f"{DIRECTORY}/{SNAPSHOT}{zxid:x}{'.' if compression else ''}{compression}"
 
 
-def log_files(disk: Disk) -> dict[int, str]:
+def log_files(disk: Listing) -> dict[int, str]:
     """Map the zxid in the name of each log file to its name, in ascending order."""
     return dict(_numbered(disk, LOG, ("",)))
 
 
-def snapshot_files(disk: Disk) -> list[tuple[int, str]]:
+def snapshot_files(disk: Listing) -> list[tuple[int, str]]:
     """List the snapshots, as the zxid and the name of each, in ascending order.
 
     There may be two of one zxid, compressed in different ways: Apache's server takes one of the same zxid at
@@ -49,7 +57,7 @@ def snapshot_files(disk: Disk) -> list[tuple[int, str]]:
     return _numbered(disk, SNAPSHOT, METHODS)
 
 
-def _numbered(disk: Disk, prefix: str, suffixes: tuple[str, ...]) -> list[tuple[int, str]]:
+def _numbered(disk: Listing, prefix: str, suffixes: tuple[str, ...]) -> list[tuple[int, str]]:
     """List the files of a kind; names that are not ``prefix``, a hexadecimal number and a suffix are left alone."""
     found = []
     for name in disk.names(DIRECTORY):
