@@ -13,6 +13,7 @@ is over, for the servers have ended it by then (ZOOKEEPER-4508).
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Sequence
 from contextlib import suppress
@@ -54,6 +55,12 @@ class _Protocol(asyncio.Protocol):
         self.answered: asyncio.Future[None] = loop.create_future()
         """Done once the server answered our introduction, one way or the other."""
         self.heard_at = self.sent_at = loop.time()
+        self._probed_at = self.sent_at
+        self._probe: float = 1
+        """How many answers confirm that what was sent at that time arrived; none is awaited at infinity."""
+        self.confirmed_at = -math.inf
+        """When we sent the last thing that the server is known to have received: the session lasts its time-out
+        from then on at least."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -71,6 +78,8 @@ class _Protocol(asyncio.Protocol):
             return
         if not self.answered.done() and self._session.state is not State.CONNECTING:
             self.answered.set_result(None)
+        if self._session.answered >= self._probe:
+            self.confirmed_at, self._probe = self._probed_at, math.inf
         self.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -82,6 +91,8 @@ class _Protocol(asyncio.Protocol):
         if out and self._transport is not None and not self._transport.is_closing():
             self._transport.writelines(out)
             self.sent_at = self._time()
+            if self._probe == math.inf:
+                self._probed_at, self._probe = self.sent_at, self._session.asked
 
     def abort(self) -> None:
         if self._transport is not None:
@@ -101,6 +112,7 @@ class Connector:
         self._flush_due = False
         self._heard_at = 0.0
         """When a server last said something, on connections that are gone."""
+        self._confirmed_at = -math.inf
         self.server: Address | None = None
         """The server connected to, or last tried."""
 
@@ -164,6 +176,13 @@ class Connector:
             return self._protocol.heard_at
         return self._heard_at
 
+    def assured_until(self) -> float:
+        """Return up to when, in the loop's time, no server can have ended the session."""
+        confirmed_at = self._confirmed_at
+        if self._protocol is not None:
+            confirmed_at = max(confirmed_at, self._protocol.confirmed_at)
+        return confirmed_at + self._session.timeout_ms / 1000
+
     async def _serve(self, address: Address) -> bool:
         """Work with one server for as long as it lasts; tell whether it accepted us at all."""
         patience = self._session.timeout_ms / 1000 / len(self._addresses)
@@ -183,6 +202,7 @@ class Connector:
             self._protocol = None
             if protocol.answered.done():
                 self._heard_at = protocol.heard_at
+            self._confirmed_at = max(self._confirmed_at, protocol.confirmed_at)
             protocol.abort()
             self._session.on_connection_lost()
 

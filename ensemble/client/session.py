@@ -120,6 +120,8 @@ class Session:
         self._sent: deque[tuple[int, Call]] = deque()
         self._auth_sent: deque[Call] = deque()
         self._xid = 0
+        self.asked = self.answered = 0
+        """How many requests, pings among them, went to the server we are connected to, and how many came back."""
 
     # --- from the host: connections ---------------------------------------------------------------------
 
@@ -127,6 +129,7 @@ class Session:
         """A connection to a server is open: introduce ourselves."""
         self._frames = FrameBuffer(self._frame_bytes_max)
         self._initiator = None
+        self.asked, self.answered = 1, 0
         request = ConnectRequest(
             0,
             self.zxid_seen,
@@ -191,6 +194,7 @@ class Session:
     def ping(self) -> None:
         """Send a ping, so that the session lives and the server has something to answer."""
         self._out.append(requests.encode_request(PING_XID, Op.PING, NoBody()))
+        self.asked += 1
 
     def expire(self) -> None:
         """The servers were out of reach for so long that they have ended the session: do the same, and do not
@@ -213,6 +217,7 @@ class Session:
     # --- sending ----------------------------------------------------------------------------------------
 
     def _send(self, call: Call) -> None:
+        self.asked += 1
         if call.op == Op.AUTH:
             self._out.append(requests.request_frame(AUTH_XID, call.op, call.record))
             self._auth_sent.append(call)
@@ -229,6 +234,7 @@ class Session:
             op = Op.SET_WATCHES2 if watches.persistent or watches.persistent_recursive else Op.SET_WATCHES
             call = self._unasked(op, watches)
             self._out.append(requests.request_frame(SET_WATCHES_XID, op, call.record))
+            self.asked += 1
             self._sent.append((SET_WATCHES_XID, call))
         while self._waiting:
             self._send(self._waiting.popleft())
@@ -237,6 +243,7 @@ class Session:
 
     def _on_connect_reply(self, frame: bytes) -> None:
         reply = replies.decode_connect_reply(frame)
+        self.answered += 1
         if reply.timeout_ms <= 0:
             self._finish(State.EXPIRED)
             return
@@ -258,10 +265,12 @@ class Session:
     def _send_token(self, token: bytes) -> None:
         self._xid = 1 if self._xid == _XID_MAX else self._xid + 1
         self._out.append(requests.encode_request(self._xid, Op.SASL, Sasl(token)))
+        self.asked += 1
 
     def _on_token(self, initiator: Initiator, frame: bytes) -> None:
         """Answer the server's token; begin once the server has proved itself. No token: it knows no SASL."""
         error = replies.decode_header(frame)[2]
+        self.answered += 1
         token = None if error else replies.body_reader(frame).optional_bytes()
         try:
             answer = None if token is None else initiator.step(token)
@@ -280,6 +289,7 @@ class Session:
         if xid == replies.NOTIFICATION_XID:
             self._on_event(frame)
             return
+        self.answered += 1
         if zxid > self.zxid_seen:
             self.zxid_seen = zxid
         if xid == PING_XID:

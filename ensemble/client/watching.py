@@ -103,6 +103,13 @@ class Watching(Caller):
         for table, each in found:
             self._forget_watch(table, inside, each)
 
+    def unwatch(self, path: str, watcher: Watcher) -> None:
+        """Tell ``watcher`` nothing more of ``path``. The servers are not asked: what they still send goes
+        nowhere."""
+        inside = self.chroot.inside(path)
+        for kind in WatchKind:
+            self._forget_watch(kind, inside, watcher)
+
     async def check_watches(self, path: str, *, kind: WatcherType = WatcherType.ANY) -> bool:
         """Tell whether the server we are connected to holds such a watch of this session."""
         inside = self.chroot.inside(path)

@@ -111,10 +111,22 @@ class ZooKeeper(Quotas, Watching):
         """The server connected to, or last tried."""
         return self._connector.server
 
+    @property
+    def assured_until(self) -> float:
+        """Up to when, in the time of the event loop, no server can have ended this session for our silence:
+        one time-out after we sent the last thing that was answered. Behind it what the session holds may be
+        somebody else's, though we hear of the end later."""
+        return self._connector.assured_until()
+
     def listen(self, listener: StateListener) -> Callable[[], None]:
         """Call ``listener`` with each new state; returns what to call to stop that."""
         self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+
+        def stop() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return stop
 
     async def states(self) -> AsyncIterator[State]:
         """Yield the present state, then each new one, up to EXPIRED, AUTH_FAILED or CLOSED, which is the last::

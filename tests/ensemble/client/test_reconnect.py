@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -24,6 +24,7 @@ from ensemble.tree.operations import Op
 from ensemble.wire import replies, requests
 from ensemble.wire.frames import FrameBuffer
 from ensemble.wire.requests import ConnectRequest
+from tests.relay import Relay
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -299,51 +300,6 @@ async def test_a_raising_listener_is_reported_and_harms_nobody(monkeypatch: pyte
 
 
 # --- a real server, behind a wire that can be cut ------------------------------------------------------
-
-
-class Relay:
-    """Carries bytes between clients and a server."""
-
-    def __init__(self, target: str) -> None:
-        host, _, port = target.partition(":")
-        self._target = (host, int(port))
-        self._writers: list[asyncio.StreamWriter] = []
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.open = True
-        self.port = 0
-
-    @asynccontextmanager
-    async def listening(self) -> AsyncIterator[Relay]:
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        try:
-            yield self
-        finally:
-            server.close()
-            self.cut()
-            await asyncio.gather(*self._tasks)
-            await server.wait_closed()
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if not self.open:
-            writer.transport.abort()
-            return
-        there_reader, there_writer = await asyncio.open_connection(*self._target)
-        self._writers += [writer, there_writer]
-        for source, sink in ((reader, there_writer), (there_reader, writer)):
-            task = asyncio.create_task(self._carry(source, sink))
-            self._tasks.add(task)
-
-    async def _carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):  # cut: what we are for
-            while data := await source.read(2**16):
-                sink.write(data)
-        sink.close()
-
-    def cut(self) -> None:
-        for writer in self._writers:
-            writer.transport.abort()
-        self._writers.clear()
 
 
 @pytest.mark.process

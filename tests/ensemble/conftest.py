@@ -1,4 +1,4 @@
-"""Servers to talk to, once for all tests of the client: one of ours and one of Apache's."""
+"""Servers to talk to, once for all tests that want both: one of ours and one of Apache's."""
 
 from __future__ import annotations
 
