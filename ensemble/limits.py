@@ -42,6 +42,9 @@ CONNECTIONS_MAX = 10_000
 SESSIONLESS_CONNECTION_MS = 10_000
 """A connection that has not sent its ConnectRequest by then is closed (Apache: 10 s)."""
 
+ENDED_SESSIONS_MAX = 100_000
+"""Sessions a leader remembers to have ended, where it could take one for another server's local session."""
+
 OUTSTANDING_PER_CONNECTION_MAX = 4096
 """Requests of one connection not yet answered; beyond it the socket is not read."""
 

@@ -284,7 +284,9 @@ class Connection(Client):
         self._handshakes.detach(self, self.session_id)
         service.watches.forget(self)
         self._forget(self)
-        if was_open and self.session_id in service.tree.sessions:
+        if was_open and (
+            self.session_id in service.tree.sessions or self.session_id in service.local_sessions
+        ):
             self._trace_session("disconnected")
 
     @property

@@ -5,8 +5,9 @@ heard of and tells the leader with every ping. A session that exists is in the t
 only what is not agreed on: when it was last heard of, and which server its client is connected to.
 
 A new leader knows neither, so every session gets a fresh deadline, and the first server that speaks for a
-session owns it (Apache's LeaderSessionTracker). Sessions that were never agreed on are in ``local``; a leader
-cannot tell those of another server from expired ones and takes both for alive, as Apache's does.
+session owns it (Apache's LeaderSessionTracker). Sessions that were never agreed on are in ``local``. Those of
+another server a leader cannot tell from ones that have expired, and Apache's takes both for alive; ours remembers
+which have ended in its term, and nobody is let in with one that ended before.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ensemble.errors import Code
+from ensemble.limits import ENDED_SESSIONS_MAX
 from ensemble.replica.deadlines import Deadlines
 from ensemble.replica.local_sessions import LocalSessions
 from ensemble.replica.service import Service
@@ -30,6 +32,7 @@ class Sessions:
         self._owners: dict[int, int] = {}
         self._opening: dict[int, None] = {}
         self._closing: dict[int, None] = {}
+        self._ended: dict[int, None] = {}
         self.local = LocalSessions(service)
         self.heard: dict[int, int] = {}
         """Time-outs (ms) of the sessions heard of since the last look (leader) or ping (learner)."""
@@ -53,6 +56,7 @@ class Sessions:
         self._owners.clear()
         self._opening.clear()
         self._closing.clear()
+        self._ended.clear()
         self.heard.clear()
 
     # ------------------------------------------------------------------ the agreed state changed
@@ -73,6 +77,10 @@ class Sessions:
         self._opening.pop(session_id, None)
         self._closing.pop(session_id, None)
         self.heard.pop(session_id, None)
+        if self._service.leading and self._service.config.local_sessions:
+            self._ended[session_id] = None
+            if len(self._ended) > ENDED_SESSIONS_MAX:
+                del self._ended[next(iter(self._ended))]
 
     # ------------------------------------------------------------------ leader: deadlines
 
@@ -152,7 +160,11 @@ class Sessions:
         """
         config = self._service.config
         here = session_id in self.local.timeouts
-        if not here and (not config.local_sessions or session_id >> 56 & 0xFF == config.sid & 0xFF):
+        if not here and (
+            not config.local_sessions
+            or session_id >> 56 & 0xFF == config.sid & 0xFF
+            or session_id in self._ended
+        ):
             return Code.SESSION_EXPIRED
         if ephemeral:
             return Code.EPHEMERAL_ON_LOCAL_SESSION if here else Code.SESSION_EXPIRED

@@ -67,18 +67,21 @@ class Replay:
             self.changes.setdefault(change.path, []).append((zxid, change.event))
 
 
-def check(history: History, log: Sequence[tuple[int, bytes]]) -> Replay:
-    """Run C1 to C7 (C4 is in ``watching``); return the replay, whose model is the final state."""
+def check(history: History, log: Sequence[tuple[int, bytes]], *, local_sessions: bool = False) -> Replay:
+    """Run C1 to C7 (C4 is in ``watching``); return the replay, whose model is the final state.
+
+    ``local_sessions`` says that a session may act before it is agreed on.
+    """
     entries = [Entry.decode(zxid, payload) for zxid, payload in log]
-    check_real_time(history)
+    check_real_time(history, entries)
     check_sync(history)
     check_session_order(history, entries)
-    replay = replay_log(history, entries)
+    replay = replay_log(history, entries, Model(local_sessions=local_sessions))
     check_expiry(history, entries, replay)
     return replay
 
 
-def replay_log(history: History, entries: list[Entry]) -> Replay:
+def replay_log(history: History, entries: list[Entry], model: Model) -> Replay:
     """C1, C5, C6, C7: what every client was told is what the model says at that zxid."""
     calls: dict[tuple[int, int], Call] = {}
     reads: list[Call] = []
@@ -88,7 +91,7 @@ def replay_log(history: History, entries: list[Entry]) -> Replay:
         elif call.answer is not None and call.op in READS:
             reads.append(call)
     reads.sort(key=lambda call: call.zxid)
-    replay = Replay(Model())
+    replay = Replay(model)
     next_read = 0
     for entry in entries:
         while next_read < len(reads) and reads[next_read].zxid < entry.zxid:
@@ -98,7 +101,8 @@ def replay_log(history: History, entries: list[Entry]) -> Replay:
     for read in reads[next_read:]:
         _check_read(replay.model, read)
     for call in calls.values():
-        if call.answer is not None:
+        ended_at_home = model.local_sessions and call.op == Op.CLOSE_SESSION
+        if call.answer is not None and not ended_at_home:
             raise HistoryViolation("C1", f"acknowledged at {text(call.zxid)} and not in the log: {call}")
     return replay
 
@@ -116,10 +120,10 @@ def _apply(replay: Replay, entry: Entry, calls: dict[tuple[int, int], Call]) -> 
         raise HistoryViolation("C1", f"{text(entry.zxid)} was asked for by nobody, or a second time: {entry}")
     elif entry.error == Code.SESSION_MOVED:
         expected = Answer(Code.SESSION_MOVED)
-    elif entry.error == Code.SESSION_EXPIRED and entry.session not in model.sessions:
+    elif entry.error == Code.SESSION_EXPIRED and not model.may_act(entry.session):
         expected = Answer(Code.SESSION_EXPIRED)  # a multi, too, may be refused as a whole
     else:
-        live = entry.session in model.sessions
+        live = model.may_act(entry.session)
         expected = model.write(entry.session, call.op, call.operation, entry.zxid, entry.time_ms)
         if not live and entry.type not in (Op.ERROR, Op.MULTI):
             raise HistoryViolation(
@@ -158,9 +162,18 @@ def _check_read(model: Model, call: Call) -> None:
         )
 
 
-def check_real_time(history: History) -> None:
-    """C1: a write that returned before another was invoked has the smaller zxid."""
-    _check_order(history, "C1", [call for call in history.calls if call.is_write])
+def check_real_time(history: History, entries: list[Entry]) -> None:
+    """C1: a write that returned before another was invoked has the smaller zxid.
+
+    The end of a local session is no transaction, and so has none.
+    """
+    logged = {(entry.session, entry.cxid): True for entry in entries}
+    writes = [
+        call
+        for call in history.calls
+        if call.is_write and (call.op != Op.CLOSE_SESSION or (call.session, call.cxid) in logged)
+    ]
+    _check_order(history, "C1", writes)
 
 
 def check_sync(history: History) -> None:

@@ -103,7 +103,9 @@ class Refused(Exception):
 class Model:
     """The tree after the transactions so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, local_sessions: bool = False) -> None:
+        self.local_sessions = local_sessions
+        self.ended: dict[int, None] = {}
         self.nodes: dict[str, ModelNode] = {path: ModelNode(b"", 0, 0, 0, 0) for path in _RESERVED}
         for path in _RESERVED[1:]:
             self.nodes[parent_of(path)].children[name_of(path)] = None
@@ -121,8 +123,13 @@ class Model:
         """Apply closeSession: the ephemerals go too."""
         self.changes, self._undo = [], {}
         self.sessions.pop(session, None)
+        self.ended[session] = None
         for path in [path for path, node in self.nodes.items() if node.owner == session]:
             self._remove(path, zxid)
+
+    def may_act(self, session: int) -> bool:
+        """Tell whether a session is there, or may be one that only its own server knows of."""
+        return session in self.sessions or (self.local_sessions and session not in self.ended)
 
     def write(self, session: int, op: int, operation: Operation, zxid: int, time_ms: int) -> Answer:
         """Apply one write and return its answer; a refused one changes nothing."""
@@ -131,7 +138,7 @@ class Model:
         if isinstance(operation, Multi):
             return self._multi(session, operation, zxid, time_ms)
         try:
-            if session not in self.sessions:
+            if not self.may_act(session):
                 raise Refused(Code.SESSION_EXPIRED)
             return self._one(session, op, operation, zxid, time_ms)
         except Refused as refused:
@@ -168,7 +175,7 @@ class Model:
         results: list[Answer] = []
         for index, (op, operation) in enumerate(multi.ops):
             try:
-                if session not in self.sessions:
+                if not self.may_act(session):
                     raise Refused(Code.SESSION_EXPIRED)
                 results.append(self._one(session, op, operation, zxid, time_ms))
             except Refused as refused:
@@ -195,6 +202,8 @@ class Model:
 
     def _create(self, session: int, op: int, create: Create, zxid: int, time_ms: int) -> Answer:
         path = create.path
+        if create.mode in _EPHEMERAL_MODES and session not in self.sessions:
+            raise Refused(Code.SESSION_EXPIRED)
         parent = self.nodes.get(parent_of(path))
         if parent is None:
             raise Refused(Code.NO_NODE)

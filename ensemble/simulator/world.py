@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from ensemble.membership import Membership, ServerAddress
-from ensemble.replica.config import ReplicaConfig
+from ensemble.replica.config import ReplicaConfig, SessionSettings
 from ensemble.simulator import checkers, watching
 from ensemble.simulator.clients import Habits, SimulatedClient
 from ensemble.simulator.clock import Timeline
@@ -58,6 +58,8 @@ class Plan:
     observers: int = 0
     grouped: bool = False
     """Votes are weighed in three groups."""
+    local_sessions: bool = False
+    """Sessions are their own server's until they own an ephemeral."""
 
     def membership(self) -> Membership:
         """Return the ensemble that the plan begins with: voters, then observers."""
@@ -232,6 +234,7 @@ class World:
                 sid=sid,
                 membership=members,
                 tick_ms=plan.tick_ms,
+                sessions=SessionSettings(local=plan.local_sessions, upgrading=True),
                 init_limit_ticks=10,
                 sync_limit_ticks=5,
                 snap_count=plan.snap_count,
@@ -376,8 +379,9 @@ class World:
 
     def judge(self) -> None:
         """Check the clients' history, and that every server's tree is what the model says."""
-        replay = checkers.check(self.history, self.monitor.committed)
-        if not self.stage.counts:
+        replay = checkers.check(self.history, self.monitor.committed, local_sessions=self.plan.local_sessions)
+        # A client that changes its server for no reason leaves a local session behind.
+        if not self.stage.counts and not self.plan.local_sessions:
             checkers.check_nobody_expired(self.history)
         watching.check_watches(self.history, replay)
         expected = replay.model.digest()

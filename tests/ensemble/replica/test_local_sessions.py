@@ -6,9 +6,9 @@ import pytest
 
 from ensemble.errors import Code
 from ensemble.replica.config import SessionSettings
-from ensemble.tree.operations import OPEN_ACL as OPEN
-from ensemble.tree.operations import Create, CreateMode, Multi, NoBody, Op, SetData
-from ensemble.wire import replies
+from ensemble.tree.operations import OPEN_ACL, Create, CreateMode, Multi, NoBody, Op, SetData
+from ensemble.wire import packets, replies
+from ensemble.wire.requests import encode_operation
 from tests.ensemble.replica.harness import Client, Server, World, client
 
 UPGRADING = SessionSettings(local=True, upgrading=True)
@@ -37,7 +37,7 @@ def local(server: Server) -> set[int]:
 
 
 def ephemeral(path: str = "/e", mode: int = CreateMode.EPHEMERAL) -> Create:
-    return Create(path, b"", OPEN, mode)
+    return Create(path, b"", OPEN_ACL, mode)
 
 
 def test_a_local_session_costs_no_transaction():
@@ -88,7 +88,7 @@ def test_an_ephemeral_inside_a_multi_does_so_too():
     for number, server in enumerate(each(world)):
         zk = client(world, server)
         parts = [
-            (int(Op.CREATE), Create(f"/{number}", b"", OPEN, 0)),
+            (int(Op.CREATE), Create(f"/{number}", b"", OPEN_ACL, 0)),
             (int(Op.CREATE2), ephemeral(f"/{number}/e")),
         ]
         frame = zk.ask(Op.MULTI, Multi(list(parts[:1])))
@@ -105,7 +105,7 @@ def test_what_is_pipelined_behind_the_ephemeral_belongs_to_the_new_session():
     for number, server in enumerate(each(world)):
         zk = client(world, server)
         zk.send(
-            zk.request(Op.CREATE, Create(f"/{number}", b"", OPEN, 0))
+            zk.request(Op.CREATE, Create(f"/{number}", b"", OPEN_ACL, 0))
             + zk.request(Op.CREATE, ephemeral(f"/{number}-e"))
             + zk.request(Op.SET_DATA, SetData(f"/{number}-e", b"x", 0))
             + zk.request(Op.CLOSE_SESSION, NoBody())
@@ -122,7 +122,8 @@ def test_the_end_of_a_local_session_waits_for_its_turn():
     for number, server in enumerate(each(world)):
         zk = client(world, server)
         zk.send(
-            zk.request(Op.CREATE, Create(f"/{number}", b"", OPEN, 0)) + zk.request(Op.CLOSE_SESSION, NoBody())
+            zk.request(Op.CREATE, Create(f"/{number}", b"", OPEN_ACL, 0))
+            + zk.request(Op.CLOSE_SESSION, NoBody())
         )
         assert local(server) == {zk.session_id}
         world.settle()
@@ -152,7 +153,7 @@ def test_without_upgrading_an_ephemeral_is_refused():
 def test_without_upgrading_a_follower_passes_on_what_the_leader_says_of_a_multi():
     """As Apache: only for a create alone does the server of the client know better than the leader."""
     world = ensemble(FIXED)
-    parts = Multi([(int(Op.CREATE), Create("/p", b"", OPEN, 0)), (int(Op.CREATE), ephemeral("/p/e"))])
+    parts = Multi([(int(Op.CREATE), Create("/p", b"", OPEN_ACL, 0)), (int(Op.CREATE), ephemeral("/p/e"))])
     expected = (Code.EPHEMERAL_ON_LOCAL_SESSION, Code.SESSION_EXPIRED)
     for server, code in zip(each(world), expected, strict=True):
         zk = client(world, server)
@@ -230,7 +231,32 @@ def test_a_session_that_nobody_knows_of_here_is_no_ones():
     world = ensemble()
     zk = client(world, world.leader)
     world.leader.replica.service.local_sessions.clear()
-    assert zk.error(Op.CREATE, Create("/p", b"", OPEN, 0)) == Code.SESSION_EXPIRED
+    assert zk.error(Op.CREATE, Create("/p", b"", OPEN_ACL, 0)) == Code.SESSION_EXPIRED
+
+
+def test_a_session_that_has_ended_is_not_taken_for_another_servers_local_one():
+    world = ensemble()
+    follower = world.follower.replica.config.sid
+    zk = client(world, world.follower)
+    zk.create("/e", mode=CreateMode.EPHEMERAL)
+    assert world.leader.replica.expire_session(zk.session_id)
+    world.settle()
+    late = packets.encode_forward(
+        zk.session_id, 9, Op.CREATE, encode_operation(Op.CREATE, Create("/late", b"", OPEN_ACL, 0))
+    )
+    world.leader.replica.application.on_request(follower, late, ())
+    world.settle()
+    assert world.leader.replica.tree.find("/late") is None
+
+
+def test_how_many_ended_sessions_are_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("ensemble.replica.sessions.ENDED_SESSIONS_MAX", 2)
+    world = ensemble()
+    for number in range(4):
+        zk = client(world, world.leader)
+        zk.create(f"/e{number}", mode=CreateMode.EPHEMERAL)
+        zk.error(Op.CLOSE_SESSION, NoBody())
+    assert len(world.leader.replica._writes.sessions._ended) == 2
 
 
 def test_words_and_status_tell_local_from_global():

@@ -160,7 +160,7 @@ def test_c1_a_write_applied_twice() -> None:
     with pytest.raises(HistoryViolation):
         run.judge()
     with pytest.raises(HistoryViolation, match="second time"):
-        checkers.replay_log(run.history, [checkers.Entry.decode(*entry) for entry in run.log])
+        checkers.replay_log(run.history, [checkers.Entry.decode(*entry) for entry in run.log], Model())
 
 
 def test_c1_a_reply_with_the_zxid_of_another_write() -> None:
