@@ -26,8 +26,8 @@ ELECTION_HELLO_BYTES_MAX = 2048
 TXN_BYTES_MAX = 16 * 1024 * 1024
 """One derived transaction; refused when it is prepared, never when it is applied (ZOOKEEPER-2101)."""
 
-MULTI_OPS_MAX = 10_000
-"""Operations in one multi."""
+MULTI_OPS_MAX = 100_000
+"""Operations in one multi: more than a frame of the default size can hold (Apache has no bound of its own)."""
 
 ACL_ENTRIES_MAX = 65_536
 """Entries of one access list: more than a client frame holds, but each ``auth`` stands for several."""

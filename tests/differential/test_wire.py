@@ -343,6 +343,14 @@ def test_a_multi_sees_its_own_parts(port: int, place: str):
         assert (error, results(frame)) == (OK, [])
 
 
+def test_a_multi_may_fill_its_frame(port: int, place: str):
+    with raw(port) as zk:
+        zk.connect()
+        parts = [(int(Op.CHECK), Check(place, -1))] * 40_000
+        error, frame = zk.ask(Op.MULTI, Multi(list(parts)))
+        assert (error, len(results(frame))) == (OK, 40_000)
+
+
 def test_reads_and_writes_do_not_mix(port: int, place: str):
     read = (int(Op.GET_DATA), Read(place))
     with raw(port) as zk:

@@ -79,6 +79,31 @@ def test_local_sessions_that_may_be_upgraded(ensemble_of: MakeEnsemble, kind: Ki
             assert zk.end() == Code.OK
 
 
+@pytest.mark.parametrize("kinds", [("ours", "apache", "ours"), ("apache", "ours", "apache")])
+def test_local_sessions_among_servers_of_both_kinds(ensemble_of: MakeEnsemble, kinds: tuple[Kind, ...]):
+    """The leader, of the last kind, takes what the others forward for sessions that it does not know."""
+    ensemble = ensemble_of(*kinds, extra="localSessionsEnabled=true\nlocalSessionsUpgradingEnabled=true")
+    ensemble.start(1, 2, 3)
+    ensemble.until_led_by(3)
+    for server in (1, 2, 3):
+        with raw(ensemble.port(server)) as zk:
+            assert zk.connect() is not None
+            assert zk.create(f"/p{server}") == Code.OK
+            assert zk.error(Op.SYNC, Sync("/")) == Code.OK
+            assert ensemble.metric(server, "local_sessions") == 1
+            assert zk.create(f"/e{server}", EPHEMERAL) == Code.OK
+            assert ensemble.metric(server, "local_sessions") == 0
+            with raw(ensemble.port(server % 3 + 1)) as other:
+                assert other.connect() is not None
+                assert other.error(Op.SYNC, Sync("/")) == Code.OK
+                assert other.error(Op.EXISTS, Read(f"/e{server}")) == Code.OK
+                assert zk.end() == Code.OK
+                assert other.error(Op.SYNC, Sync("/")) == Code.OK
+                assert other.error(Op.EXISTS, Read(f"/e{server}")) == Code.NO_NODE
+                assert other.end() == Code.OK
+    ensemble.assert_one_state()
+
+
 @BOTH
 def test_local_sessions_that_may_not(ensemble_of: MakeEnsemble, kind: Kind):
     ensemble, leader, follower = started(ensemble_of, kind, "localSessionsEnabled=true")

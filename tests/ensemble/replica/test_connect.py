@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ensemble import limits
 from ensemble.errors import Code
+from ensemble.replica.config import SessionSettings
 from ensemble.tree.operations import OPEN_ACL, CloseSession, Create, Delete, Op, Read
 from ensemble.tree.sessions import password_of
 from ensemble.wire import replies
@@ -138,6 +139,16 @@ def test_a_connection_without_a_session_is_closed_in_time() -> None:
     world.advance(100)
     assert silent.closed
     assert not active.closed
+
+
+def test_the_time_for_a_session_may_be_set() -> None:
+    world = World(sessions=SessionSettings(sessionless_ms=500))
+    waiting, open_ = Client(world), client(world)
+    world.advance(400)
+    assert not waiting.closed
+    world.advance(200)
+    assert waiting.closed
+    assert not open_.closed
 
 
 def test_connections_are_limited_by_address_and_in_all() -> None:
