@@ -240,3 +240,21 @@ def test_a_server_that_stops_serves_no_reads_either():
     assert zk.closed
     world.advance(2 * GRACE_MS)
     assert Client(world, server).connect(read_only=True) is None
+
+
+def test_a_server_that_starts_alone_serves_what_is_on_its_disk():
+    world, server, _ = lonely()
+    again = world.restart(server.replica.config.sid)
+    world.advance(GRACE_MS)
+    assert reader(world, again).get("/kept") == b"last"
+
+
+def test_a_watch_set_without_a_quorum_is_set_and_forgotten_with_the_connection():
+    world, server, _ = lonely()
+    world.advance(GRACE_MS)
+    zk = reader(world, server)
+    zk.get("/kept", watch=True)
+    assert server.replica.service.watches.count == 1
+    heal(world, server)
+    assert zk.answers() == []
+    assert server.replica.service.watches.count == 0

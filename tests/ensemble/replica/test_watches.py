@@ -177,6 +177,20 @@ def test_who_may_not_read_hears_nothing(world: World) -> None:
     assert events(stranger) == []
 
 
+@pytest.mark.parametrize("op", [Op.SET_WATCHES, Op.SET_WATCHES2])
+def test_who_may_not_read_hears_of_nothing_missed_either(world: World, op: int) -> None:
+    stranger, owner = client(world), client(world)
+    owner.send(owner.request(Op.AUTH, Auth(0, "digest", b"ann:secret"), xid=-4))
+    owner.answers()
+    owner.create("/hers", acl=(Acl(Perm.ALL, Identity("auth", "")),))
+    again = SetWatches(0, ["/hers", "/gone"], ["/hers"], ["/hers"], [], [])
+    stranger.send(stranger.request(op, again, xid=-8))
+    gone, answer = stranger.answers()
+    event = replies.read_event(replies.body_reader(gone))
+    assert (event.type, event.path) == (EventType.NODE_DELETED, "/gone")
+    assert replies.decode_header(answer)[::2] == (-8, 0)
+
+
 def test_persistent_and_recursive_watches_stay(world: World) -> None:
     watcher, writer = client(world), client(world)
     writer.create("/a")
