@@ -89,3 +89,9 @@ TLS_DOORSTEP_MAX = 4096
 
 TLS_HANDSHAKE_S_MAX = 15.0
 """A connection that is not through by then is closed."""
+
+QUORUM_SASL_EXCHANGES_MAX = 256
+"""SASL exchanges with other servers under way at the same time; more connections are closed."""
+
+QUORUM_SASL_S_MAX = 10.0
+"""A server that has not proved itself by then is turned away."""

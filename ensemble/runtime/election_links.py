@@ -78,19 +78,20 @@ class ElectionLinks:
         self._on_message = on_message
         self._on_link = on_link
         self._settings = settings
-        self._ways = ways or Ways()
+        self.ways = ways or Ways()
         self._peers = {address.sid: _Peer(address) for address in others}
         self._keepers: list[asyncio.Task[None]] = []
         self._server: Listener | None = None
 
     async def open(self, host: str | None) -> None:
         """Listen, and begin to keep up the links; :class:`ConfigError` when the port cannot be had."""
-        self._server = await self._ways.listen(
+        self._server = await self.ways.listen(
             lambda: _Line(self, None),
             host,
             self.me.election_port,
             key=f"election port of server.{self.me.sid}",
             attempts=self._settings.bind_attempts,
+            greeting_size=_hello_size,
         )
         self._keepers = [watched(self._keep_up(peer)) for peer in self._peers.values()]
 
@@ -205,11 +206,13 @@ class ElectionLinks:
         address = peer.address
         try:
             async with asyncio.timeout(self._settings.connect_timeout_ms / 1000):
-                await self._ways.dial(address.host, address.election_port, lambda: _Line(self, peer))
+                await self.ways.dial(
+                    address.host, address.election_port, lambda: _Line(self, peer), greeting=self.hello
+                )
         except ConnectionRefusedError:
             return  # it is not up yet, or no more: the everyday case
         except (OSError, TimeoutError) as error:
-            why = self._ways.why(error)
+            why = self.ways.why(error)
             if why != peer.trouble:
                 self.log(f"election: server {peer.sid} cannot be reached: {why}")
             peer.trouble = why
@@ -246,12 +249,13 @@ class _Line(asyncio.Protocol):
             self._deadline = asyncio.get_running_loop().call_later(HELLO_S_MAX, self._transport.abort)
         elif self.peer.sid in links.cut:
             self._transport.abort()
-        elif self.peer.sid > links.me.sid:
-            self._transport.write(links.hello)
-            self._transport.close()
         else:
-            self._transport.write(links.hello)
-            links.up(self.peer, self)
+            if not links.ways.greets:
+                self._transport.write(links.hello)
+            if self.peer.sid > links.me.sid:
+                self._transport.close()
+            else:
+                links.up(self.peer, self)
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -305,3 +309,9 @@ class _Line(asyncio.Protocol):
     def abort(self) -> None:
         """Close without delivering what is unsent."""
         self._transport.abort()
+
+
+def _hello_size(data: bytes) -> int | None:
+    """Return how many bytes the caller's hello takes; None when it is not whole."""
+    found = HelloDecoder().feed(data)
+    return None if found is None else len(data) - len(found[1])

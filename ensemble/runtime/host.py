@@ -49,7 +49,9 @@ class Server:
         self._lag = LoopLag(loop)
         clock = LoopClock(loop, self._steps.wake)
         self.trace = Trace(config.sid, clock.monotonic_us)
-        self.network = LoopNetwork(self._steps, log=log, settings=config.cluster, tls=config.tls)
+        self.network = LoopNetwork(
+            self._steps, log=log, settings=config.cluster, tls=config.tls, sasl=config.quorum_sasl
+        )
         self._disks = self._open_disks(loop)
         self.replica = Replica(
             replica_config(config),

@@ -9,6 +9,7 @@ from ensemble.admin.schema import FaultStatus
 from ensemble.membership import ServerAddress
 from ensemble.runtime import quorum_links
 from ensemble.runtime.config.cluster import DEFAULTS, Cluster
+from ensemble.runtime.config.quorum_sasl import QuorumSasl
 from ensemble.runtime.election_links import ElectionLinks
 from ensemble.runtime.quorum_links import QuorumLinks
 from ensemble.runtime.steps import Steps
@@ -39,11 +40,13 @@ class LoopNetwork:
         log: Callable[[str], None],
         settings: Cluster = DEFAULTS,
         tls: TlsConfig | None = None,
+        sasl: QuorumSasl | None = None,
     ) -> None:
         self._steps = steps
         self._log = log
         self._settings = settings
         self._tls = tls or TlsConfig()
+        self._sasl = sasl
         self._others: frozenset[int] = frozenset()
         self._elections: ElectionLinks | None = None
         self._quorum: QuorumLinks | None = None
@@ -59,6 +62,7 @@ class LoopNetwork:
         host = None if self._settings.listen_on_all_addresses else me.host
         links = ways(
             self._tls,
+            self._sasl,
             lambda: [server.host for server in others],
             keep_alive=self._settings.keep_alive,
             log=self._log,

@@ -1,4 +1,7 @@
-"""How servers reach each other: plain, or by TLS. Knows nothing of what is said on the way."""
+"""How servers reach each other: plain, by TLS, or with SASL first. Knows nothing of what is said on the way.
+
+A greeting is what a caller says before it has to prove itself (on the election port, who it is).
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,22 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ensemble.runtime import listening
+from ensemble.runtime.config.quorum_sasl import QuorumSasl
 from ensemble.runtime.tls.settings import TlsConfig
 
 if TYPE_CHECKING:
     from ensemble.runtime.tls.doorstep import Doorstep
 
 P = TypeVar("P", bound=asyncio.Protocol)
+
+
+GreetingSize = Callable[[bytes], int | None]
+"""Return how many of the bytes are the greeting, None when more have to come; ``WireError`` when they are none."""
+
+
+def no_greeting(data: bytes) -> int:
+    """A caller proves itself at once."""
+    return 0
 
 
 class Listener(Protocol):
@@ -24,6 +37,9 @@ class Listener(Protocol):
 
 class Ways:
     """Plain connections to other servers, and plain ports for them."""
+
+    greets = False
+    """Whether ``dial`` says the greeting; else the protocol does."""
 
     def __init__(self, *, keep_alive: bool = False) -> None:
         """``keep_alive`` lets the kernel probe silent connections."""
@@ -37,13 +53,14 @@ class Ways:
         *,
         key: str,
         attempts: int = 1,
+        greeting_size: GreetingSize = no_greeting,
     ) -> Listener:
         """Listen as :func:`listening.listen` does."""
         return await listening.listen(
             make_protocol, host, port, key=key, keep_alive=self.keep_alive, attempts=attempts
         )
 
-    async def dial(self, host: str, port: int, make_protocol: Callable[[], P]) -> P:
+    async def dial(self, host: str, port: int, make_protocol: Callable[[], P], *, greeting: bytes = b"") -> P:
         """Connect; ``OSError`` when that fails."""
         transport, protocol = await asyncio.get_running_loop().create_connection(make_protocol, host, port)
         if self.keep_alive:
@@ -74,6 +91,7 @@ class SecureWays(Ways):
         *,
         key: str,
         attempts: int = 1,
+        greeting_size: GreetingSize = no_greeting,
     ) -> Listener:
         """Do as :class:`Ways` does."""
         from ensemble.runtime.tls.listener import listen_tls
@@ -89,10 +107,10 @@ class SecureWays(Ways):
             attempts=attempts,
         )
 
-    async def dial(self, host: str, port: int, make_protocol: Callable[[], P]) -> P:
+    async def dial(self, host: str, port: int, make_protocol: Callable[[], P], *, greeting: bytes = b"") -> P:
         """Do as :class:`Ways` does; ``ssl.SSLError`` and ``NotTrusted`` are ``OSError``, too."""
         if not self._encrypts:
-            return await super().dial(host, port, make_protocol)
+            return await super().dial(host, port, make_protocol, greeting=greeting)
         return await self._doorstep.dial(host, port, make_protocol, keep_alive=self.keep_alive)
 
     def why(self, error: Exception) -> str:
@@ -104,6 +122,7 @@ class SecureWays(Ways):
 
 def ways(
     tls: TlsConfig,
+    sasl: QuorumSasl | None,
     hosts: Callable[[], Iterable[str]],
     *,
     keep_alive: bool = False,
@@ -113,16 +132,16 @@ def ways(
 
     Raises :class:`ConfigError` when a key store cannot be used.
     """
-    if tls.quorum is None:
-        return Ways(keep_alive=keep_alive)
-    # Only now: what reads certificates takes long to import.
-    from ensemble.runtime.tls.contexts import TlsContexts
-    from ensemble.runtime.tls.doorstep import Doorstep
+    found = Ways(keep_alive=keep_alive)
+    if tls.quorum is not None:
+        # Only now: what reads certificates takes long to import.
+        from ensemble.runtime.tls.contexts import TlsContexts
+        from ensemble.runtime.tls.doorstep import Doorstep
 
-    contexts = TlsContexts(tls.quorum, log=log)
-    return SecureWays(
-        Doorstep(contexts, unified=tls.quorum_unified, hosts=hosts),
-        encrypts=tls.quorum_dials,
-        log=log,
-        keep_alive=keep_alive,
-    )
+        doorstep = Doorstep(TlsContexts(tls.quorum, log=log), unified=tls.quorum_unified, hosts=hosts)
+        found = SecureWays(doorstep, encrypts=tls.quorum_dials, log=log, keep_alive=keep_alive)
+    if sasl is not None:
+        from ensemble.runtime.quorum_sasl import SaslWays
+
+        found = SaslWays(found, sasl, log=log)
+    return found

@@ -7,6 +7,7 @@
     packets       the quorum port: packets without a length prefix, and what they carry
     snapstream    where the snapshot among them ends
     elections     the election port: the handshake and the notifications
+    quorum_auth   tokens by which servers prove themselves to each other
     four_letter   the words a monitoring script sends instead of a ConnectRequest
 
 One rule holds for every decoder: whatever bytes arrive, it yields values that encode to the same bytes, or

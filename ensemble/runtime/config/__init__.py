@@ -5,6 +5,7 @@
     keys        every key there is, by what it does here
     values      a value as a number, a flag, a directory, or one sentence that says what is wrong with it
     tls         secure ports: ``secureClientPort``, ``sslQuorum``, ``ssl.*``, ``ssl.quorum.*``
+    quorum_sasl proof between servers: ``quorum.auth.*``
     znodes      the kinds of znodes there may be
     files       the log and the snapshots
     cluster     how servers and clients reach each other

@@ -56,6 +56,8 @@ USED = _names(
     enforce.auth.enabled enforce.auth.schemes letAnySaslUserDoX
     java.security.auth.login.config sasl.serverconfig SASLAuthenticationProvider.superPassword superUser
     sessionRequireClientSASLAuth allowSaslFailedClients
+    quorum.auth.enableSasl quorum.auth.learnerRequireSasl quorum.auth.serverRequireSasl
+    quorum.auth.learner.saslLoginContext quorum.auth.server.saslLoginContext
     extendedTypesEnabled emulate353TTLNodes znode.container.checkIntervalMs znode.container.maxPerMinute
     znode.container.maxNeverUsedIntervalMs enforceQuota
     localSessionsEnabled localSessionsUpgradingEnabled readonlymode.enabled nio.sessionlessCnxnTimeout
@@ -98,8 +100,6 @@ WITHOUT = _names(
     """
     observerMasterPort
     reconfigEnabled
-    quorum.auth.enableSasl quorum.auth.learnerRequireSasl quorum.auth.serverRequireSasl
-    quorum.auth.learner.saslLoginContext quorum.auth.server.saslLoginContext
     quorum.auth.kerberos.servicePrincipal oraclePath maxCnxns
     globalOutstandingLimit requestThrottleLimit requestThrottleStallTime requestThrottleDropStale
     requestStaleLatencyCheck requestStaleConnectionCheck largeRequestMaxBytes largeRequestThreshold
@@ -118,19 +118,11 @@ WITHOUT_PREFIXES = (
 
 WITHOUT_MEANS_OFF = {
     "reconfigEnabled": "false",
-    "quorum.auth.enableSasl": "false",
-    "quorum.auth.learnerRequireSasl": "false",
-    "quorum.auth.serverRequireSasl": "false",
     "audit.enable": "false",
     "multiAddress.enabled": "false",
     "admin.enableServer": "false",
 }
 """Values of features we lack that ask for just that: nothing to warn about."""
-
-REFUSED = {
-    "quorum.auth.enableSasl": "this server cannot yet authenticate other servers by SASL",
-}
-"""Protections that must not silently be missing: switched on, they stop the start."""
 
 ORACLE = "oraclePath"
 """A file that decides between two servers: to ignore it would be to break agreement."""

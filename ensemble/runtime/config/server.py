@@ -15,7 +15,17 @@ from ensemble.limits import CONNECTIONS_PER_ADDRESS_MAX, FRAME_BYTES_MAX, SNAP_C
 from ensemble.membership import Membership, ServerAddress
 from ensemble.replica.access_config import AccessConfig
 from ensemble.replica.config import WORDS_DEFAULT, SessionSettings, ZnodeConfig
-from ensemble.runtime.config import access, cluster, directories, files, members, sessions, tls, znodes
+from ensemble.runtime.config import (
+    access,
+    cluster,
+    directories,
+    files,
+    members,
+    quorum_sasl,
+    sessions,
+    tls,
+    znodes,
+)
 from ensemble.runtime.config.sources import gather
 from ensemble.runtime.config.values import Values
 from ensemble.runtime.tls.settings import TlsConfig
@@ -68,6 +78,8 @@ class ServerConfig:
     admin_port: int | None
     faults_allowed: bool
     tls: TlsConfig
+    quorum_sasl: quorum_sasl.QuorumSasl | None
+    """How servers prove themselves to each other; None when they do not."""
     warnings: tuple[str, ...]
     """Sentences for the operator, about keys that have no effect."""
 
@@ -156,6 +168,7 @@ class _Reader:
             admin_port=self.values.port("coordinator.adminPort") or None,
             faults_allowed=self.values.flag("coordinator.faults", default=False),
             tls=security,
+            quorum_sasl=quorum_sasl.read(self.values),
             warnings=tuple(self.values.warnings),
         )
 

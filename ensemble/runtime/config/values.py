@@ -108,8 +108,6 @@ class Values:
         off = known.WITHOUT_MEANS_OFF.get(key)
         if off is not None and value.lower() in (off, ""):
             return
-        if key in known.REFUSED:
-            raise ConfigError(f"{key}={value} is asked for, but {known.REFUSED[key]}; drop the line")
         if key == known.ORACLE:
             raise ConfigError(f"{key} is set, but this server asks no oracle who may decide; drop the line")
         self.warnings.append(f"{key} has no effect: this server does not have that feature")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvloop
 
 from ensemble.runtime.clients import ClientSocket
 from ensemble.runtime.tls.contexts import TlsContexts
@@ -20,11 +19,6 @@ from ensemble.runtime.tls.settings import Store, StoreKind, TlsSettings
 from tests.authority import Authority
 from tests.ensemble.runtime.test_clients import Service
 from tests.ensemble.runtime.test_election_links import HOST, free_ports
-
-
-def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Servers run on uvloop, whose TLS is its own."""
-    return {"uvloop": uvloop.new_event_loop}
 
 
 @dataclasses.dataclass
