@@ -38,6 +38,29 @@ CONNECTIONS_PER_ADDRESS_MAX = 60
 """``maxClientCnxns`` (Apache's default)."""
 
 CONNECTIONS_MAX = 10_000
+"""``maxCnxns`` (Apache: none)."""
+
+SESSIONS_MAX = 500_000
+"""``coordinator.maxSessions``: sessions of an ensemble; each is known to every server until it expires."""
+
+WATCHES_PER_CONNECTION_MAX = 1_000_000
+"""``coordinator.maxWatchesPerConnection``: watches of one client."""
+
+WATCHES_MAX = 5_000_000
+"""``coordinator.maxWatches``: watches of one server, at some 200 bytes each."""
+
+UNANSWERED_MAX = 100_000
+"""``globalOutstandingLimit``: requests of all clients not yet answered. Apache's 1000 suits a thread for each
+request; here they are answered in batches, and a small bound would only make the batches small."""
+
+UNANSWERED_BYTES_MAX = 512 * 1024 * 1024
+"""Bytes of those requests (``coordinator.maxOutstandingBytes``)."""
+
+LARGE_REQUEST_BYTES_MAX = 100 * 1024 * 1024
+"""``largeRequestMaxBytes`` (Apache's default)."""
+
+REPEATED_LINE_MS = 10_000
+"""A line of the log that strangers can cause is written once in this time, then counted."""
 
 SESSIONLESS_CONNECTION_MS = 10_000
 """A connection that has not sent its ConnectRequest by then is closed (Apache: 10 s)."""

@@ -32,7 +32,7 @@ _TEST_ID = re.compile(r"`(tests/[^`]+)`")
 
 NOT_ASKED_BY_CLIENTS = {Op.NOTIFICATION, Op.CHECK, Op.DELETE_CONTAINER, Op.CREATE_SESSION, Op.ERROR}
 """Operations that a server sends, logs, or takes inside another alone."""
-OUR_OWN = {"version", "coordinator.adminPort", "coordinator.faults"}
+OUR_OWN = {"version", *(key for key in USED if key.startswith("coordinator."))}
 """Keys that are not Apache's, or are written by servers and not by people."""
 
 

@@ -28,10 +28,11 @@ class Clients:
         config, service = self._service.config, self._service
         host = transport.address[0]
         here = self._per_address.get(host, 0)
-        if len(self.connections) >= config.connections_max or 0 < config.connections_per_address_max <= here:
+        total, total_max = len(self.connections), config.admission.connections_max
+        if 0 < total_max <= total or 0 < config.connections_per_address_max <= here:
             service.counters.refused += 1
-            service.log(
-                f"client {host} is refused: {here} connections from there, {len(self.connections)} in all"
+            service.remarks.say(
+                "connection", f"client {host} is refused: {here} connections from there, {total} in all"
             )
             return None
         connection = Connection(
@@ -55,7 +56,7 @@ class Clients:
     @property
     def outstanding(self) -> int:
         """Requests not answered yet, of all connections."""
-        return sum([len(connection.pipeline.waiting) for connection in self.connections])
+        return self._service.admission.unanswered
 
     def _forget(self, connection: Connection) -> None:
         del self.connections[connection]

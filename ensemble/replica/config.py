@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from ensemble import limits
 from ensemble.membership import Membership
 from ensemble.replica.access_config import AccessConfig
+from ensemble.replica.admission_config import AdmissionConfig
 from ensemble.storage.settings import StorageSettings
 
 VERSION = "3.9.5-coordinator, built on 2026-01-01 00:00 UTC"
@@ -74,9 +75,9 @@ class ReplicaConfig:
     storage: StorageSettings = field(default_factory=StorageSettings)
     connections_per_address_max: int = limits.CONNECTIONS_PER_ADDRESS_MAX
     """0 lifts the limit."""
-    connections_max: int = limits.CONNECTIONS_MAX
     znodes: ZnodeConfig = ZnodeConfig()
     access: AccessConfig = field(default_factory=AccessConfig)
+    admission: AdmissionConfig = field(default_factory=AdmissionConfig)
     words_allowed: frozenset[str] = WORDS_DEFAULT
     client_address: str = ""
     """Where clients reach this server, for people to read."""

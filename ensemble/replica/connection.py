@@ -76,6 +76,7 @@ class Connection(Client):
         "_speech",
         "_timer",
         "_transport",
+        "_turn",
         "_writes",
         "address",
         "established_ms",
@@ -83,7 +84,6 @@ class Connection(Client):
         "received",
         "sent",
         "state",
-        "timeout_ms",
     )
 
     def __init__(
@@ -112,6 +112,7 @@ class Connection(Client):
         self._paused = False
         self._blocked = False
         self._resume: Timer | None = None
+        self._turn: Timer | None = None
         self._timer: Timer | None = service.clock.call_later(
             service.config.sessions.sessionless_ms, self._on_no_session
         )
@@ -119,7 +120,6 @@ class Connection(Client):
         self.subject = transport.subject
         self.identities = service.authentication.of_socket(transport.address[0], transport.subject)
         self.state = State.FIRST
-        self.timeout_ms = 0
         self.established_ms = service.clock.wall_ms()
         self.received = self.sent = 0
         self.pipeline = Pipeline(self, self, service, writes)
@@ -225,7 +225,7 @@ class Connection(Client):
 
     def _cut_off(self, error: WireError) -> None:
         self._service.counters.cut_off += 1
-        self._service.log(f"client {self.client_text} is cut off: {error}")
+        self._service.remarks.say("cut off", f"client {self.client_text} is cut off: {error}")
         self.close(str(error))
 
     def _throttle(self) -> None:
@@ -238,6 +238,15 @@ class Connection(Client):
         self._throttle()
         if self._resume is None:
             self._resume = self._service.clock.call_later(0, self._on_resume)
+
+    def call_back(self) -> None:
+        """Let the pipeline go on in a later step."""
+        if self._turn is None:
+            self._turn = self._service.clock.call_later(0, self._on_turn)
+
+    def _on_turn(self) -> None:
+        self._turn = None
+        self._guarded(self.pipeline.go_on)
 
     # ------------------------------------------------------------------ what leaves
 
@@ -275,10 +284,10 @@ class Connection(Client):
     def _end(self) -> None:
         service = self._service
         was_open, self.state = self.state is State.OPEN, State.CLOSED
-        for timer in (self._timer, self._resume):
+        for timer in (self._timer, self._resume, self._turn):
             if timer is not None:
                 timer.cancel()
-        self._timer = self._resume = None
+        self._timer = self._resume = self._turn = None
         self.pipeline.clear()
         self._out.clear()
         self._handshakes.detach(self, self.session_id)
@@ -352,7 +361,7 @@ class Connection(Client):
             if not self._service.serving:
                 self._service.counters.not_serving += 1
             else:
-                self._service.log(f"client {self.client_text} is sent away: {why}")
+                self._service.remarks.say("sent away", f"client {self.client_text} is sent away: {why}")
             self.close(why)
 
     def on_revalidated(self, valid: bool) -> None:
@@ -387,7 +396,8 @@ class Connection(Client):
         self._guarded(self.pipeline.open)
 
     def _expired(self, why: str) -> None:
-        self._service.log(f"client {self.client_text}: session {session_text(self.session_id)}: {why}")
+        session = session_text(self.session_id)
+        self._service.remarks.say("expired", f"client {self.client_text}: session {session}: {why}")
         self.write(replies.connect_refusal(self._read_only))
         self.close(why)
 

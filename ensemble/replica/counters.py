@@ -27,11 +27,13 @@ _COUNTS = (
     "ensemble_auth_skip",
     "ensemble_auth_success",
     "fsyncs_slow",
+    "large_requests_rejected",
     "logged",
     "not_serving",
     "reads",
     "received",
     "refused",
+    "request_throttle_wait_count",
     "restore_errors",
     "restores_limited",
     "revalidated_for_learners",
@@ -41,8 +43,12 @@ _COUNTS = (
     "sessions_expired",
     "snapshot_errors",
     "snapshots_limited",
+    "stale_requests",
+    "stale_requests_dropped",
+    "throttled_ops",
     "watch_bytes",
     "watches_fired",
+    "watches_refused",
     "writes",
 )
 _SUMMARIES = (
@@ -59,6 +65,8 @@ _SUMMARIES = (
     "restores",
     "snapshot_loads",
     "snapshots",
+    "throttle_waits",
+    "token_deficits",
     "txn_loads",
     "txns_loaded",
     "unavailable",
@@ -94,10 +102,11 @@ class Counters:
     dropped: int
     """Connections that ended from the client's side."""
     ensemble_auth_fail: int
-    """Authentication of client connections where a scheme is enforced."""
+    """Clients that named the ensemble they look for, and what came of it."""
     ensemble_auth_skip: int
     ensemble_auth_success: int
     fsyncs_slow: int
+    large_requests_rejected: int
     logged: int
     """Transactions appended to the log."""
     not_serving: int
@@ -105,6 +114,8 @@ class Counters:
     reads: int
     received: int
     refused: int
+    request_throttle_wait_count: int
+    """How often a request had to wait in line (``requestThrottleLimit``)."""
     restore_errors: int
     restores_limited: int
     revalidated_for_learners: int
@@ -116,8 +127,12 @@ class Counters:
     sessions_expired: int
     snapshot_errors: int
     snapshots_limited: int
+    stale_requests: int
+    stale_requests_dropped: int
+    throttled_ops: int
     watch_bytes: int
     watches_fired: int
+    watches_refused: int
     writes: int
 
     ack_creation: SampledSummary
@@ -141,6 +156,10 @@ class Counters:
     restores: SampledSummary
     snapshot_loads: SampledSummary
     snapshots: SampledSummary
+    throttle_waits: SampledSummary
+    """Requests that may begin, from their bytes on (milliseconds), where only so many may."""
+    token_deficits: SampledSummary
+    """Tokens that clients had taken when one came (``connection_throttle_tokens``)."""
     txn_loads: SampledSummary
     txns_loaded: SampledSummary
     unavailable: SampledSummary

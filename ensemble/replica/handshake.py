@@ -13,6 +13,7 @@ from __future__ import annotations
 from enum import Enum
 from hmac import compare_digest
 
+from ensemble.replica.arrivals import Arrival
 from ensemble.replica.service import Client, Service
 from ensemble.replica.writes import Writes
 from ensemble.tree.sessions import first_session_id, password_of
@@ -58,7 +59,16 @@ class Handshakes:
             seen, ours = text(request.last_zxid_seen), text(service.tree.zxid)
             return Verdict.REFUSED, f"the client has seen {seen}, this server only {ours}"
         session_id = request.session_id
+        arrivals = service.admission.arrivals
+        if not arrivals.admit(self._arrival(session_id)):
+            service.counters.refused += 1
+            return Verdict.REFUSED, "clients come faster than connection_throttle_tokens allows"
+        service.counters.token_deficits.add(arrivals.deficit)
         if session_id == 0:
+            sessions = len(service.tree.sessions) + len(self._local.timeouts)
+            if sessions >= service.config.admission.sessions_max:
+                service.counters.refused += 1
+                return Verdict.REFUSED, f"there are {sessions} sessions (coordinator.maxSessions)"
             session_id = self._new_session_id()
             if service.read_only or service.config.local_sessions:
                 self._local.open(session_id, timeout_ms)
@@ -85,6 +95,11 @@ class Handshakes:
         if not self._writes.sessions.claim(session_id, timeout_ms, service.config.sid):
             return Verdict.GONE, "the session is no more"
         return Verdict.OPEN, ""
+
+    def _arrival(self, session_id: int) -> Arrival:
+        if session_id:
+            return Arrival.RENEWED
+        return Arrival.LOCAL if self._service.config.local_sessions else Arrival.NEW
 
     def attach(self, client: Client, session_id: int) -> None:
         """Make ``client`` the one connection of its session here; an older one is closed."""

@@ -12,7 +12,6 @@ It knows nothing of sockets: answers leave through its connection, which also sa
 from __future__ import annotations
 
 from collections import deque
-from typing import Protocol
 
 from ensemble.errors import Code, WireError
 from ensemble.jute import Reader
@@ -22,6 +21,8 @@ from ensemble.replica import reads
 from ensemble.replica.answers import body_of
 from ensemble.replica.credentials import Credentials
 from ensemble.replica.service import Client, Service
+from ensemble.replica.throttle import Throttle
+from ensemble.replica.waiting import Outlet, Waiting
 from ensemble.replica.writes import WRITE_OPS, Writes, op_name
 from ensemble.trace import session_text
 from ensemble.tree.operations import Op
@@ -45,55 +46,30 @@ _CLOSE_SESSION = int(Op.CLOSE_SESSION)
 _ERROR = int(Op.ERROR)
 _SESSION_MOVED = int(Code.SESSION_MOVED)
 _SESSION_EXPIRED = int(Code.SESSION_EXPIRED)
+_THROTTLED = (WRITE_OPS | {_SYNC}) - {_CLOSE_SESSION}
+"""What may be refused for having waited too long, besides reads."""
 _NO_ZXID = -1
 """In the answer to an unknown operation, as Apache gives it."""
 _READS = frozenset({*reads.HANDLERS, _PING})
-
-
-class Waiting:
-    """A request that is not answered yet."""
-
-    __slots__ = ("frame", "last", "op", "reply", "since_us", "size", "xid")
-
-    def __init__(self, xid: int, op: int, frame: bytes, since_us: int) -> None:
-        self.xid = xid
-        self.op = op
-        self.frame: bytes | None = frame
-        """None once the request is on its way."""
-        self.reply: bytes | None = None
-        self.last = False
-        """The connection closes behind this answer."""
-        self.since_us = since_us
-        self.size = len(frame)
-
-
-class Outlet(Protocol):
-    """What a pipeline needs of its connection."""
-
-    def write(self, data: bytes) -> None:
-        """Send an answer, framed."""
-
-    def close(self, why: str) -> None:
-        """Close behind what was written."""
-
-    def choke(self) -> None:
-        """Call :meth:`Pipeline.resume` in a later step."""
 
 
 class Pipeline:
     """Unanswered requests of one connection."""
 
     __slots__ = (
+        "_admission",
         "_client",
         "_credentials",
         "_earlier",
         "_in_flight",
+        "_large_bytes",
         "_local",
         "_opened",
         "_outlet",
         "_reads",
         "_service",
         "_sync",
+        "_throttle",
         "_unbegun",
         "_writes",
         "barred",
@@ -117,6 +93,10 @@ class Pipeline:
         self._service = service
         self._writes = writes
         self._local = service.local_sessions
+        self._admission = service.admission
+        self._throttle = service.admission.throttle
+        self._large_bytes = 0
+        """Bytes of the large requests that wait, where these are looked for."""
         self._sync: Waiting | None = None
         self._unbegun: deque[Waiting] = deque()
         """Requests other than reads that are not on their way yet."""
@@ -155,6 +135,7 @@ class Pipeline:
             len(self.waiting) > OUTSTANDING_PER_CONNECTION_MAX
             or self.waiting_bytes > OUTSTANDING_BYTES_PER_CONNECTION_MAX
             or self.choked
+            or (bool(self.waiting) and self._admission.crowded)
         )
 
     @property
@@ -164,41 +145,75 @@ class Pipeline:
             len(self.waiting) <= OUTSTANDING_PER_CONNECTION_MAX // 2
             and self.waiting_bytes <= OUTSTANDING_BYTES_PER_CONNECTION_MAX // 2
             and not self.choked
+            and not (self.waiting and self._admission.crowded)
         )
 
     # ------------------------------------------------------------------ requests come in
 
     def take(self, frames: list[bytes], now_us: int) -> None:
-        """Answer, begin or keep each request; ``WireError`` for one that is none."""
-        waiting = self.waiting
-        if not waiting:
+        """Answer, begin or keep each request; ``WireError`` for one that is none, or too large by now."""
+        if not self.waiting:
             self.last_response_us = now_us  # of reads answered below; whatever waits is answered later
+        admission = self._admission
+        if not admission.weighs:
+            self._take(frames, now_us)
+            return
         for frame in frames:
-            if self.ended:
-                return
-            xid, op = decode_header(frame)
-            is_read = op in _READS
-            if is_read and not (waiting or self.choked or self.held or self.barred):
-                self._reply(self._read(op, xid, frame))
-                continue
-            request = Waiting(xid, op, frame, now_us)
-            waiting.append(request)
-            self.waiting_bytes += request.size
-            if is_read:
-                self._reads += 1
-                if not self.barred:
+            if not self.ended:
+                admission.weigh(len(frame))
+                self._take([frame], now_us)
+                self._weigh()
+
+    def _take(self, frames: list[bytes], now_us: int) -> None:
+        waiting = self.waiting
+        kept = size = 0
+        try:
+            for frame in frames:
+                if self.ended:
+                    return
+                xid, op = decode_header(frame)
+                is_read = op in _READS
+                if is_read and not (waiting or self.choked or self.held or self.barred):
+                    self._reply(self._read(op, xid, frame))
                     continue
-            else:
-                self._unbegun.append(request)
-            if self._opened:
-                self._advance()
+                request = Waiting(xid, op, frame, now_us)
+                waiting.append(request)
+                kept += 1
+                size += request.size
+                if is_read:
+                    self._reads += 1
+                    if not self.barred:
+                        continue
+                else:
+                    self._unbegun.append(request)
+                if self._opened:
+                    self._advance()
+        finally:
+            self._count(kept, size)
+
+    def _count(self, requests: int, size: int) -> None:
+        """Count requests that wait, or with negative numbers wait no more: here, and for all clients."""
+        admission = self._admission
+        admission.unanswered += requests
+        admission.unanswered_bytes += size
+        self.waiting_bytes += size
+
+    def _weigh(self) -> None:
+        """Count the bytes of large requests anew."""
+        admission = self._admission
+        large_bytes = sum([request.size for request in self.waiting if admission.is_large(request.size)])
+        admission.large_bytes += large_bytes - self._large_bytes
+        self._large_bytes = large_bytes
 
     def _advance(self) -> None:
         """Begin and answer, each in order, all that can be."""
         unbegun, waiting = self._unbegun, self.waiting
         while True:
             while unbegun and not self.held and not self.ended and self._may_pass(unbegun[0]):
-                self._begin(unbegun.popleft())
+                if self._throttle is None:
+                    self._begin(unbegun.popleft())
+                elif not self._begin_in_turn(self._throttle):
+                    break
             if not waiting or not self._drain() or not unbegun:
                 return
 
@@ -209,6 +224,20 @@ class Pipeline:
         # The end of a local session asks nobody, so it takes effect at once: not before its turn.
         ends_here = request.op == _CLOSE_SESSION and self._client.session_id in self._local
         return not ends_here and not self.choked and self._reads <= READS_PASSED_MAX
+
+    def _begin_in_turn(self, throttle: Throttle) -> bool:
+        """Begin the next request if it is admitted; refuse it when that is too late. False: it waits in line."""
+        request = self._unbegun[0]
+        if not throttle.admits(self, request.since_us, self._client.timeout_ms):
+            return False
+        self._unbegun.popleft()
+        if request.op in _THROTTLED and throttle.is_late(request.since_us):
+            self._answer_at_once(request, Code.THROTTLED_OP)
+            return True
+        before = self._in_flight
+        self._begin(request)
+        throttle.in_process += self._in_flight - before
+        return True
 
     def _begin(self, request: Waiting) -> None:
         """Send a write or a sync on its way; carry out an auth packet; refuse what is none of these.
@@ -292,6 +321,8 @@ class Pipeline:
         body = b"" if error else body_of(head.op, outcome)
         head.reply = replies.reply(head.xid, txn.zxid, error, body)
         self._in_flight -= 1
+        if self._throttle is not None:
+            self._throttle.finished()
         self.last_zxid = txn.zxid
         service = self._service
         service.counters.writes += 1
@@ -327,10 +358,20 @@ class Pipeline:
         self.spent = 0
         self._advance()
 
+    def wake(self) -> None:
+        """There may be room for what waits in line: go on in a later step."""
+        self._outlet.call_back()
+
+    def go_on(self) -> None:
+        """It is this client's turn."""
+        self._advance()
+        if self._throttle is not None:
+            self._throttle.passed(self)
+
     def _drain(self) -> bool:
         """Answer from the front what can be answered; tell whether anything was."""
         waiting = self.waiting
-        any_answered = False
+        answered = freed = 0
         now_us = reads_waited = wait_us = 0
         wait_us_least = wait_us_greatest = 0
         # A write on its way will change what the reads before it are to see: those cannot wait for the client.
@@ -346,23 +387,39 @@ class Pipeline:
                 self._measure(head, waited_us)
             else:
                 assert head.frame is not None
-                reply = self._bar(head) if self.barred else self._read(head.op, head.xid, head.frame)
+                if self.barred or self._throttle is not None:
+                    reply = self._judge(head, head.frame)
+                else:
+                    reply = self._read(head.op, head.xid, head.frame)
                 self._reads -= 1
                 # The first of a run has waited longest.
                 wait_us_greatest = wait_us_greatest or waited_us
                 wait_us_least = waited_us
                 wait_us += waited_us
                 reads_waited += 1
-            any_answered = True
+            answered += 1
+            freed += head.size
             waiting.popleft()
-            self.waiting_bytes -= head.size
             self._reply(reply)
             if head.last:
                 self._outlet.close(f"after {op_name(head.op)}")
                 break
         if reads_waited:
             self._service.counters.read_waits.add_run(reads_waited, wait_us, wait_us_least, wait_us_greatest)
-        return any_answered
+        if answered:
+            self._count(-answered, -freed)
+            if self._large_bytes:
+                self._weigh()
+        return answered > 0
+
+    def _judge(self, request: Waiting, frame: bytes) -> bytes:
+        """Answer a read where not all are answered."""
+        if self.barred:
+            return self._bar(request)
+        late = self._throttle is not None and request.op != _PING and self._throttle.is_late(request.since_us)
+        if late:
+            return replies.reply(request.xid, self._service.tree.zxid, Code.THROTTLED_OP)
+        return self._read(request.op, request.xid, frame)
 
     def _read(self, op: int, xid: int, frame: bytes) -> bytes:
         """Answer a read or a ping from the state as it is."""
@@ -406,8 +463,15 @@ class Pipeline:
 
     def clear(self) -> None:
         """Forget everything: the connection is gone."""
+        admission, throttle = self._admission, self._throttle
+        self._count(-len(self.waiting), -sum([request.size for request in self.waiting]))
+        admission.large_bytes -= self._large_bytes
+        self._large_bytes = 0
+        if throttle is not None:
+            throttle.leave(self)
+            throttle.finished(self._in_flight)
         self.waiting.clear()
         self._unbegun.clear()
-        self._in_flight = self._reads = self.waiting_bytes = 0
+        self._in_flight = self._reads = 0
         self._sync = None
         self.ended = True

@@ -134,9 +134,15 @@ def _readable(service: Service, client: Client, path: str) -> Node:
     return node
 
 
+def _admit_watch(service: Service, client: Client, path: str | None, more: int = 1) -> None:
+    watches = service.watches
+    service.admission.watch(watches.count_of(client), more, watches.count, path)
+
+
 def _get_data(service: Service, client: Client, read: Read) -> bytes:
     node = _readable(service, client, read.path)
     if read.watch:
+        _admit_watch(service, client, read.path)
         service.watches.add_data(read.path, client)
         _trace_watch(service, client, read.path, "data")
     return replies.data_body(node.data, node.pack_stat())
@@ -149,6 +155,7 @@ def _exists(service: Service, client: Client, read: Read) -> bytes:
     if node is not None:
         _readable(service, client, read.path)
     if read.watch:
+        _admit_watch(service, client, read.path)
         service.watches.add_data(read.path, client, ON_EXISTS)
         _trace_watch(service, client, read.path, "data")
     if node is None:
@@ -159,6 +166,7 @@ def _exists(service: Service, client: Client, read: Read) -> bytes:
 def _names(service: Service, client: Client, read: Read) -> tuple[Node, bytes]:
     node = _readable(service, client, read.path)
     if read.watch:
+        _admit_watch(service, client, read.path)
         service.watches.add_child(read.path, client)
         _trace_watch(service, client, read.path, "child")
     return node, replies.children_body(node.children or ())
@@ -213,6 +221,13 @@ def _multi_read(service: Service, client: Client, multi: Multi) -> bytes:
 
 def _set_watches(service: Service, client: Client, old: SetWatches) -> bytes:
     """Set again what a client watched elsewhere; what it missed fires at once (header zxid -1)."""
+    paths = sum(map(len, (old.data, old.exist, old.child, old.persistent, old.persistent_recursive)))
+    try:
+        _admit_watch(service, client, None, paths)
+    except KeeperError:
+        # No client looks at this answer: it would go on without the watches it counts on.
+        client.close(f"it had {paths} watches, too many for this server")
+        raise
     for event_type, path in service.watches.set_watches(service.tree, client, old):
         if _may_hear(service, client, path):
             client.notify(replies.event(_NO_ZXID, event_type, path))
@@ -241,6 +256,7 @@ def access_allows(service: Service, acl: tuple[Acl, ...], client: Client) -> boo
 
 
 def _add_watch(service: Service, client: Client, request: AddWatch) -> bytes:
+    _admit_watch(service, client, request.path)
     if request.mode == _PERSISTENT:
         service.watches.add_persistent(request.path, client)
     elif request.mode == _PERSISTENT_RECURSIVE:

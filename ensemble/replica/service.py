@@ -10,9 +10,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from ensemble.ports import Clock, Entropy
+from ensemble.replica.admission import Admission
 from ensemble.replica.authentication import Authentication
 from ensemble.replica.config import ReplicaConfig
 from ensemble.replica.counters import Counters
+from ensemble.replica.remarks import Remarks
 from ensemble.trace import Trace
 from ensemble.tree.operations import Identity
 from ensemble.tree.tree import Outcome, Tree
@@ -33,7 +35,7 @@ TRACE_MASK = 306
 class Client(ABC):
     """A client's connection as the rest of the server sees it; watches belong to one of these."""
 
-    __slots__ = ("heard", "identities", "session_id", "subject")
+    __slots__ = ("heard", "identities", "session_id", "subject", "timeout_ms")
 
     def __init__(self) -> None:
         self.heard: dict[int, int] = {}
@@ -41,6 +43,8 @@ class Client(ABC):
         self.session_id = 0
         """The session it has, or asks for; 0 before that."""
         self.identities: tuple[Identity, ...] = ()
+        self.timeout_ms = 0
+        """How long the session may be silent; 0 before it is agreed."""
         self.subject = ""
         """The name in the certificate it showed; empty for none."""
 
@@ -71,6 +75,7 @@ class Service:
     __slots__ = (
         "_started_us",
         "access",
+        "admission",
         "authentication",
         "by_session",
         "clock",
@@ -83,6 +88,7 @@ class Service:
         "measure_directories",
         "peer",
         "read_only",
+        "remarks",
         "revalidating",
         "serving",
         "trace",
@@ -109,6 +115,9 @@ class Service:
         """What ``stmk`` set; told by ``gtmk``."""
         self.measure_directories: MeasureDirectories
         """Set once, before the first client comes; a host may replace it by a way that waits for nobody."""
+        self.remarks = Remarks(log, clock)
+        """What is said of clients: lines that they can cause."""
+        self.admission = Admission(config.admission, clock, entropy, self.counters, self.remarks)
         self.access = config.access.policy
         """The rules of access lists."""
         self.authentication = Authentication(config.access, self.counters)

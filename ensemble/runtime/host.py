@@ -200,6 +200,7 @@ def replica_config(config: ServerConfig) -> ReplicaConfig:
         words_allowed=words,
         znodes=config.znodes,
         access=config.access,
+        admission=config.admission,
         client_address=client_address(config),
         client_port=config.client_port,
         secure_client_port=config.tls.secure_port or 0,

@@ -110,6 +110,7 @@ def _gauges(registry: Registry, service: Service, clients: Clients, application:
     gauge("synced_non_voting_followers", lambda: len(synced(service, Standing.NEITHER)), leads)
     gauge("synced_observers", lambda: len(synced(service, Standing.OBSERVER)), leads)
     gauge("auth_failed_count", lambda: counters.auth_failures)
+    gauge("connection_drop_probability", lambda: service.admission.arrivals.drop_chance)
     gauge("min_latency", lambda: request_latency(counters).least // US_PER_MS)
     gauge("approximate_data_size", lambda: service.tree.data_bytes)
     gauge("last_proposal_size", lambda: counters.proposal_bytes_last, leads)
@@ -168,6 +169,12 @@ _COUNTED: dict[str, str] = {
     "restore_rate_limited_count": "restores_limited",
     "fsync_threshold_exceed_count": "fsyncs_slow",
     "connection_cut_off_count": "cut_off",
+    "throttled_ops": "throttled_ops",
+    "stale_requests": "stale_requests",
+    "stale_requests_dropped": "stale_requests_dropped",
+    "request_throttle_wait_count": "request_throttle_wait_count",
+    "large_requests_rejected": "large_requests_rejected",
+    "watches_refused": "watches_refused",
 }
 _COUNTED_BY_ZAB: dict[str, str] = {
     "looking_count": "looking",
@@ -201,6 +208,8 @@ _MEASURED: dict[str, tuple[str, int, bool]] = {
     "startup_snap_load_time": ("snapshot_loads", US_PER_MS, False),
     "dbinittime": ("database_loads", US_PER_MS, False),
     "fsynctime": ("fsyncs", US_PER_MS, False),
+    "connection_token_deficit": ("token_deficits", 1, False),
+    "request_throttle_queue_time_ms": ("throttle_waits", 1, True),
     "snapshottime": ("snapshots", US_PER_MS, False),
     "restore_time": ("restores", US_PER_MS, False),
     "sync_processor_batch_size": ("batches", 1, False),

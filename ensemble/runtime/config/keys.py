@@ -58,6 +58,18 @@ USED = _names(
     sessionRequireClientSASLAuth allowSaslFailedClients
     quorum.auth.enableSasl quorum.auth.learnerRequireSasl quorum.auth.serverRequireSasl
     quorum.auth.learner.saslLoginContext quorum.auth.server.saslLoginContext
+    maxCnxns globalOutstandingLimit largeRequestMaxBytes largeRequestThreshold
+    requestThrottleLimit requestThrottleStallTime requestThrottleDropStale
+    requestStaleLatencyCheck requestStaleConnectionCheck throttledOpWaitTime
+    request_throttle_max_requests request_throttle_stall_time request_throttle_drop_stale
+    request_stale_latency_check request_stale_connection_check throttled_op_wait_time
+    connection_throttle_tokens connection_throttle_fill_time connection_throttle_fill_count
+    connection_throttle_freeze_time connection_throttle_drop_increase connection_throttle_drop_decrease
+    connection_throttle_decrease_ratio connection_throttle_weight_enabled
+    connection_throttle_global_session_weight connection_throttle_local_session_weight
+    connection_throttle_renew_session_weight
+    coordinator.maxSessions coordinator.maxWatches coordinator.maxWatchesPerConnection
+    coordinator.maxOutstandingBytes
     extendedTypesEnabled emulate353TTLNodes znode.container.checkIntervalMs znode.container.maxPerMinute
     znode.container.maxNeverUsedIntervalMs enforceQuota
     localSessionsEnabled localSessionsUpgradingEnabled readonlymode.enabled nio.sessionlessCnxnTimeout
@@ -81,6 +93,7 @@ IRRELEVANT = _names(
     """
 )
 IRRELEVANT_PREFIXES = (
+    "request_throttler.",
     "nio.",
     "netty.",
     "commitProcessor.",
@@ -100,14 +113,10 @@ WITHOUT = _names(
     """
     observerMasterPort
     reconfigEnabled
-    quorum.auth.kerberos.servicePrincipal oraclePath maxCnxns
-    globalOutstandingLimit requestThrottleLimit requestThrottleStallTime requestThrottleDropStale
-    requestStaleLatencyCheck requestStaleConnectionCheck largeRequestMaxBytes largeRequestThreshold
-    throttledOpWaitTime audit.enable
+    quorum.auth.kerberos.servicePrincipal oraclePath audit.enable
     """
 )
 WITHOUT_PREFIXES = (
-    "connection_throttle_",
     "metricsProvider.",
     "multiAddress.",
     "admin.",

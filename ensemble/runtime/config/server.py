@@ -14,9 +14,11 @@ from ensemble.errors import ConfigError
 from ensemble.limits import CONNECTIONS_PER_ADDRESS_MAX, FRAME_BYTES_MAX, SNAP_COUNT_TXNS
 from ensemble.membership import Membership, ServerAddress
 from ensemble.replica.access_config import AccessConfig
+from ensemble.replica.admission_config import AdmissionConfig
 from ensemble.replica.config import WORDS_DEFAULT, SessionSettings, ZnodeConfig
 from ensemble.runtime.config import (
     access,
+    admission,
     cluster,
     directories,
     files,
@@ -74,6 +76,7 @@ class ServerConfig:
     frame_bytes_max: int
     znodes: ZnodeConfig
     access: AccessConfig
+    admission: AdmissionConfig
     files: files.Files
     admin_port: int | None
     faults_allowed: bool
@@ -164,6 +167,7 @@ class _Reader:
             frame_bytes_max=self.values.number("jute.maxbuffer", FRAME_BYTES_MAX, 1024, 2**31 - 1, "bytes"),
             znodes=znodes.read(self.values, sid),
             access=access.read(self.values),
+            admission=admission.read(self.values),
             files=kept,
             admin_port=self.values.port("coordinator.adminPort") or None,
             faults_allowed=self.values.flag("coordinator.faults", default=False),

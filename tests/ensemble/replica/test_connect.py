@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ensemble import limits
 from ensemble.errors import Code
+from ensemble.replica.admission_config import AdmissionConfig
 from ensemble.replica.config import SessionSettings
 from ensemble.tree.operations import OPEN_ACL, CloseSession, Create, Delete, Op, Read
 from ensemble.tree.sessions import password_of
@@ -152,7 +153,7 @@ def test_the_time_for_a_session_may_be_set() -> None:
 
 
 def test_connections_are_limited_by_address_and_in_all() -> None:
-    world = World(connections_per_address_max=2, connections_max=3)
+    world = World(connections_per_address_max=2, admission=AdmissionConfig(connections_max=3))
     first, second = Client(world), Client(world)
     assert Client(world).connection is None
     assert Client(world, address=("10.0.0.1", 1)).connection is not None
