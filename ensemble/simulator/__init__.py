@@ -6,7 +6,7 @@
     machine             disks, a clock, and the process of one server: every port call may be its last
     faults              what goes wrong, drawn from the seed
     clients, workload   clients that speak bytes and write down what they see
-    invariants, durable I1-I13 after every step, against real peers, trees and durable disks
+    invariants, durable I1-I14 after every step, against real peers, trees and durable disks
     model, history, checkers, watching
                         the clients' history against an independent model at the zxids of the replies
     world               one run: trouble, heal, restart of everything, judgement

@@ -42,6 +42,8 @@ class Entry:
     time_ms: int
     type: int
     error: int
+    path: str = ""
+    """What a deletion that no client asked for is of."""
 
     @staticmethod
     def decode(zxid: int, payload: bytes) -> Entry:
@@ -50,7 +52,11 @@ class Entry:
         if inside != zxid:
             raise HistoryViolation("C1", f"the transaction logged as {text(zxid)} says it is {text(inside)}")
         error = _INT.unpack_from(payload, _HEADER.size)[0] if kind == Op.ERROR else 0
-        return Entry(zxid, session, cxid, time_ms, kind, error)
+        entry = Entry(zxid, session, cxid, time_ms, kind, error)
+        if kind == Op.DELETE_CONTAINER:
+            start = _HEADER.size + _INT.size
+            entry.path = payload[start : start + _INT.unpack_from(payload, _HEADER.size)[0]].decode()
+        return entry
 
 
 @dataclass(slots=True)
@@ -112,6 +118,14 @@ def _apply(replay: Replay, entry: Entry, calls: dict[tuple[int, int], Call]) -> 
     if entry.type == Op.CREATE_SESSION:
         model.open_session(entry.session)
         return
+    if entry.type == Op.DELETE_CONTAINER:
+        wrong = model.reap(entry.path, entry.zxid, entry.time_ms)
+        if wrong is not None:
+            raise HistoryViolation("C1", f"{entry.path} was deleted at {text(entry.zxid)}, but {wrong}")
+        replay.note(entry.zxid, model.changes)
+        return
+    if entry.session == 0 and entry.type == Op.ERROR:
+        return  # such a deletion, refused
     call = calls.pop((entry.session, entry.cxid), None)
     if entry.type == Op.CLOSE_SESSION:
         model.close_session(entry.session, entry.zxid)

@@ -39,7 +39,10 @@ class Call:
         return f"client {self.client} cxid {self.cxid} {Op(self.op).name} {self.operation}"
 
 
-WRITES = (Op.CREATE, Op.CREATE2, Op.DELETE, Op.SET_DATA, Op.MULTI, Op.CLOSE_SESSION)
+CREATIONS_WITH_STAT = (Op.CREATE2, Op.CREATE_CONTAINER, Op.CREATE_TTL)
+"""Those whose reply holds a stat besides the path."""
+
+WRITES = (Op.CREATE, *CREATIONS_WITH_STAT, Op.DELETE, Op.SET_DATA, Op.MULTI, Op.CLOSE_SESSION)
 
 
 @dataclass(slots=True)
@@ -115,7 +118,7 @@ def decode_answer(op: int, frame: bytes, error: int) -> Answer:
     answer = Answer()
     if op == Op.CREATE:
         answer.path = replies.read_path(reader)
-    elif op == Op.CREATE2:
+    elif op in CREATIONS_WITH_STAT:
         answer.path, stat = replies.read_create2(reader)
         answer.stat = _tuple(stat)
     elif op in (Op.SET_DATA, Op.EXISTS):

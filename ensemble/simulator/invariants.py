@@ -1,4 +1,4 @@
-"""Invariants I1-I10, I12 and I13, checked after every step against what is: peers, trees and durable disks.
+"""Invariants I1-I10 and I12-I14, checked after every step against what is: peers, trees and durable disks.
 
     I1   one established leader per epoch, ever
     I2   committed prefixes agree, entry by entry
@@ -13,6 +13,7 @@
     I11  no server says that a peer broke the protocol: every peer here is honest
     I12  what is proposed and not committed stays within its limit
     I13  a dead process asks for nothing (checked by ``machine``)
+    I14  what a server has counted for a quota is what there is (checked when all servers agree)
 
 It reads servers and changes nothing. It does not know clients or faults.
 """
@@ -28,6 +29,7 @@ from ensemble.limits import OUTSTANDING_PER_CONNECTION_MAX
 from ensemble.membership import Membership
 from ensemble.simulator.durable import DurableHistory, HoleOnDisk
 from ensemble.simulator.machine import Machine, Process
+from ensemble.tree.tree import Tree
 from ensemble.wire.packets import PacketDecoder
 from ensemble.zab.messages import PacketType, ServerState
 from ensemble.zab.phase import Phase
@@ -357,3 +359,15 @@ def _kind_of(name: str) -> str:
 
 def _without_number(effect: str) -> str:
     return effect.rstrip("0123456789 ")
+
+
+def check_quotas(sid: int, tree: Tree) -> None:
+    """I14, for quotas that are not below each other."""
+    for path, node in tree.nodes.items():
+        if not (path.startswith("/zookeeper/quota/") and path.endswith("/zookeeper_stats")):
+            continue
+        real = path[len("/zookeeper/quota") : path.rindex("/")]
+        there = [each for at, each in tree.nodes.items() if at == real or at.startswith(real + "/")]
+        expected = f"count={len(there)},bytes={sum([len(each.data or b'') for each in there])}"
+        if node.data != expected.encode():
+            raise Violation("I14", f"server {sid} counts {node.data!r} at {real}, where {expected} is right")

@@ -32,7 +32,10 @@ Stat = tuple[int, int, int, int, int, int, int, int, int, int, int]
 
 _DIGESTED = Struct(">qqqqqiiiq")
 _EPHEMERAL_MODES = (CreateMode.EPHEMERAL, CreateMode.EPHEMERAL_SEQUENTIAL)
-_SEQUENTIAL_MODES = (CreateMode.PERSISTENT_SEQUENTIAL, CreateMode.EPHEMERAL_SEQUENTIAL)
+_TTL_MODES = (CreateMode.PERSISTENT_WITH_TTL, CreateMode.PERSISTENT_SEQUENTIAL_WITH_TTL)
+_SEQUENTIAL_MODES = (CreateMode.PERSISTENT_SEQUENTIAL, CreateMode.EPHEMERAL_SEQUENTIAL, _TTL_MODES[1])
+_CONTAINER_OWNER = -(2**63)
+_TTL_OWNER = -(2**56)
 _RESERVED = ("/", "/zookeeper", "/zookeeper/quota", "/zookeeper/config")
 
 
@@ -51,6 +54,14 @@ class ModelNode:
     """How many children were ever created here: the stored cversion."""
     pzxid: int = 0
     children: dict[str, None] = field(default_factory=dict)
+    container: bool = False
+    ttl_ms: int = 0
+
+    def digested_owner(self) -> int:
+        """Return what stands for the owner where clients do not look."""
+        if self.container:
+            return _CONTAINER_OWNER
+        return _TTL_OWNER + self.ttl_ms if self.ttl_ms else self.owner
 
     def stat(self) -> Stat:
         """Return the Stat a client would see."""
@@ -131,6 +142,20 @@ class Model:
         """Tell whether a session is there, or may be one that only its own server knows of."""
         return session in self.sessions or (self.local_sessions and session not in self.ended)
 
+    def reap(self, path: str, zxid: int, time_ms: int) -> str | None:
+        """Apply a deletion that no client asked for; say why it should not have been, or None."""
+        self.changes, self._undo = [], {}
+        node = self.nodes.get(path)
+        if node is None:
+            return "there is no such znode"
+        idle_ms = time_ms - node.mtime
+        if node.children:
+            return "it has children"
+        if not (node.creations > 0 if node.container else 0 < node.ttl_ms < idle_ms):
+            return f"its time is not over after {idle_ms} ms"
+        self._remove(path, zxid)
+        return None
+
     def write(self, session: int, op: int, operation: Operation, zxid: int, time_ms: int) -> Answer:
         """Apply one write and return its answer; a refused one changes nothing."""
         self.changes = []
@@ -164,7 +189,7 @@ class Model:
             if path.startswith("/zookeeper/"):
                 continue
             stamps = (node.czxid, node.mzxid, node.pzxid, node.ctime, node.mtime)
-            rest = _DIGESTED.pack(*stamps, node.version, node.creations, 0, node.owner)
+            rest = _DIGESTED.pack(*stamps, node.version, node.creations, 0, node.digested_owner())
             name = "" if path == "/" else path
             total += crc32(rest, crc32(node.data or b"", crc32(name.encode())))
         return total & 0xFFFFFFFFFFFFFFFF
@@ -218,12 +243,14 @@ class Model:
         parent = self.nodes[parent_of(path)]
         owner = session if create.mode in _EPHEMERAL_MODES else 0
         node = ModelNode(create.data, zxid, zxid, time_ms, time_ms, owner, pzxid=zxid)
+        node.container = op == Op.CREATE_CONTAINER
+        node.ttl_ms = create.ttl_ms if create.mode in _TTL_MODES else 0
         self.nodes[path] = node
         parent.children[name_of(path)] = None
         parent.creations += 1
         parent.pzxid = zxid
         self.changes += [Change(CREATED, path), Change(CHILDREN, parent_of(path))]
-        return Answer(path=path, stat=node.stat() if op == Op.CREATE2 else None)
+        return Answer(path=path, stat=None if op == Op.CREATE else node.stat())
 
     def _delete(self, delete: Delete, zxid: int) -> Answer:
         if delete.path in _RESERVED:

@@ -24,6 +24,8 @@ from ensemble.tree.operations import (
 )
 
 KINDS = ("create", "set", "delete", "sequential", "ephemeral", "multi", "get", "exists", "children", "sync")
+PASSING_KINDS = ("container", "ttl", "quota")
+"""What only some runs ask for: znodes that go by themselves, and counts of what there is."""
 
 
 @dataclass(slots=True)
@@ -34,6 +36,8 @@ class Mix:
     paths: int
     watch_probability: float
     stale_version_probability: float
+    passing: tuple[int, int, int] = (0, 0, 0)
+    """The weights of the kinds that only some runs ask for."""
 
     @staticmethod
     def draw(rng: Random) -> Mix:
@@ -46,6 +50,9 @@ class Mix:
 
 SYNC_HEAVY = Mix([2, 6, 0, 0, 0, 0, 1, 0, 0, 12], 2, 0.0, 0.0)
 """Writes that return, and syncs that must have seen them."""
+
+PASSING = Mix([2, 3, 5, 1, 1, 3, 1, 2, 1, 1], 3, 0.3, 0.1, (5, 6, 1))
+"""Containers and TTL znodes that come, are used and go, and quotas that count them."""
 
 
 @dataclass(slots=True)
@@ -62,12 +69,14 @@ class Workload:
     def next(self) -> tuple[int, Operation]:
         """Return the next request."""
         self._count += 1
-        kind = self.rng.choices(KINDS, self.mix.weights)[0]
+        kind = self.rng.choices(KINDS + PASSING_KINDS, [*self.mix.weights, *self.mix.passing])[0]
         if kind == "multi":
             return Op.MULTI, self._multi()
         if kind == "sync":
             return Op.SYNC, Sync(self._path())
-        if kind in KINDS[:5]:
+        if kind == "quota":
+            return Op.MULTI, self._quota()
+        if kind in KINDS[:5] or kind in PASSING_KINDS:
             return self._write(kind)
         watch = self.rng.random() < self.mix.watch_probability
         op = {"get": Op.GET_DATA, "exists": Op.EXISTS}.get(kind)
@@ -87,11 +96,22 @@ class Workload:
             self._versions[call.operation.path] = answer.stat[4]
 
     def _multi(self) -> Multi:
-        operations = [self._write(self.rng.choice(KINDS[:5])) for _ in range(self.rng.randint(1, 4))]
+        kinds = KINDS[:5] + PASSING_KINDS[:2] if any(self.mix.passing) else KINDS[:5]
+        operations = [self._write(self.rng.choice(kinds)) for _ in range(self.rng.randint(1, 4))]
         if self.rng.random() < 0.3:
             check = Check(self._path(), self._version("/"))
             operations.insert(self.rng.randint(0, len(operations)), (Op.CHECK, check))
         return Multi(operations)
+
+    def _quota(self) -> Multi:
+        """Have it counted what there is at the top of a path."""
+        where = f"/zookeeper/quota/n{self.rng.randrange(self.mix.paths)}"
+        texts = {
+            where: b"",
+            f"{where}/zookeeper_limits": b"count=1,bytes=1",
+            f"{where}/zookeeper_stats": b"count=0,bytes=0",
+        }
+        return Multi([(Op.CREATE, Create(path, data, OPEN_ACL, 0)) for path, data in texts.items()])
 
     def _write(self, kind: str) -> tuple[int, Operation]:
         rng, path = self.rng, self._path()
@@ -102,6 +122,12 @@ class Workload:
             return Op.SET_DATA, SetData(path, data, self._version(path))
         if kind == "delete":
             return Op.DELETE, Delete(path, self._version(path))
+        if kind == "container":
+            return Op.CREATE_CONTAINER, Create(path, data, OPEN_ACL, CreateMode.CONTAINER)
+        if kind == "ttl":
+            modes = (CreateMode.PERSISTENT_WITH_TTL, CreateMode.PERSISTENT_SEQUENTIAL_WITH_TTL)
+            ttl_ms = rng.choice((50, 400, 2000))
+            return Op.CREATE_TTL, Create(path, data, OPEN_ACL, rng.choice(modes), ttl_ms)
         mode = {
             "create": CreateMode.PERSISTENT,
             "sequential": rng.choice((CreateMode.PERSISTENT_SEQUENTIAL, CreateMode.EPHEMERAL_SEQUENTIAL)),

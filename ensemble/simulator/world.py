@@ -16,18 +16,18 @@ from dataclasses import dataclass, field
 from random import Random
 
 from ensemble.membership import Membership, ServerAddress
-from ensemble.replica.config import ReplicaConfig, SessionSettings
+from ensemble.replica.config import ReplicaConfig, SessionSettings, ZnodeConfig
 from ensemble.simulator import checkers, watching
 from ensemble.simulator.clients import Habits, SimulatedClient
 from ensemble.simulator.clock import Timeline
 from ensemble.simulator.elections import MailRates
 from ensemble.simulator.faults import Faults, Stage
 from ensemble.simulator.history import Call, History
-from ensemble.simulator.invariants import Monitor, Violation
+from ensemble.simulator.invariants import Monitor, Violation, check_quotas
 from ensemble.simulator.machine import Machine, Quartz
 from ensemble.simulator.network import CLIENT_PLACE, SimulatedNetwork
 from ensemble.simulator.streams import Conditions, Weather
-from ensemble.simulator.workload import SYNC_HEAVY, Mix, Workload
+from ensemble.simulator.workload import PASSING, SYNC_HEAVY, Mix, Workload
 from ensemble.trace import Event, Listener
 from ensemble.tree.operations import OPEN_ACL, Create, CreateMode, Op
 from ensemble.zab.messages import ServerState
@@ -60,6 +60,7 @@ class Plan:
     """Votes are weighed in three groups."""
     local_sessions: bool = False
     """Sessions are their own server's until they own an ephemeral."""
+    znodes: ZnodeConfig = field(default_factory=ZnodeConfig)
 
     def membership(self) -> Membership:
         """Return the ensemble that the plan begins with: voters, then observers."""
@@ -80,6 +81,8 @@ class Plan:
             plan.stale_leaders()
         elif theme < 0.2:
             plan.unfinished_proposals()
+        elif theme < 0.35:
+            plan.passing_znodes()
         return plan
 
     def stale_leaders(self) -> None:
@@ -102,6 +105,13 @@ class Plan:
         self.faults, self.snap_count = 10, 2
         self.habits.pipeline = 16
         self._hurry(requests=100)
+
+    def passing_znodes(self) -> None:
+        """Containers and TTL znodes, and leaders that change while they are being deleted."""
+        self.mix = PASSING
+        self.znodes = ZnodeConfig(
+            extended_types=True, container_check_ms=2 * self.tick_ms, containers_per_minute_max=1200
+        )
 
     def _hurry(self, *, requests: int) -> None:
         self.habits.requests = requests
@@ -239,6 +249,7 @@ class World:
                 sync_limit_ticks=5,
                 snap_count=plan.snap_count,
                 connections_per_address_max=0,
+                znodes=plan.znodes,
             )
             machine = Machine(
                 config,
@@ -323,6 +334,9 @@ class World:
             lambda: bool(answered) and self.unsettled() is None, deadline_us, f"{when}, with a new write"
         )
         probe.leave()
+        for sid, machine in self.cast.machines.items():
+            assert machine.process is not None
+            check_quotas(sid, machine.process.replica.tree)
 
     def _probe(self, answered: list[Call]) -> SimulatedClient:
         """Make a client that creates one sequential znode, again with each new connection until it is answered."""

@@ -145,6 +145,10 @@ class Outlook:
         pending = self._pending.get(path)
         return pending.exists if pending is not None else path in self.tree.nodes
 
+    def is_changing(self, path: str) -> bool:
+        """Tell whether a change of the znode at ``path``, or of its children, is on its way."""
+        return path in self._pending
+
     def put(self, path: str, change: Pending) -> None:
         """Note what the znode at ``path`` will be."""
         if self._undo is not None:

@@ -195,7 +195,9 @@ class Preparer(Outlook):
     def _delete_container(self, request: Request, operation: Delete, zxid: int) -> DeleteTxn:
         """Delete a container or TTL znode; asked by the ensemble itself (session 0), never by a client.
 
-        Apache takes it from clients too, and without any access control.
+        One with a change on its way is in use, whatever the state that it was judged by; it may be over the
+        next time. Apache deletes it if only it has no children, and takes the request from clients too,
+        without any access control.
         """
         if request.session_id != 0:
             raise KeeperError(Code.UNIMPLEMENTED, operation.path)
@@ -205,6 +207,8 @@ class Preparer(Outlook):
         if node.child_count > 0:
             raise KeeperError(Code.NOT_EMPTY, path)
         if node.ephemeral_owner != CONTAINER and not is_ttl(node.ephemeral_owner):
+            raise KeeperError(Code.BAD_VERSION, path)
+        if self.is_changing(path):
             raise KeeperError(Code.BAD_VERSION, path)
         self._put_deletion(path, node, parent_path, self.existing(parent_path, zxid))
         return DeleteTxn(path)

@@ -12,13 +12,16 @@ from typing import Any
 
 import pytest
 
+from ensemble.replica import reaper
 from ensemble.replica.application import Application
 from ensemble.replica.handshake import Handshakes, Verdict
 from ensemble.replica.sessions import Sessions
 from ensemble.simulator.disk import Directory
 from ensemble.storage.epochs import Epochs
 from ensemble.storage.txnlog import TxnLog
+from ensemble.tree import quotas
 from ensemble.tree.operations import Op
+from ensemble.tree.owner import ttl_of
 from ensemble.tree.prepare import Preparer
 from ensemble.tree.tree import Tree
 from ensemble.tree.txns import CloseSessionTxn
@@ -224,6 +227,16 @@ def expire_early(patch: Patch) -> None:
     patch.setattr(Sessions, "touch_all", lambda self, touches: None)
 
 
+def reap_what_is_in_time(patch: Patch) -> None:
+    """The leader deletes TTL znodes whose time is not over."""
+    patch.setattr(reaper, "ttl_of", lambda owner: ttl_of(owner) // 2)
+
+
+def count_what_is_gone(patch: Patch) -> None:
+    """Deletions do not count for quotas."""
+    patch.setattr(quotas, "on_deleted", lambda tree, path, node: None)
+
+
 MUTANTS: dict[Callable[[Patch], None], tuple[str, ...]] = {
     ack_new_leader_before_sync: ("I10",),
     epoch_before_history: ("I8",),
@@ -237,12 +250,14 @@ MUTANTS: dict[Callable[[Patch], None], tuple[str, ...]] = {
     ack_before_fsync: ("I10",),
     log_says_durable_too_early: ("I10", "I4"),
     session_ends_locally: ("C5",),
-    half_a_multi: ("C1", "C6", "I9"),
+    half_a_multi: ("C1", "C6", "C7", "I9"),
     watch_after_reply: ("C4",),
     deaf_watches: ("C4",),
     sync_without_a_quorum: ("C3",),
     forget_an_ephemeral: ("I9", "C1", "C4"),
     expire_early: ("C5",),
+    reap_what_is_in_time: ("C1",),
+    count_what_is_gone: ("I14",),
 }
 """Each mutant, with what may catch it."""
 

@@ -90,6 +90,14 @@ class Run:
         self.txn(session, call.cxid, Op.ERROR if answer.error else op, answer.error)
         return self.reply(call, answer, zxid)
 
+    def reap(self, path: str, at_ms: int) -> None:
+        """A deletion by the ensemble itself."""
+        zxid = make(1, len(self.log) + 1)
+        name = path.encode()
+        payload = _HEADER.pack(0, 0, zxid, at_ms, Op.DELETE_CONTAINER) + len(name).to_bytes(4, "big") + name
+        self.log.append((zxid, payload))
+        self._truth.reap(path, zxid, at_ms)
+
     def read(self, op: int, path: str, *, watch: bool = False) -> Call:
         """A read that is answered as it should be, now."""
         call = self.call(op, Read(path, watch))
@@ -110,6 +118,34 @@ def _fails(run: Run, checker: str) -> None:
     with pytest.raises(HistoryViolation) as caught:
         run.judge()
     assert caught.value.checker == checker, str(caught.value)
+
+
+def test_containers_and_ttl_znodes_go_when_their_time_is_over() -> None:
+    run = Run()
+    run.write(Op.CREATE_CONTAINER, Create("/c", b"", OPEN_ACL, CreateMode.CONTAINER))
+    run.create("/c/a")
+    run.write(Op.DELETE, Delete("/c/a", -1))
+    run.write(Op.CREATE_TTL, Create("/t", b"", OPEN_ACL, CreateMode.PERSISTENT_WITH_TTL, 100))
+    run.reap("/c", 6)
+    run.reap("/t", 106)
+    run.read(Op.GET_CHILDREN, "/")
+    run.judge()
+
+
+@pytest.mark.parametrize(
+    ("path", "at_ms"),
+    [("/t", 105), ("/t-used", 1000), ("/c", 1000), ("/c-used", 1000), ("/p", 1000), ("/no", 9)],
+)
+def test_nothing_else_goes_by_itself(path: str, at_ms: int) -> None:
+    run = Run()
+    for name in ("/c", "/c-used"):
+        run.write(Op.CREATE_CONTAINER, Create(name, b"", OPEN_ACL, CreateMode.CONTAINER))
+    for name in ("/t", "/t-used"):
+        run.write(Op.CREATE_TTL, Create(name, b"", OPEN_ACL, CreateMode.PERSISTENT_WITH_TTL, 100))
+    for name in ("/p", "/c-used/a", "/t-used/a"):
+        run.create(name)
+    run.reap(path, at_ms)
+    _fails(run, "C1")
 
 
 def test_a_good_history_passes() -> None:

@@ -13,8 +13,11 @@ from django.core.management import CommandError, call_command
 
 from ensemble.replica.replica import Replica
 from ensemble.simulator import runner
+from ensemble.simulator.checkers import Entry
 from ensemble.simulator.report import Failure, Summary, replay_seed, run_seed
+from ensemble.simulator.workload import PASSING
 from ensemble.simulator.world import World
+from ensemble.tree.operations import Op
 from ensemble.zab.quorum import Majority
 
 ROOT = Path(__file__).parents[3]
@@ -42,6 +45,20 @@ def test_the_runs_are_not_void(summary: Summary) -> None:
     assert summary.acknowledged >= 30 * len(SEEDS)
     assert summary.committed >= 20 * len(SEEDS)
     assert sum(summary.faults.values()) >= 3 * len(SEEDS)
+
+
+def test_some_worlds_have_znodes_that_go_by_themselves_and_quotas() -> None:
+    worlds = [world for world in map(World, range(1, 40)) if world.plan.mix is PASSING]
+    assert len(worlds) >= 3
+    reaped = quotas = 0
+    for world in worlds:
+        world.run()
+        reaped += sum([Entry.decode(*each).type == Op.DELETE_CONTAINER for each in world.monitor.committed])
+        quotas += sum(
+            [len(each.process.replica.tree.quotas) for each in world.cast.machines.values() if each.process]
+        )
+    assert reaped >= len(worlds)
+    assert quotas >= len(worlds)
 
 
 def test_the_rare_paths_are_reached(summary: Summary) -> None:
@@ -171,5 +188,5 @@ def test_the_commands_help_lists_what_is_checked(capsys: pytest.CaptureFixture[s
     with pytest.raises(SystemExit):
         call_command("simulate", "--help")
     printed = capsys.readouterr().out
-    for name in ("I1 ", "I4 ", "I10", "I13", "C1 ", "C4 ", "C9 "):
+    for name in ("I1 ", "I4 ", "I10", "I13", "I14", "C1 ", "C4 ", "C9 "):
         assert name in printed, name

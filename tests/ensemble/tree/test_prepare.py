@@ -138,6 +138,7 @@ def test_a_container_is_made_by_its_op_not_by_its_mode(leader: Leader) -> None:
     assert code_of(leader.prepare(Op.CREATE, create("/c/x"))) == Code.OK
     assert code_of(leader.prepare(Op.DELETE_CONTAINER, Delete("/c", -1), session=0)) == Code.NOT_EMPTY
     leader.prepare(Op.DELETE, Delete("/c/x", -1))
+    leader.apply()
     assert code_of(leader.prepare(Op.DELETE_CONTAINER, Delete("/c", -1), session=0)) == Code.OK
     leader.apply()
     assert leader.tree.find("/c") is None

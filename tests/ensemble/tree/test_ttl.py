@@ -7,7 +7,7 @@ import pytest
 from ensemble.errors import Code
 from ensemble.tree import snapshot
 from ensemble.tree.node import STAT, Node
-from ensemble.tree.operations import OPEN_ACL, Create, CreateMode, Delete, Multi, NoBody, Op
+from ensemble.tree.operations import OPEN_ACL, Create, CreateMode, Delete, Multi, NoBody, Op, SetData
 from ensemble.tree.owner import CONTAINER, TTL_MS_MAX, is_ttl, owner_of_353, session_of, ttl_of, ttl_owner
 from ensemble.tree.sessions import first_session_id
 from ensemble.tree.tree import Tree
@@ -84,10 +84,14 @@ def test_a_ttl_znode_inside_a_multi_is_one(leader: Leader) -> None:
     assert [part.code for _, part in txn.record.txns if isinstance(part, ErrorTxn)] == [Code.BAD_ARGUMENTS]
 
 
-def test_the_ensemble_may_delete_a_ttl_znode_still_on_its_way(leader: Leader) -> None:
-    leader.prepare(Op.CREATE_TTL, ttl_znode("/t"))
-    assert leader.prepare(Op.DELETE_CONTAINER, Delete("/t", -1), session=0).type == Op.DELETE_CONTAINER
+def test_a_ttl_znode_that_is_written_to_is_not_deleted_behind_that(leader: Leader) -> None:
+    """Its time began anew when the write was proposed, though nobody can see that yet."""
+    leader.do(Op.CREATE_TTL, ttl_znode("/t"))
+    leader.prepare(Op.SET_DATA, SetData("/t", b"again", -1))
+    reap = (Op.DELETE_CONTAINER, Delete("/t", -1))
+    assert code_of(leader.prepare(*reap, session=0)) == Code.BAD_VERSION
     leader.apply()
+    assert leader.do(*reap, session=0).error == Code.OK
     assert "/t" not in leader.tree.nodes
     assert not leader.tree.ttls
 
