@@ -84,7 +84,7 @@ IRRELEVANT = _names(
     """
     maxBatchSize flushDelay maxWriteQueuePollTime
     syncEnabled
-    quorumCnxnTimeoutMs connectToLearnerMasterLimit maxTimeToWaitForEpoch maxResponseCacheSize
+    quorumCnxnTimeoutMs connectToLearnerMasterLimit leader.maxTimeToWaitForEpoch maxTimeToWaitForEpoch maxResponseCacheSize
     maxGetChildrenResponseCacheSize leader.closeSocketAsync learner.closeSocketAsync learner.asyncSending
     leader.maxConcurrentSnapSyncs leader.maxConcurrentDiffSyncs serverCnxnFactory watchManagerName
     forward_learner_requests_to_commit_processor_disabled follower.skipLearnerRequestToNextProcessor
