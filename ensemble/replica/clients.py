@@ -5,6 +5,7 @@ from __future__ import annotations
 from ensemble.ports import ClientTransport
 from ensemble.replica.connection import Connection, Speech
 from ensemble.replica.handshake import Handshakes
+from ensemble.replica.idle import Idle
 from ensemble.replica.service import Service
 from ensemble.replica.writes import Writes
 
@@ -19,6 +20,7 @@ class Clients:
         self._handshakes = Handshakes(service, writes)
         self._per_address: dict[str, int] = {}
         self.connections: dict[Connection, None] = {}
+        self._idle = Idle(service, self.connections)
 
     def __len__(self) -> int:
         return len(self.connections)
@@ -40,6 +42,7 @@ class Clients:
         )
         self.connections[connection] = None
         self._per_address[host] = here + 1
+        self._idle.watch()
         return connection
 
     def close_all(self, why: str) -> None:

@@ -299,6 +299,11 @@ class Connection(Client):
             self._trace_session("disconnected")
 
     @property
+    def paused(self) -> bool:
+        """Whether nothing is read from the client for the time being, so that it cannot be heard."""
+        return self._paused
+
+    @property
     def client_text(self) -> str:
         """The client's host and port."""
         return f"{self.address[0]}:{self.address[1]}"

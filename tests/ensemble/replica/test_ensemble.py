@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ensemble import limits
 from ensemble.errors import Code
 from ensemble.tree.operations import OPEN_ACL, Create, CreateMode, Delete, NoBody, Op, Read, SetData, Sync
 from ensemble.wire import packets, replies
@@ -104,6 +105,53 @@ def test_a_session_moves_from_a_follower_to_the_leader(world: World) -> None:
     assert moved.create("/a") == "/a"
     user.send(user.request(Op.CREATE, Create("/late", b"", OPEN_ACL, 0)))
     world.settle()
+    assert user.closed
+
+
+def test_a_connection_that_was_left_in_silence_is_closed_in_time(world: World) -> None:
+    first, second = followers(world)
+    user = client(world, first)
+    user.create("/a")
+    user.get("/a", watch=True)
+    moved = client(world, second, session_id=user.session_id, password=user.password)
+    for _ in range(2 * limits.SESSIONLESS_CONNECTION_MS // 1000 + 4):
+        assert not user.closed
+        world.advance(1000)
+        moved.ping()
+        if user.closed:
+            break
+    assert user.closed
+    assert first.replica.service.watches.count == 0
+    for _ in range(30):
+        world.advance(1000)
+        moved.ping()
+    assert moved.get("/a") == b"", "who pings stays"
+
+
+def test_a_stall_of_the_server_is_no_silence_of_its_clients() -> None:
+    world = World()
+    user = client(world)
+    for _ in range(limits.SESSIONLESS_CONNECTION_MS // 1000):
+        user.ping()
+        world.advance(1000)
+    world.jump(3 * limits.SESSIONLESS_CONNECTION_MS)
+    assert not user.closed
+
+
+def test_a_client_that_is_not_read_from_is_not_silent() -> None:
+    world = World(session_timeout_ms_max=100_000)
+    user = client(world, timeout_ms=30_000)
+    assert user.connection is not None
+    user.connection.on_write_full()
+    session = {user.session_id: 100_000}
+    for _ in range(80):
+        world.advance(1000)
+        user.connection.heard.update(session)
+    assert not user.closed
+    user.connection.on_write_drained()
+    for _ in range(50):
+        world.advance(1000)
+        user.connection.heard.update(session)
     assert user.closed
 
 
