@@ -7,12 +7,16 @@
     authentication  who a client says it is, and whether to believe it
     reads           requests answered from the tree, getData above all
     answers         what a client is told of its write
+    deadlines       when sessions expire, looked at twice a tick
+    local_sessions  those that only this server knows of, and how they become everybody's
     sessions        deadlines, owners, touches: who may still act
     writes          a request becomes a transaction here, or goes to the leader
     pipeline        the requests of one session, in order, until each is answered
     handshake       the first frame of a client: a new session, an old one, or a refusal
     connection      one client's socket, from its first byte to its last
+    idle            connections that have gone silent
     clients         who may have a connection, and all of them at hand
+    read_only       reads without a quorum
     application     what agreement delivers: apply, watches, replies, snapshots
     peering         zab's packets over the host's links
     four_letter     the words of monitoring, with the figures of metrics

@@ -6,6 +6,7 @@
     values      a value as a number, a flag, a directory, or one sentence that says what is wrong with it
     tls         secure ports: ``secureClientPort``, ``sslQuorum``, ``ssl.*``, ``ssl.quorum.*``
     quorum_sasl proof between servers: ``quorum.auth.*``
+    sessions    which sessions are local, who is served without a quorum
     znodes      the kinds of znodes there may be
     files       the log and the snapshots
     cluster     how servers and clients reach each other
