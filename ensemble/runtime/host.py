@@ -66,6 +66,7 @@ class Server:
         self._clients = ClientPorts(config, lambda: ClientSocket(self.replica, self._steps), log=log)
         directories.forget_permission(config.data_dir)
         process_figures.register(self.replica.metrics, self._lag)
+        self._clients.register(self.replica.metrics)
         self.replica.service.measure_directories = self._measure_directories
 
     async def start(self) -> None:

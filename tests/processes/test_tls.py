@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +18,7 @@ from kazoo.client import KazooClient
 from kazoo.exceptions import NoAuthError
 from kazoo.security import make_acl
 
+from ensemble.client import ZooKeeper
 from tests.authority import PASSWORD, Authority, Certificate
 from tests.processes.conftest import HOST, ROOT, four_letter, free_base_port, until
 
@@ -146,6 +150,30 @@ def test_an_access_list_of_the_scheme_x509_holds_the_subject(server: Running) ->
             assert client.get("/hers")[0] == b"secret"
         with server.client(server.authority.issue("bert")) as client, pytest.raises(NoAuthError):
             client.get("/hers")
+
+
+async def our_client(server: Running, context: ssl.SSLContext) -> bytes:
+    """Write and read by our own client; it checks that the server is localhost."""
+    async with ZooKeeper(f"localhost:{server.secure}", ssl=context) as client:
+        await client.create("/by-ours", b"hello")
+        return (await client.get("/by-ours")).data
+
+
+def test_our_own_client_by_tls(server: Running) -> None:
+    with server.started(f"secureClientPort={server.secure}", *stores(server)):
+        context = server.authority.issue("ours").context(server.authority)
+        assert asyncio.run(our_client(server, context)) == b"hello"
+
+
+def test_what_did_not_pass_is_counted(server: Running) -> None:
+    lines = [f"clientPort={server.plain}", f"secureClientPort={server.secure}", *stores(server)]
+    with server.started(*lines):
+        with socket.create_connection((HOST, server.secure), timeout=10) as raw:
+            raw.sendall(b"ruok")
+            with contextlib.suppress(ConnectionError):
+                assert raw.recv(100)[:4] != b"imok"
+        until(lambda: "zk_unsuccessful_handshake\t1\n" in four_letter(server.plain, "mntr"))
+        assert "zk_outstanding_tls_handshake\t0\n" in four_letter(server.plain, "mntr")
 
 
 def test_python_by_its_own_tls(server: Running) -> None:

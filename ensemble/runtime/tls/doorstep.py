@@ -1,8 +1,9 @@
 """A connection before its protocol gets it: plain or TLS, the handshake, and whose name the certificate bears.
 
-On a port for both kinds the first byte decides, and it is only looked at, not taken: a TLS record of a handshake
-begins with 22, and nothing a ZooKeeper says in plain does (Apache's UnifiedServerSocket). Nothing here
-blocks the loop, and everything has a limit of time and number.
+The first byte is only looked at, not taken: a TLS record of a handshake begins with 22, and nothing a ZooKeeper says in
+plain does (Apache's UnifiedServerSocket). On a port for both kinds it decides; on one for TLS alone it keeps who
+says nothing, or something else, from taking the place of a handshake. Nothing here blocks the loop, and everything
+has a limit of time and number.
 
 Names are compared here and not by OpenSSL, because Apache's ZKTrustManager also takes a certificate that
 names the address of the other end, or, where allowed, what the DNS says that this address is called. Between
@@ -63,9 +64,15 @@ class Doorstep:
         """
         loop = asyncio.get_running_loop()
         try:
-            if self.unified and not await self._speaks_tls(connection):
-                await loop.connect_accepted_socket(make_protocol, connection)
-                return
+            first = await self._first_byte(connection)
+            if first != HANDSHAKE_RECORD:
+                if self.unified:
+                    await loop.connect_accepted_socket(make_protocol, connection)
+                    return
+                connection.close()
+                if first:
+                    raise NotTrusted("it does not speak TLS")
+                return  # somebody only looked whether the port is open
             async with asyncio.timeout(TLS_HANDSHAKE_S_MAX), self._turns:
                 self.handshakes += 1
                 try:
@@ -106,8 +113,11 @@ class Doorstep:
         hand_over(transport, protocol)
         return protocol
 
-    async def _speaks_tls(self, connection: socket.socket) -> bool:
-        """Wait for the first byte and look at it; who stays silent is taken to speak plain."""
+    async def _first_byte(self, connection: socket.socket) -> bytes:
+        """Wait for the first byte and look at it; empty when the other end hangs up.
+
+        On a port for both it is empty, too, for who stays silent; else that is a ``TimeoutError``.
+        """
         loop = asyncio.get_running_loop()
         readable = asyncio.Event()
         loop.add_reader(connection, readable.set)
@@ -115,10 +125,12 @@ class Doorstep:
             async with asyncio.timeout(self.contexts.settings.detection_s):
                 await readable.wait()
         except TimeoutError:
-            return False
+            if self.unified:
+                return b""
+            raise
         finally:
             loop.remove_reader(connection)
-        return connection.recv(1, socket.MSG_PEEK) == HANDSHAKE_RECORD
+        return connection.recv(1, socket.MSG_PEEK)
 
     async def _judge(self, transport: asyncio.Transport, hosts: list[str]) -> None:
         """See that the certificate of the other end names its address or one of ``hosts``; :class:`NotTrusted`."""

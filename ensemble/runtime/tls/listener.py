@@ -36,8 +36,10 @@ class TlsListener:
         key: str,
         log: Callable[[str], None],
     ) -> None:
-        self.turned_away = 0
-        """Connections that did not pass."""
+        self.failed = 0
+        """Connections whose handshake, or certificate, did not pass."""
+        self.crowded_out = 0
+        """Connections that were closed because too many waited."""
         self._sockets = sockets
         self._doorstep = doorstep
         self._make_protocol = make_protocol
@@ -49,6 +51,11 @@ class TlsListener:
         self._loop = asyncio.get_running_loop()
         for bound in sockets:
             self._loop.add_reader(bound, self._accept, bound)
+
+    @property
+    def handshakes(self) -> int:
+        """Handshakes under way, those of other ports of the same doorstep included."""
+        return self._doorstep.handshakes
 
     def close(self) -> None:
         """Stop listening and turn away who waits on the doorstep; connections that passed go on."""
@@ -73,7 +80,8 @@ class TlsListener:
                 return
             if len(self._waiting) >= TLS_DOORSTEP_MAX:
                 connection.close()
-                self._turn_away(address[0], "too many connections wait for their handshake")
+                self.crowded_out += 1
+                self._complain(address[0], "too many connections wait for their handshake")
                 continue
             connection.setblocking(False)
             waiting = watched(self._admit(connection, address[0]))
@@ -88,10 +96,10 @@ class TlsListener:
         try:
             await self._doorstep.admit(connection, self._make_protocol)
         except (OSError, TimeoutError) as error:
-            self._turn_away(host, why(error))
+            self.failed += 1
+            self._complain(host, why(error))
 
-    def _turn_away(self, host: str, reason: str) -> None:
-        self.turned_away += 1
+    def _complain(self, host: str, reason: str) -> None:
         now = time.monotonic()
         if now - self._complained < COMPLAINT_S:
             self._unsaid += 1

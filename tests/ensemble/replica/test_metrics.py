@@ -19,6 +19,9 @@ OF_THE_HOST = {
     "max_file_descriptor_count",
     "open_file_descriptor_count",
     "event_loop_lag_ms",
+    "outstanding_tls_handshake",
+    "tls_handshake_exceeded",
+    "unsuccessful_handshake",
 }
 """What only a host knows, and adds."""
 

@@ -33,6 +33,13 @@ async def connect(
     return reader, writer
 
 
+def half_a_handshake(at: SecurePort) -> socket.socket:
+    """Begin a handshake that will not go on."""
+    connection = socket.create_connection((HOST, at.port))
+    connection.sendall(b"\x16\x03\x01")
+    return connection
+
+
 async def is_refused(at: SecurePort, context: ssl.SSLContext | None) -> bool:
     """Tell whether a client is sent away; with TLS 1.3 it only learns of it when it reads."""
     try:
@@ -87,7 +94,7 @@ async def test_who_may_come_without_a_certificate(
             await until(lambda: at.said)
             assert at.said == [f"secureClientPort: {HOST} is turned away: it shows no certificate"]
             assert at.service.clients == []
-            assert at.listener.turned_away == 1
+            assert at.listener.failed == 1
             return
         _, writer = await connect(at, authority.context())
         await until(lambda: at.service.clients)
@@ -140,6 +147,24 @@ async def test_plain_bytes_on_a_tls_port_are_refused(settings: TlsSettings) -> N
         assert at.service.clients == []
 
 
+async def test_who_only_looks_whether_a_port_is_open_is_no_news(settings: TlsSettings) -> None:
+    async with serving(settings) as at:
+        socket.create_connection((HOST, at.port)).close()
+        assert await is_refused(at, None)
+        assert (at.listener.failed, len(at.said)) == (1, 1)
+
+
+async def test_on_a_tls_port_who_stays_silent_is_closed_without_having_held_a_place(
+    authority: Authority, settings: TlsSettings
+) -> None:
+    async with serving(dataclasses.replace(settings, handshakes_max=1)) as at:
+        reader, _ = await connect(at, None)
+        _, writer = await connect(at, authority.issue().context(authority))
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        assert "no TLS handshake in time" in at.said[0]
+        writer.close()
+
+
 async def test_one_port_takes_both_and_tells_them_apart(authority: Authority, settings: TlsSettings) -> None:
     async with serving(settings, unified=True) as at:
         _, plain = await connect(at, None)
@@ -183,7 +208,7 @@ async def test_handshakes_beyond_the_limit_wait_for_their_turn(
     authority: Authority, settings: TlsSettings
 ) -> None:
     async with serving(dataclasses.replace(settings, handshakes_max=2)) as at:
-        slow = [socket.create_connection((HOST, at.port)) for _ in range(2)]
+        slow = [half_a_handshake(at) for _ in range(2)]
         await until(lambda: at.doorstep.handshakes == 2)
         connecting = asyncio.ensure_future(connect(at, authority.issue().context(authority)))
         await asyncio.sleep(0.1)
@@ -200,10 +225,11 @@ async def test_beyond_the_doorstep_connections_are_closed(
 ) -> None:
     monkeypatch.setattr(listener_module, "TLS_DOORSTEP_MAX", 2)
     async with serving(settings) as at:
-        waiting = [socket.create_connection((HOST, at.port)) for _ in range(2)]
+        waiting = [half_a_handshake(at) for _ in range(2)]
         await until(lambda: at.doorstep.handshakes == 2)
         assert await is_refused(at, None)
         assert at.said[0].endswith("too many connections wait for their handshake")
+        assert (at.listener.crowded_out, at.listener.failed) == (1, 0)
         for one in waiting:
             one.close()
 
@@ -212,7 +238,7 @@ async def test_a_flood_of_refusals_is_said_once(settings: TlsSettings) -> None:
     async with serving(settings) as at:
         for _ in range(20):
             assert await is_refused(at, None)
-        await until(lambda: at.listener.turned_away == 20)
+        await until(lambda: at.listener.failed == 20)
         assert len(at.said) < 5
 
 
