@@ -21,11 +21,13 @@ from ensemble.recipes.election import LeaderElection
 from ensemble.recipes.errors import Lost, RecipeError
 from ensemble.recipes.hold import Hold
 from ensemble.recipes.lock import Lock, ReadWriteLock, Semaphore
+from ensemble.recipes.master_worker import Assignment, Master, Task, TaskFailed, Tasks, Worker
 from ensemble.recipes.once import Once
 from ensemble.recipes.party import Party
 from ensemble.recipes.queue import Item, Queue
 
 __all__ = [
+    "Assignment",
     "Barrier",
     "Counter",
     "DoubleBarrier",
@@ -34,10 +36,15 @@ __all__ = [
     "LeaderElection",
     "Lock",
     "Lost",
+    "Master",
     "Once",
     "Party",
     "Queue",
     "ReadWriteLock",
     "RecipeError",
     "Semaphore",
+    "Task",
+    "TaskFailed",
+    "Tasks",
+    "Worker",
 ]

@@ -1,0 +1,194 @@
+"""Recipes under load on three servers of which one after the other is killed, ours and Apache's.
+
+What the holders did is written down outside of the service, and judged by the tokens: nobody may have worked with a token
+lower than one that was used before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from ensemble.client import ClientError, SessionExpired, ZooKeeper
+from ensemble.recipes import Counter, LeaderElection, Lock, Lost, Queue
+from tests.mixed.conftest import MakeEnsemble, ensemble_of
+from tests.mixed.servers import HOST, Kind, MixedEnsemble
+
+pytestmark = [pytest.mark.process, pytest.mark.timeout(180)]
+
+__all__ = ["ensemble_of"]
+
+ROUNDS = 3
+TIMEOUT_MS = 2_000
+
+
+class Fenced:
+    """What a lock protects: it refuses a token lower than the last, and remembers every use."""
+
+    def __init__(self) -> None:
+        self.used: list[tuple[int, str]] = []
+        self.refused = 0
+        self.inside: set[str] = set()
+        self.overlaps = 0
+
+    def use(self, token: int, name: str) -> None:
+        if self.used and token < self.used[-1][0]:
+            self.refused += 1
+        else:
+            self.used.append((token, name))
+
+    def judge(self) -> None:
+        """Each token belongs to one holder, and they grow: the history is one of holders in turn."""
+        assert [token for token, _ in self.used] == sorted(token for token, _ in self.used)
+        owners: dict[int, set[str]] = {}
+        for token, name in self.used:
+            owners.setdefault(token, set()).add(name)
+        assert all(len(names) == 1 for names in owners.values())
+        assert self.refused == 0, "somebody worked on with a lock that was another's"
+        assert self.overlaps == 0
+
+
+@asynccontextmanager
+async def sessions(hosts: str) -> AsyncIterator[Callable[[], ZooKeeper]]:
+    """Open sessions one after the other: a lost one is followed by another."""
+    made: list[ZooKeeper] = []
+
+    def make() -> ZooKeeper:
+        made.append(ZooKeeper(hosts, session_timeout_ms=TIMEOUT_MS))
+        return made[-1]
+
+    yield make
+    for zk in made:
+        await zk.close()
+
+
+async def started(make: Callable[[], ZooKeeper]) -> ZooKeeper:
+    while True:
+        zk = make()
+        try:
+            await zk.start()
+            return zk
+        except ClientError:
+            continue  # no quorum at the moment
+
+
+async def kill_in_turn(servers: MixedEnsemble, done: Callable[[], int]) -> None:
+    """Kill the leader, wait for work to go on without it, and start it again; a few times."""
+    for _ in range(ROUNDS):
+        leader = await asyncio.to_thread(servers.until_led)
+        await asyncio.to_thread(servers.kill, leader)
+        reached = done() + 20
+        async with asyncio.timeout(40):
+            while done() < reached:  # noqa: ASYNC110 - the work of several tasks
+                await asyncio.sleep(0.01)
+        servers.start(leader)
+    await asyncio.to_thread(servers.until_led)
+
+
+def three(ensemble_of: MakeEnsemble, kind: Kind) -> tuple[MixedEnsemble, str]:
+    servers = ensemble_of(kind, kind, kind)
+    servers.start(1, 2, 3)
+    servers.until_led()
+    return servers, ",".join(f"{HOST}:{servers.port(sid)}" for sid in (1, 2, 3))
+
+
+@pytest.mark.parametrize("kind", ["ours", "apache"])
+async def test_no_two_hold_a_lock_while_leaders_are_killed(ensemble_of: MakeEnsemble, kind: Kind) -> None:
+    servers, hosts = await asyncio.to_thread(three, ensemble_of, kind)
+    fenced = Fenced()
+
+    async def work(name: str, make: Callable[[], ZooKeeper], recipe: type[Lock | LeaderElection]) -> None:
+        while True:
+            zk = await started(make)
+            try:
+                while True:
+                    async with recipe(zk, "/lock", name.encode()) as hold:
+                        fenced.overlaps += bool(fenced.inside)
+                        fenced.inside.add(name)
+                        try:
+                            for _ in range(3):
+                                fenced.use(hold.token, name)
+                                await asyncio.sleep(random.uniform(0, 0.005))
+                        finally:
+                            fenced.inside.discard(name)
+            except (Lost, SessionExpired):
+                continue
+
+    async with sessions(hosts) as make:
+        workers = [asyncio.create_task(work(f"worker {number}", make, Lock)) for number in range(4)]
+        await kill_in_turn(servers, lambda: len(fenced.used))
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+    fenced.judge()
+    assert len({name for _, name in fenced.used}) == 4, "everybody had a turn"
+
+
+@pytest.mark.parametrize("kind", ["ours", "apache"])
+async def test_a_queue_and_a_counter_agree_while_leaders_are_killed(
+    ensemble_of: MakeEnsemble, kind: Kind
+) -> None:
+    servers, hosts = await asyncio.to_thread(three, ensemble_of, kind)
+    put: set[bytes] = set()
+    perhaps: set[bytes] = set()
+    begun: set[bytes] = set()
+    got: list[bytes] = []
+    added = in_doubt = 0
+
+    async def produce(name: str, make: Callable[[], ZooKeeper]) -> None:
+        nonlocal added, in_doubt
+        number = 0
+        while True:
+            zk = await started(make)
+            queue, counter = Queue(zk, "/queue"), Counter(zk, "/counter")
+            try:
+                while True:
+                    number += 1
+                    item = f"{name}-{number}".encode()
+                    perhaps.add(item)
+                    await queue.put(item)
+                    put.add(item)
+                    in_doubt += 1
+                    await counter.add(1)
+                    in_doubt -= 1
+                    added += 1
+            except SessionExpired:
+                continue
+
+    async def consume(make: Callable[[], ZooKeeper]) -> None:
+        while True:
+            zk = await started(make)
+            queue = Queue(zk, "/queue")
+            try:
+                while True:
+                    async with queue.take() as item:
+                        begun.add(item.data)
+                    got.append(item.data)
+            except (Lost, SessionExpired):
+                continue
+
+    async with sessions(hosts) as make:
+        producers = [asyncio.create_task(produce(name, make)) for name in "ab"]
+        consumers = [asyncio.create_task(consume(make)) for _ in range(2)]
+        await kill_in_turn(servers, lambda: len(got))
+        for producer in producers:
+            producer.cancel()
+        await asyncio.gather(*producers, return_exceptions=True)
+        zk = await started(make)
+        queue = Queue(zk, "/queue")
+        async with asyncio.timeout(60):
+            while await queue.size():
+                await zk.sync("/queue/items")
+        for consumer in consumers:
+            consumer.cancel()
+        await asyncio.gather(*consumers, return_exceptions=True)
+        value = await Counter(zk, "/counter").value()
+    assert len(got) == len(set(got)), "twice"
+    # A consumer whose session ended as it finished does not know whether it did; it did begin.
+    assert put <= begun, "lost"
+    assert set(got) <= begun <= perhaps
+    assert added <= value <= added + in_doubt
