@@ -109,6 +109,10 @@ class Application:
         self.snapshot_saved_ms = 0
         """When the last snapshot of this run was finished; 0 when there was none."""
         self._saving_since_us = 0
+        self._saving_zxid = 0
+        self._wanted: list[Callable[[int], None]] = []
+        """Who wants a snapshot of the state as it is now."""
+        self._saving_for: list[Callable[[int], None]] = []
         self._unavailable_since_us = service.clock.monotonic_us()
         self._applied_ms = 0
         self.rebuild()
@@ -237,6 +241,8 @@ class Application:
         self._count_anew()
         self._saving_since_us = service.clock.monotonic_us()
         tree = service.tree
+        self._saving_for, self._wanted = self._wanted, []
+        self._saving_zxid = tree.zxid
         store.save_snapshot(tree.zxid, snapshot.dump(tree), tree.digest(), self._on_snapshot_saved)
 
     def _on_snapshot_saved(self) -> None:
@@ -246,6 +252,20 @@ class Application:
         keep = service.config.snap_retain_count
         if keep:
             self._store.purge(keep)
+        for done in self._saving_for:
+            done(self._saving_zxid)
+        self._saving_for = []
+        if self._wanted:
+            self._save_snapshot()
+
+    def take_snapshot(self, done: Callable[[int], None]) -> None:
+        """Save the state as it is now, behind a snapshot that is being written; then call ``done`` with its zxid."""
+        store = self._store
+        if store.snapshot_zxid == self._service.tree.zxid and not store.saving_snapshot:
+            done(store.snapshot_zxid)
+            return
+        self._wanted.append(done)
+        self._save_snapshot()
 
     def snapshot(self) -> bytes:
         """Serialize the state at ``zxid_applied``."""

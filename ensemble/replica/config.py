@@ -86,6 +86,8 @@ class ReplicaConfig:
     secure_client_port: int = 0
     """The client port of TLS alone; 0 when there is none."""
     listen_backlog: int = -1
+    initial_text: str = ""
+    """The keys that were read at the start, one a line, without passwords."""
     data_dir: str = ""
     log_dir: str = ""
     environment: dict[str, str] = field(default_factory=dict)

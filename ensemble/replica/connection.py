@@ -304,6 +304,11 @@ class Connection(Client):
         return self._paused
 
     @property
+    def secure(self) -> bool:
+        """Whether the bytes are encrypted on their way."""
+        return self._transport.secure
+
+    @property
     def client_text(self) -> str:
         """The client's host and port."""
         return f"{self.address[0]}:{self.address[1]}"
@@ -322,6 +327,8 @@ class Connection(Client):
             if word is not None:
                 if len(self._first) >= self._speech.bytes_wanted(word):
                     self.state = State.WORD
+                    self.received += 1
+                    self._service.counters.received += 1
                     self._speech.answer(word, self._first[WORD_BYTES:], self._on_answered)
                 return
         frames = self._frames.feed(data)
@@ -340,7 +347,8 @@ class Connection(Client):
     def _on_answered(self, answer: bytes) -> None:
         """The answer to a word is there, at once or some time later."""
         if self.state is State.WORD:
-            self.write(answer)
+            self._service.counters.sent += 1
+            self._transport.write(answer)
             self.close("a word is answered")
 
     def _connect(self, frame: bytes) -> None:

@@ -15,6 +15,8 @@ from ensemble.errors import ConfigError, PeerProtocolError, WireError
 from ensemble.ports import ClientTransport, Clock, Disk, Entropy, Link, Network
 from ensemble.replica.application import Application
 from ensemble.replica.clients import Clients
+from ensemble.replica.commands.answers import Answers
+from ensemble.replica.commands.table import Commands
 from ensemble.replica.config import ReplicaConfig
 from ensemble.replica.connection import Connection
 from ensemble.replica.four_letter.words import FourLetterWords
@@ -69,6 +71,15 @@ class Replica:
         self.metrics = self._words.metrics = registry_of(self.service, self._clients, self.application)
         self._words.digests = self.application.digests
         self.service.measure_directories = partial(_measure_by_reading, data_disk, log_disk)
+        answers = Answers(
+            self.service,
+            sessions=self._writes.sessions,
+            clients=self._clients,
+            application=self.application,
+            store=self.store,
+            metrics=self.metrics,
+        )
+        self.commands = Commands(self.service, answers)
         self._network = PacketNetwork(network)
         self.peer = self.service.peer = Peer(
             config.sid,
@@ -184,6 +195,10 @@ class Replica:
     def watches(self) -> list[WatchStatus]:
         """Describe the watches of this server's clients."""
         return self._status.watches()
+
+    def take_snapshot(self, done: Callable[[int], None]) -> None:
+        """Save a snapshot of the state as it is now, then call ``done`` with its zxid."""
+        self.application.take_snapshot(done)
 
     def expire_session(self, session_id: int) -> bool:
         """End a session as if its time were over; False unless this server leads and knows it."""

@@ -11,12 +11,16 @@ import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ensemble.admin.schema import FaultCommand, FaultStatus, ServerStatus
 from ensemble.errors import InvariantViolation, StorageError
 from ensemble.membership import bracketed
+from ensemble.replica.commands.table import Commands
 from ensemble.replica.config import ReplicaConfig
+from ensemble.replica.counters import Counters
+from ensemble.replica.metrics.registry import Registry
 from ensemble.replica.replica import Replica
 from ensemble.runtime import environment, process_figures
 from ensemble.runtime.client_ports import ClientPorts
@@ -28,11 +32,15 @@ from ensemble.runtime.disk import FileDisk
 from ensemble.runtime.lag import LoopLag
 from ensemble.runtime.network import LoopNetwork
 from ensemble.runtime.steps import Steps
-from ensemble.storage.names import DIRECTORY
+from ensemble.storage.compression import METHODS
+from ensemble.storage.names import DIRECTORY, snapshot_name
 from ensemble.trace import Trace
 from ensemble.wire.four_letter import WORDS
 
 Log = Callable[[str], None]
+
+SNAPSHOT_S_MAX = 600
+"""How long whoever asked for a snapshot waits for it."""
 
 
 class Server:
@@ -107,6 +115,64 @@ class Server:
         status["client_address"] = client_address(self.config)
         status["faults"] = self.network.faults()
         return status
+
+    # -- for the AdminServer -----------------------------------------------------------------------------
+
+    @property
+    def commands(self) -> Commands:
+        """The AdminServer's commands."""
+        return self.replica.commands
+
+    @property
+    def registry(self) -> Registry:
+        """Every metric of this server."""
+        return self.replica.metrics
+
+    @property
+    def counters(self) -> Counters:
+        """What this server counts."""
+        return self.replica.service.counters
+
+    def wake(self) -> None:
+        """Begin a step."""
+        self._steps.wake()
+
+    def now_ms(self) -> int:
+        """Return the monotonic clock."""
+        return self.replica.service.now_ms()
+
+    async def directory_sizes(self) -> tuple[int, int]:
+        """Measure the directories of snapshots and of logs, on the disks' threads."""
+        measured: asyncio.Future[tuple[int, int]] = asyncio.get_running_loop().create_future()
+
+        def done(data_bytes: int, log_bytes: int) -> None:
+            if not measured.done():
+                measured.set_result((data_bytes, log_bytes))
+
+        self._measure_directories(done)
+        return await measured
+
+    async def take_snapshot(self) -> tuple[int, Path]:
+        """Save the state as it is now; return its zxid and the file. ``StorageError`` when there is none."""
+        saved: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        def done(zxid: int) -> None:
+            if not saved.done():
+                saved.set_result(zxid)
+
+        self._steps.wake()
+        self.replica.take_snapshot(done)
+        try:
+            zxid = await asyncio.wait_for(saved, SNAPSHOT_S_MAX)
+        except TimeoutError:
+            raise StorageError(f"a snapshot was not written within {SNAPSHOT_S_MAX} s") from None
+        paths = [self.config.data_dir / snapshot_name(zxid, method) for method in METHODS]
+        for path in paths:
+            if path.exists():
+                return zxid, path
+        raise StorageError(f"{paths[0]} is gone")
+
+    # -- faults ------------------------------------------------------------------------------------------
 
     def command_fault(self, command: FaultCommand) -> list[FaultStatus]:
         """Carry out a fault command and return the faults in force."""
@@ -206,6 +272,7 @@ def replica_config(config: ServerConfig) -> ReplicaConfig:
         client_port=config.client_port,
         secure_client_port=config.tls.secure_port or 0,
         environment=environment.gather(),
+        initial_text=config.initial_text,
         listen_backlog=config.listen_backlog,
         data_dir=str(config.data_dir),
         log_dir=str(config.log_dir),

@@ -223,6 +223,8 @@ def _settings(data: Path, seat: Seat, seats: list[Seat]) -> dict[str, str]:
         "autopurge.purgeInterval": "1",
         "coordinator.adminPort": str(seat.admin_port),
         "coordinator.faults": "true",
+        # The admin port of each server is the panel's; a second one would only cost the start.
+        "admin.enableServer": "false",
         **members,
     }
 

@@ -102,17 +102,22 @@ async def serve(config: ServerConfig, on_listening: Callable[[], None]) -> int:
         loop.add_signal_handler(number, stopping.set)
     # Only now: a signal that comes during this import is to end the server as any other does.
     from ensemble.runtime.host import Server, client_address, describe
+    from ensemble.runtime.operator_ports import OperatorPorts
 
     try:
         server = Server(config, log=log)
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(server.stop)
+            ports = OperatorPorts(server, config.operations, log=log)
+            stack.push_async_callback(ports.close)
+            ports.open()
             await server.start()
             await _open_admin(server, stack)
             tune_collector()
             sys.setswitchinterval(SWITCH_INTERVAL_S)
             log(f"server {config.sid}: listening for clients on {client_address(config)}, pid {os.getpid()}")
             on_listening()
+            ports.serve()
             await _until_done(server, stopping)
             log(f"server {config.sid}: stopping")
     except ConfigError as error:

@@ -51,6 +51,10 @@ USED = _names(
     maxClientCnxns minSessionTimeout maxSessionTimeout snapCount autopurge.snapRetainCount
     autopurge.purgeInterval 4lw.commands.whitelist jute.maxbuffer standaloneEnabled dynamicConfigFile
     quorumListenOnAllIPs peerType electionAlg cnxTimeout version coordinator.adminPort coordinator.faults
+    coordinator.auditFile audit.enable admin.enableServer admin.serverAddress admin.serverPort admin.idleTimeout
+    admin.commandURL admin.rateLimiterIntervalInMS admin.snapshot.enabled admin.restore.enabled
+    admin.portUnification admin.forceHttps admin.needClientAuth metricsProvider.className
+    metricsProvider.httpHost metricsProvider.httpPort
     DigestAuthenticationProvider.enabled DigestAuthenticationProvider.digestAlg
     DigestAuthenticationProvider.superDigest X509AuthenticationProvider.superUser skipACL ensembleAuthName
     enforce.auth.enabled enforce.auth.schemes letAnySaslUserDoX
@@ -101,6 +105,12 @@ IRRELEVANT_PREFIXES = (
     "watchCleaner",
     "watcherCleaner",
     "messageTracker.",
+    "metricsProvider.exportJvmInfo",
+    "metricsProvider.numWorkerThreads",
+    "metricsProvider.maxQueueSize",
+    "metricsProvider.workerShutdownTimeoutMs",
+    "admin.httpVersion",
+    "audit.impl.class",
     "java.",
     "javax.",
     "sun.",
@@ -113,13 +123,11 @@ WITHOUT = _names(
     """
     observerMasterPort
     reconfigEnabled
-    quorum.auth.kerberos.servicePrincipal oraclePath audit.enable
+    quorum.auth.kerberos.servicePrincipal oraclePath
     """
 )
 WITHOUT_PREFIXES = (
-    "metricsProvider.",
     "multiAddress.",
-    "admin.",
     "ssl.",
     "kerberos.",
     "IPAuthenticationProvider.",
@@ -131,9 +139,7 @@ WITHOUT_MEANS_OFF = {
     "ssl.quorum.crl": "false",
     "ssl.quorum.ocsp": "false",
     "reconfigEnabled": "false",
-    "audit.enable": "false",
     "multiAddress.enabled": "false",
-    "admin.enableServer": "false",
 }
 """Values of features we lack that ask for just that: nothing to warn about."""
 

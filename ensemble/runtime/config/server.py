@@ -23,13 +23,14 @@ from ensemble.runtime.config import (
     directories,
     files,
     members,
+    operations,
     quorum_sasl,
     sessions,
     tls,
     znodes,
 )
 from ensemble.runtime.config.sources import gather
-from ensemble.runtime.config.values import Values
+from ensemble.runtime.config.values import Values, shown
 from ensemble.runtime.tls.settings import TlsConfig
 
 TICK_MS = 3000
@@ -67,6 +68,7 @@ class ServerConfig:
     connections_per_address_max: int
     listen_backlog: int
     cluster: cluster.Cluster
+    operations: operations.Operations
     snap_count: int
     snapshots_kept: int
     purge_interval_hours: int
@@ -83,6 +85,8 @@ class ServerConfig:
     tls: TlsConfig
     quorum_sasl: quorum_sasl.QuorumSasl | None
     """How servers prove themselves to each other; None when they do not."""
+    initial_text: str
+    """The keys as they were read, one a line, without passwords."""
     warnings: tuple[str, ...]
     """Sentences for the operator, about keys that have no effect."""
 
@@ -157,6 +161,7 @@ class _Reader:
             ),
             listen_backlog=self._backlog(),
             cluster=cluster.read(self.values),
+            operations=operations.read(self.values),
             snap_count=max(2, self.values.number("snapCount", SNAP_COUNT_TXNS, 0, 2**31 - 1, "transactions")),
             snapshots_kept=self._snapshots_kept(),
             purge_interval_hours=self.values.number(
@@ -173,6 +178,7 @@ class _Reader:
             faults_allowed=self.values.flag("coordinator.faults", default=False),
             tls=security,
             quorum_sasl=quorum_sasl.read(self.values),
+            initial_text="\n".join([f"{key}={shown(key, value)}" for key, value in self.keys.items()]),
             warnings=tuple(self.values.warnings),
         )
 

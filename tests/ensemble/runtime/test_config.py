@@ -122,8 +122,7 @@ def test_values_of_optional_keys(tmp_path: Path) -> None:
     ("line", "said"),
     [
         ("clientport=2181", "clientport is not a key this server knows; it is ignored"),
-        ("audit.enable=true", "audit.enable has no effect"),
-        ("admin.serverPort=8080", "admin.serverPort has no effect"),
+        ("kerberos.removeRealmFromPrincipal=true", "kerberos.removeRealmFromPrincipal has no effect"),
         ("autopurge.snapRetainCount=1", "autopurge.snapRetainCount=1 is too few; 3 are kept"),
         ("peerType=observer", "peerType=observer is ignored"),
     ],
