@@ -85,6 +85,10 @@ class Link(Protocol):
     def send(self, data: bytes) -> None:
         """Queue bytes; the host writes them out, in order, at the end of the step."""
 
+    def send_aside(self, chunks: Iterable[bytes]) -> None:
+        """Send ``chunks`` *as they are at this call*, without holding up the server (the runtime forks); what
+        is sent later comes behind them."""
+
     def close(self) -> None:
         """Break the connection; no further callback comes from it."""
 

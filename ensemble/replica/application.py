@@ -267,9 +267,9 @@ class Application:
         self._wanted.append(done)
         self._save_snapshot()
 
-    def snapshot(self) -> bytes:
-        """Serialize the state at ``zxid_applied``."""
-        return b"".join(snapshot.dump(self._service.tree))
+    def snapshot(self) -> Iterator[bytes]:
+        """Serialize the state at ``zxid_applied``, chunk by chunk as it is asked for."""
+        return snapshot.dump(self._service.tree)
 
     def install(self, zxid: int, body: bytes) -> None:
         """Replace the state by a leader's snapshot, durably."""

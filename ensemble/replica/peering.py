@@ -5,9 +5,11 @@ A packet that goes to several learners is encoded once. Nothing here knows what 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ensemble.ports import Link, Network
 from ensemble.wire import elections
-from ensemble.wire.packets import PacketDecoder, encode
+from ensemble.wire.packets import PacketDecoder, encode, encode_snapshot
 from ensemble.zab.messages import Notification, Packet
 from ensemble.zab.ports import PeerLink
 
@@ -26,6 +28,10 @@ class PacketLink:
     def send(self, packet: Packet) -> None:
         """Queue one packet."""
         self.link.send(encode(packet))
+
+    def send_snapshot(self, packet: Packet, chunks: Iterable[bytes]) -> None:
+        """Queue a SNAP packet and its state."""
+        self.link.send_aside(encode_snapshot(packet, chunks))
 
     def close(self) -> None:
         """Break the link; harmless when it is broken already."""

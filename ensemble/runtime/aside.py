@@ -77,20 +77,25 @@ class Aside:
         return os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
 
 
+def give_up_inheritance(pipe: int) -> None:
+    """Let a forked child be nothing of its parent's but its memory and ``pipe``."""
+    die_with_parent()
+    # A signal to the process group must not be written to the parent's wake-up pipe by this process.
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.closerange(3, pipe)
+    os.closerange(pipe + 1, os.sysconf("SC_OPEN_MAX"))
+    # A collection would touch, and so copy, every page.
+    gc.disable()
+    os.nice(NICENESS)
+
+
 def _be_child(pipe: int, path: Path, suffix: str, chunks: Iterable[bytes]) -> None:
     """Write the file and end, without a trace of what the parent would do at its end."""
     status = 1
     try:
-        die_with_parent()
-        # A signal to the process group must not be written to the parent's wake-up pipe by this process.
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        os.closerange(3, pipe)
-        os.closerange(pipe + 1, os.sysconf("SC_OPEN_MAX"))
-        # A collection would touch, and so copy, every page.
-        gc.disable()
-        os.nice(NICENESS)
+        give_up_inheritance(pipe)
         write_replacing(path, suffix, chunks)
         status = 0
     except BaseException as error:  # noqa: BLE001 - the child must end here, whatever happened

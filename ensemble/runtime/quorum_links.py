@@ -10,16 +10,20 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable, Iterable
+from itertools import chain
 from struct import Struct
 from typing import Protocol, cast
 
 from ensemble.membership import ServerAddress
 from ensemble.ports import Link
 from ensemble.runtime.config.cluster import DEFAULTS, Cluster
+from ensemble.runtime.outflow import Outflow
 from ensemble.runtime.steps import Steps
 from ensemble.runtime.ways import Listener, Ways
 from ensemble.zab.messages import PacketType
 
+INLINE_BYTES_MAX = 1024 * 1024
+"""A state of fewer bytes is sent without a fork."""
 UNSENT_BYTES_MAX = 256 * 1024 * 1024
 """A learner that lags behind by more than this is cut off; what is left of a larger packet, a snapshot, does not
 count."""
@@ -134,7 +138,18 @@ class QuorumLinks:
 class QuorumLink(asyncio.Protocol):
     """One link; ``peer`` is known from the start when dialed, else from the first packet."""
 
-    __slots__ = ("_early", "_gathered", "_granted", "_links", "_reported", "_transport", "broken", "peer")
+    __slots__ = (
+        "_early",
+        "_gathered",
+        "_granted",
+        "_held_bytes",
+        "_links",
+        "_outflow",
+        "_reported",
+        "_transport",
+        "broken",
+        "peer",
+    )
 
     _transport: asyncio.Transport
 
@@ -145,6 +160,9 @@ class QuorumLink(asyncio.Protocol):
         self._gathered: list[bytes] = []
         self._granted = 0
         """Bytes of snapshots on their way, which may lag in addition."""
+        self._outflow: Outflow | None = None
+        self._held_bytes = 0
+        """Bytes that wait behind a stream from aside."""
         self._reported = peer is None
         """Whether the server knows of this link: a dialed one is reported by the dial."""
         self._early: bytes | None = b""
@@ -197,6 +215,7 @@ class QuorumLink(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the server, unless it was the one who closed."""
         self._links.links.discard(self)
+        self._abandon_outflow()
         if self.broken:
             return
         self.broken = True
@@ -209,10 +228,65 @@ class QuorumLink(asyncio.Protocol):
         if not self._gathered:
             self._links.steps.gathered.append(self)
         self._gathered.append(data)
+        if self._outflow is not None:
+            self._hold(len(data))
+
+    def send_aside(self, chunks: Iterable[bytes]) -> None:
+        """See ``ports.Link``. What is small is not worth a fork; two streams at once are not asked for."""
+        first, size, rest = [], 0, iter(chunks)
+        for chunk in rest:
+            first.append(chunk)
+            size += len(chunk)
+            if size >= INLINE_BYTES_MAX:
+                break
+        else:
+            self.send(b"".join(first))
+            return
+        self.flush()
+        if not self.broken:
+            self._outflow = Outflow(
+                chain(first, rest),
+                asyncio.get_running_loop(),
+                deliver=self._transport.write,
+                finished=self._on_outflow_end,
+            )
+
+    def _hold(self, size: int) -> None:
+        self._held_bytes += size
+        if self._held_bytes > UNSENT_BYTES_MAX and not self._transport.is_closing():
+            self._links.log(f"quorum: server {self.peer} is still sent a snapshot; its link is cut")
+            self.break_off()
+
+    def pause_writing(self) -> None:
+        """The other end does not keep up: a stream from aside waits for it."""
+        if self._outflow is not None:
+            self._outflow.pause()
+
+    def resume_writing(self) -> None:
+        """The other end has caught up."""
+        if self._outflow is not None:
+            self._outflow.resume()
+
+    def _on_outflow_end(self, whole: bool) -> None:
+        self._outflow, self._held_bytes = None, 0
+        if whole:
+            self.flush()
+        else:
+            self._links.log(
+                f"quorum: what server {self.peer} was to be sent could not be made; its link is cut"
+            )
+            self.break_off()
+
+    def _abandon_outflow(self) -> None:
+        if self._outflow is not None:
+            self._outflow.abandon()
+            self._outflow = None
 
     def flush(self) -> None:
-        """Write what was gathered with one call."""
+        """Write what was gathered with one call; behind a stream from aside, if there is one."""
         gathered = self._gathered
+        if self._outflow is not None and not self.broken:
+            return
         if self.broken or not gathered:
             gathered.clear()
             return
@@ -231,6 +305,9 @@ class QuorumLink(asyncio.Protocol):
     def close(self) -> None:
         """Break the link for our part: what was gathered still leaves, nothing more is reported."""
         if not self.broken:
+            if self._outflow is not None:
+                self._abandon_outflow()
+                self._gathered.clear()
             self.flush()
             self.broken = True
             self._links.links.discard(self)

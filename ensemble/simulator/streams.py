@@ -10,7 +10,7 @@ the way from one place to another is open.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import count
 from random import Random
@@ -140,6 +140,10 @@ class End:
         return f"stream {self._serial} {self.way[0]}->{self.way[1]}"
 
     # -- the owner's side ------------------------------------------------------------------------------
+
+    def send_aside(self, chunks: Iterable[bytes]) -> None:
+        """Queue bytes that a real host would make in another process."""
+        self.send(b"".join(chunks))
 
     def send(self, data: bytes) -> None:
         """Queue bytes towards the other end; lost when the stream has broken."""

@@ -9,7 +9,7 @@ Knows nothing of ZAB: any packet may come at any time. Facts: zookeeper.jute, Le
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from struct import Struct
 from struct import error as struct_error
 from typing import NamedTuple
@@ -49,6 +49,13 @@ def encode(packet: Packet) -> bytes:
     if packet.type == _SNAP:
         return b"".join((_EMPTY.pack(packet.type, packet.zxid, -1, -1), data, snapstream.SIGNATURE))
     return b"".join((_HEAD.pack(packet.type, packet.zxid, len(data)), data, NULL))
+
+
+def encode_snapshot(packet: Packet, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Encode a SNAP packet whose state comes in chunks."""
+    yield _EMPTY.pack(packet.type, packet.zxid, -1, -1)
+    yield from chunks
+    yield snapstream.SIGNATURE
 
 
 def _tail(packet: Packet) -> bytes:

@@ -172,14 +172,16 @@ class Establishment(Term):
         self._followers.count_observers()
 
     def _send_plan(self, follower: Follower, plan: Synchronization) -> None:
-        snapshot = None
+        packet = Packet(plan.mode, plan.zxid)
         if plan.mode is PacketType.SNAP:
             if self.app.zxid_applied != self.zxid_committed:
                 raise InvariantViolation(
                     f"applied {text(self.app.zxid_applied)}, committed {text(self.zxid_committed)}"
                 )
-            snapshot = self.app.snapshot()
-        self._send(follower, Packet(plan.mode, plan.zxid, snapshot))
+            self._trace_sent(follower, packet)
+            follower.link.send_snapshot(packet, self.app.snapshot())
+        else:
+            self._send(follower, packet)
         for zxid, payload in plan.txns:
             self._send(follower, Packet(PacketType.PROPOSAL, zxid, payload))
             self._send(follower, Packet(PacketType.COMMIT, zxid))
@@ -234,9 +236,12 @@ class Establishment(Term):
         raise NotImplementedError
 
     def _send(self, follower: Follower, packet: Packet) -> None:
+        self._trace_sent(follower, packet)
+        follower.link.send(packet)
+
+    def _trace_sent(self, follower: Follower, packet: Packet) -> None:
         if self.trace.on and follower.sid is not None:
             self.trace_packet("sent", follower.sid, packet)
-        follower.link.send(packet)
 
 
 Handler = Callable[[Establishment, Follower, Packet], None]

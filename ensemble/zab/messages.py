@@ -37,8 +37,8 @@ class PacketType(IntEnum):
 class Packet:
     """One packet on the quorum port.
 
-    ``data`` is opaque here. For SNAP it is the whole snapshot: on the wire that is the packet with null
-    data, the raw stream and its closing signature, which ``wire`` adds and takes away.
+    ``data`` is opaque here. For a SNAP received it is the whole snapshot: on the wire that is the packet with
+    null data, the raw stream and its closing signature, which ``wire`` adds and takes away.
     """
 
     type: int

@@ -6,7 +6,7 @@ a session.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from ensemble.membership import Membership
@@ -34,6 +34,9 @@ class PeerLink(Protocol):
 
     def send(self, packet: Packet) -> None:
         """Queue one packet."""
+
+    def send_snapshot(self, packet: Packet, chunks: Iterable[bytes]) -> None:
+        """Queue a SNAP packet and the state that belongs to it, as it is at this call."""
 
     def close(self) -> None:
         """Break the link; nothing more is reported from it."""
@@ -127,8 +130,9 @@ class Application(Protocol):
     def membership_in(self, payload: bytes) -> bytes | None:
         """Return the text of the membership that a transaction puts in force, when it is one that does."""
 
-    def snapshot(self) -> bytes:
-        """Serialize the state at ``zxid_applied``."""
+    def snapshot(self) -> Iterable[bytes]:
+        """Serialize the state at ``zxid_applied``, in chunks: whoever takes them later has to see to it that the
+        state stays as it is."""
 
     def install(self, zxid: int, snapshot: bytes) -> None:
         """Replace the state by a leader's snapshot, durably: on return log and snapshots on disk say the same."""

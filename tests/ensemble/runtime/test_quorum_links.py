@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import itertools
+import time
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -16,6 +18,7 @@ from ensemble.runtime.network import LoopNetwork
 from ensemble.runtime.steps import Steps
 from ensemble.wire import packets
 from ensemble.zab.messages import PROTOCOL_VERSION, LearnerInfo, Packet, PacketType
+from tests.ensemble.runtime.test_disk import children
 from tests.ensemble.runtime.test_election_links import HOST, addresses, until
 
 IMPATIENT = Cluster(connect_timeout_ms=1000)
@@ -233,3 +236,86 @@ async def test_healing_one_peer_leaves_the_others_cut() -> None:
         assert one.network.faults() == [{"what": "cut", "peers": [3]}]
     finally:
         await one.network.close()
+
+
+MIB = 1024 * 1024
+
+
+async def test_a_large_state_is_sent_as_it_was_and_in_its_place() -> None:
+    async with two_servers() as (one, two):
+        link, arrived = await linked(one, two)
+        state = [bytes([n]) * MIB for n in range(20)]
+        one.send(link, b"before")
+        one.steps.wake()
+        link.send_aside(iter(state))
+        link.send(b"behind it")
+        state[:] = [b"changed since"] * 20
+        one.send(link, b", and then this")
+        expected = introduction(1) + b"before" + b"".join(bytes([n]) * MIB for n in range(20))
+        expected += b"behind it, and then this"
+        await until(lambda: len(two.data.get(arrived, b"")) >= len(expected))
+        assert two.data[arrived] == expected
+
+
+async def test_a_small_state_is_sent_without_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quorum_links, "Outflow", None)
+    async with two_servers() as (one, two):
+        link, arrived = await linked(one, two)
+        one.steps.wake()
+        link.send_aside([b"small ", b"state"])
+        link.send(b"!")
+        await until(lambda: two.data.get(arrived, b"").endswith(b"small state!"))
+
+
+async def test_a_state_that_cannot_be_made_breaks_the_link() -> None:
+    def broken() -> Iterator[bytes]:
+        yield bytes(2 * MIB)
+        raise ValueError("no more")
+
+    async with two_servers() as (one, two):
+        link, _ = await linked(one, two)
+        one.steps.wake()
+        link.send_aside(broken())
+        await until(lambda: one.closed and two.closed)
+        assert "could not be made; its link is cut" in one.said[-1]
+        assert not children()
+
+
+@pytest.mark.parametrize("end", ["close", "break_off"])
+async def test_a_link_that_ends_takes_its_child_along(end: str) -> None:
+    async with two_servers() as (one, two):
+        link, _ = await linked(one, two)
+        one.steps.wake()
+        link.send_aside(bytes(MIB) for _ in itertools.count())
+        await until(lambda: len(next(iter(two.data.values()), b"")) > 3 * MIB)
+        assert len(children()) == 1
+        link.send(b"never arrives")
+        getattr(link, end)()
+        await until(lambda: two.closed and not children())
+
+
+async def test_the_loop_goes_on_while_a_large_state_is_sent() -> None:
+    def slowly() -> Iterator[bytes]:
+        for _ in range(4):
+            time.sleep(0.1)
+            yield bytes(MIB)
+
+    async with two_servers() as (one, two):
+        link, _ = await linked(one, two)
+        began = time.perf_counter()
+        link.send_aside(itertools.chain([bytes(MIB)], slowly()))
+        assert time.perf_counter() - began < 0.1
+        await until(lambda: len(next(iter(two.data.values()), b"")) >= 5 * MIB)
+
+
+async def test_what_waits_behind_a_large_state_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quorum_links, "UNSENT_BYTES_MAX", 10 * MIB)
+    async with two_servers() as (one, two):
+        link, _ = await linked(one, two)
+        one.steps.wake()
+        link.send_aside(bytes(MIB) for _ in itertools.count())
+        for _ in range(11):
+            link.send(bytes(MIB))
+        await until(lambda: one.closed and two.closed)
+        assert "is still sent a snapshot; its link is cut" in one.said[-1]
+        assert not children()

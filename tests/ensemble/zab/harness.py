@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from ensemble.membership import Membership
@@ -148,8 +148,8 @@ class ListApplication:
     def membership_in(self, payload: bytes) -> bytes | None:
         return payload.removeprefix(b"members ") if payload.startswith(b"members ") else None
 
-    def snapshot(self) -> bytes:
-        return repr((self.base, self.state)).encode()
+    def snapshot(self) -> list[bytes]:
+        return [repr((self.base, self.state)).encode()]
 
     def install(self, zxid: int, snapshot: bytes) -> None:
         self.base, self.state = eval(snapshot)
@@ -205,6 +205,9 @@ class TableLink:
         self.said.append((packet.type, packet.zxid))
         if self.other is not None and not self.other.closed:
             self.other.inbox.append(packet)
+
+    def send_snapshot(self, packet: Packet, chunks: Iterable[bytes]) -> None:
+        self.send(Packet(packet.type, packet.zxid, b"".join(chunks)))
 
     def close(self) -> None:
         self.closed = True
