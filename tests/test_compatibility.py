@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from ensemble.errors import Code
+from ensemble.replica.commands.table import COMMANDS
 from ensemble.replica.config import ZnodeConfig
 from ensemble.runtime.config.keys import IRRELEVANT, USED, WITHOUT, Effect, effect_of
 from ensemble.tree.operations import OPEN_ACL, Create, CreateMode, Op
@@ -32,6 +33,8 @@ _TEST_ID = re.compile(r"`(tests/[^`]+)`")
 
 NOT_ASKED_BY_CLIENTS = {Op.NOTIFICATION, Op.CHECK, Op.DELETE_CONTAINER, Op.CREATE_SESSION, Op.ERROR}
 """Operations that a server sends, logs, or takes inside another alone."""
+WITHOUT_EFFECT = {"admin.portUnification", "admin.forceHttps", "admin.needClientAuth", "audit.enable"}
+"""Keys that are read, and then refused or not heeded yet."""
 OUR_OWN = {"version", *(key for key in USED if key.startswith("coordinator."))}
 """Keys that are not Apache's, or are written by servers and not by people."""
 
@@ -156,9 +159,16 @@ def test_four_letter_words():
     assert disagreements("1.5", answered) == []
 
 
+def test_commands_of_the_admin_server():
+    assert {row.name for row in of("1.6")} == {command.name for command in COMMANDS}
+
+
 def test_configuration_keys():
     for row in of("1.11"):
         effect = effect_of(row.name.replace("*", "x"))
+        if row.name in WITHOUT_EFFECT:
+            assert (effect, row.status, row.note != "") == (Effect.USED, "no", True), row
+            continue
         expected = {"yes": Effect.USED, "deviates": Effect.USED, "moot": Effect.IRRELEVANT}.get(row.status)
         found = effect in (Effect.WITHOUT, Effect.UNKNOWN) if expected is None else effect is expected
         assert found, f"{row.name}: the page says {row.status}, the code {effect.value}"

@@ -165,11 +165,13 @@ class AdminPort:
             session_id = int(text, 16)
         except ValueError:
             return refusal(400, "a session id is written as 0x and hexadecimal digits")
+        if self._server.expire_session(session_id):
+            return web.json_response({"submitted": True})
         if self._server.status()["role"] != "leading":
-            return refusal(409, "only the leader can expire a session; ask the leader")
-        if not self._server.expire_session(session_id):
-            return refusal(404, f"there is no session {text}")
-        return web.json_response({"submitted": True})
+            return refusal(
+                409, "only the leader can expire a session that is not this server's own; ask the leader"
+            )
+        return refusal(404, f"there is no session {text}")
 
     async def _command(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]

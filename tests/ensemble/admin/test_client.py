@@ -95,10 +95,11 @@ async def test_expiring_a_session() -> None:
                 await admin.expire_session(session)
             assert refused.value.status == status
         server.fields["role"] = "following"
+        await admin.expire_session("0x10")  # its own, local one
         with pytest.raises(Refused, match="ask the leader") as refused:
-            await admin.expire_session("0x10")
+            await admin.expire_session("0x11")
         assert refused.value.status == 409
-    assert server.expired == [0x10, 0x11]
+    assert server.expired == [0x10, 0x11, 0x10, 0x11]
 
 
 @pytest.mark.parametrize(
