@@ -27,6 +27,7 @@ ROOMS = (
     "runtime",
     "simulator",
     "recipes",
+    "shell",
     "testing",
     "management",
     "toolkit",
@@ -41,11 +42,22 @@ MAY_IMPORT: dict[str, set[str]] = {
     "admin": set(),
     "client": {"wire", "tree", "sasl"},
     "recipes": {"client"},
+    "shell": {"client"},
     "runtime": {"replica", "zab", "tree", "sasl", "wire", "storage", "admin", "client"},
     "simulator": {"replica", "zab", "tree", "wire", "storage", "admin"},
     "testing": {"runtime", "admin"},
     "toolkit": {"tree", "storage"},
-    "management": {"runtime", "simulator", "client", "admin", "replica", "toolkit", "storage", "tree"},
+    "management": {
+        "runtime",
+        "simulator",
+        "client",
+        "shell",
+        "admin",
+        "replica",
+        "toolkit",
+        "storage",
+        "tree",
+    },
 }
 """Which rooms each room may look into, besides the vocabulary. What is not listed points up or sideways."""
 

@@ -18,6 +18,7 @@ from ensemble.errors import Code
 from ensemble.replica.commands.table import COMMANDS
 from ensemble.replica.config import ZnodeConfig
 from ensemble.runtime.config.keys import IRRELEVANT, USED, WITHOUT, Effect, effect_of
+from ensemble.shell import registry, shell
 from ensemble.tree.operations import OPEN_ACL, Create, CreateMode, Op
 from ensemble.wire import replies
 from ensemble.wire.four_letter import WORDS
@@ -161,6 +162,11 @@ def test_four_letter_words():
 
 def test_commands_of_the_admin_server():
     assert {row.name for row in of("1.6")} == {command.name for command in COMMANDS}
+
+
+def test_commands_of_the_shell():
+    assert shell.VERSION  # its import registers the commands
+    assert disagreements("1.12", dict.fromkeys(registry.COMMANDS, True)) == []
 
 
 def test_configuration_keys():

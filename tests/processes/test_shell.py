@@ -1,0 +1,127 @@
+"""``manage.py shell_zk`` as a stranger uses it, and beside zkCli.sh: the same lines, the same answers."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.ours import running_ours
+from tests.processes.conftest import ROOT
+
+ZKCLI = Path("/usr/share/zookeeper/bin/zkCli.sh")
+LINES = """\
+ls /
+create /a hello
+create -s -e /a/e- x
+create /a/b "two words"
+create /a/n
+get /a
+get -s /a/b
+get /a/n
+set /a bye
+set -v 0 /a again
+set -s /a hi
+ls -s /a
+ls -R /a
+ls -w /a
+create /a/c
+stat -w /a
+set /a x
+getAcl /a
+setAcl /a/b world:anyone:cdr
+getAcl -s /a/b
+whoami
+addauth digest u:p
+create /secret x auth:u:cdrwa
+getAcl /secret
+getEphemerals
+getAllChildrenNumber /a
+sync /a
+config
+setquota -n 5 /a
+listquota /a
+delquota -n /a
+listquota /a
+addWatch -m persistent /a
+set /a y
+printwatches
+printwatches off
+delete /a
+delete -v 7 /a/b
+deleteall /a
+ls /
+get /gone
+stat /gone
+create /x/y
+create -c -e /x
+create -c /box
+create -c /box
+redo 0
+history
+quit
+"""
+
+pytestmark = pytest.mark.process
+
+
+def ours(port: int, *words: str, lines: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "manage.py"), "shell_zk", f"127.0.0.1:{port}", *words]
+    return subprocess.run(command, input=lines, capture_output=True, text=True, timeout=60)
+
+
+def comparable(said: str) -> tuple[list[str], list[str]]:
+    """Return what was answered and which watches fired, without what a shell says of itself, and without times.
+
+    Watches are apart: they are shown when they come, which may be before or after the next answer.
+    """
+    said = re.sub(r"(.time) = .*", r"\1 = (a time)", said)
+    fired = re.findall(r"\nWATCHER::\n\n(.*)\n", said)
+    said = re.sub(r"\nWATCHER::\n\n.*\n", "", said)
+    banner = r"(Connecting to .*|Welcome to ZooKeeper!|JLine support is disabled|SLF4J: .*|.*\| (INFO|WARN|DEBUG) .*|)"
+    answers = [line for line in said.splitlines() if not re.fullmatch(banner, line)]
+    return answers, [event for event in fired if "type:None" not in event]
+
+
+@pytest.mark.skipif(
+    not ZKCLI.exists() or shutil.which("java") is None,
+    reason="needs Apache's zkCli.sh and Java (Debian: zookeeper)",
+)
+def test_it_answers_as_zkcli_does(tmp_path: Path):
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "ours").mkdir()
+    with running_ours(tmp_path / "theirs") as port:
+        command = [str(ZKCLI), "-server", f"127.0.0.1:{port}"]
+        theirs = subprocess.run(command, input=LINES, capture_output=True, text=True, timeout=60)
+    with running_ours(tmp_path / "ours") as port:
+        done = ours(port, lines=LINES)
+    answers, fired = comparable(done.stdout)
+    assert (answers, fired) == comparable(theirs.stdout)
+    assert "[zookeeper]" in answers
+    assert any("NodeDataChanged" in event for event in fired)
+    assert comparable(done.stderr) == comparable(theirs.stderr)
+
+
+def test_one_command_and_its_exit_code(tmp_path: Path):
+    with running_ours(tmp_path) as port:
+        made = ours(port, "create", "/a", "two words")
+        assert (made.returncode, made.stderr) == (0, "Created /a\n")
+        assert ours(port, "get", "/a").stdout == "two words\n"
+        refused = ours(port, "get", "/b")
+        assert (refused.returncode, refused.stderr) == (1, "Node does not exist: /b\n")
+
+
+def test_nobody_there_is_said_in_a_sentence(tmp_path: Path):
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), "shell_zk", "--timeout", "500", "127.0.0.1:1", "ls", "/"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: 127.0.0.1:1: ")
+    assert "Traceback" not in done.stderr
