@@ -11,12 +11,17 @@ from kazoo.exceptions import NotReadOnlyCallError
 from ensemble.errors import Code
 from ensemble.tree.operations import (
     OPEN_ACL,
+    AddWatch,
     Create,
     CreateMode,
     Delete,
     Multi,
+    NoBody,
     Op,
     Read,
+    Reconfig,
+    RemoveWatches,
+    SetAcl,
     SetData,
     Sync,
 )
@@ -161,11 +166,29 @@ def test_a_server_without_a_quorum(ensemble_of: MakeEnsemble, kind: Kind):
             (Op.CREATE, Create("/x", b"", OPEN_ACL, EPHEMERAL)),
             (Op.SET_DATA, SetData("/kept", b"", -1)),
             (Op.DELETE, Delete("/missing", -1)),
+            (Op.CREATE2, Create("/x", b"", OPEN_ACL, 0)),
+            (Op.CREATE_CONTAINER, Create("/x", b"", OPEN_ACL, 4)),
+            (Op.CREATE_TTL, Create("/x", b"", OPEN_ACL, 5, 1000)),
+            (Op.SET_ACL, SetAcl("/kept", OPEN_ACL, -1)),
+            (Op.RECONFIG, Reconfig("", "", "", -1)),
             (Op.MULTI, Multi([])),
             (Op.SYNC, Sync("/")),
         ):
             assert zk.error(op, operation) == Code.NOT_READ_ONLY
-        assert zk.error(Op.GET_CHILDREN, Read("/")) == Code.OK
+        for op, operation in (
+            (Op.GET_DATA, Read("/kept")),
+            (Op.GET_CHILDREN, Read("/")),
+            (Op.GET_CHILDREN2, Read("/", True)),
+            (Op.GET_ACL, Read("/kept")),
+            (Op.MULTI_READ, Multi([(int(Op.GET_DATA), Read("/kept"))])),
+            (Op.GET_EPHEMERALS, Read("/")),
+            (Op.GET_ALL_CHILDREN_NUMBER, Read("/")),
+            (Op.ADD_WATCH, AddWatch("/kept", 0)),
+            (Op.REMOVE_WATCHES, RemoveWatches("/kept", 3)),
+            (Op.WHO_AM_I, NoBody()),
+            (Op.PING, NoBody()),
+        ):
+            assert zk.error(op, operation) == Code.OK
         assert zk.end() == Code.OK
 
 
