@@ -57,9 +57,9 @@ class ZooKeeper(Quotas, Watching):
     ) -> None:
         """``resume`` takes over the session of that id and password. ``read_only`` accepts a server that has
         lost its quorum, for as long as no other is found. ``ssl`` encrypts, and checks the server as that
-        context says. ``sasl`` is the user and the password that SASL DIGEST-MD5
-        proves on every connection, and that the server has to know, too. An answer larger than ``frame_bytes_max`` costs the connection. Raises ``ConfigError``
-        for servers that are none."""
+        context says. ``sasl`` is the user and the password that SASL DIGEST-MD5 proves on every connection,
+        and that the server has to know, too. An answer larger than ``frame_bytes_max`` costs the connection.
+        Raises ``ConfigError`` for servers that are none."""
         where = parse(servers) if isinstance(servers, str) else ConnectString(tuple(servers), Chroot())
         self._addresses = where.addresses
         self.chroot = where.chroot
