@@ -172,3 +172,29 @@ def test_an_empty_tree_needs_permission_where_it_is_not_made_by_itself(tmp_path:
     finally:
         node.kill()
         node.wait(10)
+
+
+def test_a_slow_disk_is_said_with_the_file_and_what_helps(tmp_path: Path) -> None:
+    port = free_base_port()
+    config = node_config(tmp_path, port, "fsync.warningthresholdms=0")
+    node = subprocess.Popen(
+        [sys.executable, str(ROOT / "manage.py"), "node", "--config", str(config)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert node.stderr is not None
+    try:
+        # A server that begins to lead writes nothing yet; its first session does.
+        until(lambda: four_letter(port, "ruok") == "imok")
+        with socket.create_connection((HOST, port)) as client:
+            client.sendall(
+                bytes.fromhex("0000002c" + "00" * 12 + "00002710" + "00" * 8 + "00000010" + "00" * 16)
+            )
+            assert client.recv(4096)
+            line = next(line for line in node.stderr if "disk: syncing" in line)
+        assert "version-2/log." in line
+        assert "more than fsync.warningthresholdms=0; every write waits for that" in line
+    finally:
+        node.kill()
+        node.wait(10)
+        node.stderr.close()
