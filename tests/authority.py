@@ -7,6 +7,7 @@ import ipaddress
 import shutil
 import ssl
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,9 +87,9 @@ class Authority:
 
     def __init__(self, directory: Path, name: str = "Test authority") -> None:
         self.directory = directory
-        self._key = ec.generate_private_key(ec.SECP256R1())
+        self.key = ec.generate_private_key(ec.SECP256R1())
         self.certificate = self._sign(
-            common_name(name), common_name(name), self._key, days=(-1, 30), extensions=[(_ca(), True)]
+            common_name(name), common_name(name), self.key, days=(-1, 30), extensions=[(_ca(), True)]
         )
 
     def issue(
@@ -98,16 +99,17 @@ class Authority:
         hosts: tuple[str, ...] = ("localhost",),
         addresses: tuple[str, ...] = ("127.0.0.1",),
         days: tuple[int, int] = (-1, 30),
+        extensions: Sequence[tuple[x509.ExtensionType, bool]] = (),
     ) -> Certificate:
         """Issue a certificate for some hosts, valid between two days from today."""
         key = ec.generate_private_key(ec.SECP256R1())
         names: list[x509.GeneralName] = [x509.DNSName(host) for host in hosts]
         names += [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
         subject = common_name(name) if isinstance(name, str) else name
-        extensions = [(x509.SubjectAlternativeName(names), False)] if names else []
-        signed = self._sign(
-            subject, self.certificate.subject, self._key, key=key, days=days, extensions=extensions
-        )
+        said = [*extensions]
+        if names:
+            said.append((x509.SubjectAlternativeName(names), False))
+        signed = self._sign(subject, self.certificate.subject, self.key, key=key, days=days, extensions=said)
         return Certificate(key, (signed, self.certificate))
 
     def pem(self, path: Path) -> Path:

@@ -40,7 +40,7 @@ _TLS = _names(
     keyStore.location keyStore.password keyStore.passwordPath keyStore.type trustStore.location
     trustStore.password trustStore.passwordPath trustStore.type clientAuth hostnameVerification
     clientHostnameVerification allowReverseDnsLookup ciphersuites protocol enabledProtocols
-    handshakeDetectionTimeoutMillis
+    handshakeDetectionTimeoutMillis crl ocsp
     """
 )
 
@@ -134,10 +134,6 @@ WITHOUT_PREFIXES = (
 )
 
 WITHOUT_MEANS_OFF = {
-    "ssl.crl": "false",
-    "ssl.ocsp": "false",
-    "ssl.quorum.crl": "false",
-    "ssl.quorum.ocsp": "false",
     "reconfigEnabled": "false",
     "multiAddress.enabled": "false",
 }

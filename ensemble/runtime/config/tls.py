@@ -62,12 +62,6 @@ def _settings(
     values: Values, prefix: str, *, verify_client_name: bool, reverse_lookup: bool, reload: bool
 ) -> TlsSettings:
     """Read one set of keys; the flags are the defaults, which differ."""
-    for feature in ("crl", "ocsp"):
-        if values.flag(f"{prefix}{feature}", default=False):
-            raise ConfigError(
-                f"{prefix}{feature}=true is asked for, but this server cannot ask whether a certificate was revoked;"
-                " drop the line and keep revoked certificates out by short lifetimes or a new trust store"
-            )
     if supplier := values.text(f"{prefix}context.supplier.class"):
         raise ConfigError(
             f"{prefix}context.supplier.class={supplier} is a Java class, which this server cannot run;"
@@ -100,6 +94,8 @@ def _settings(
             f"{prefix}handshakeDetectionTimeoutMillis", _DETECTION_MS, 1, 3_600_000, "milliseconds"
         )
         / 1000,
+        crl=values.flag(f"{prefix}crl", default=False),
+        ocsp=values.flag(f"{prefix}ocsp", default=False),
         reload=reload,
         handshakes_max=_handshakes(values),
     )

@@ -7,6 +7,7 @@
     contexts    the ``ssl.SSLContext`` of the moment, made anew when a file has changed
     der         the few lines of ASN.1 that names need
     names       the name in a certificate: as Java writes it, and whether it is a host's
+    revocation  whether the issuer still stands by a certificate
     doorstep    a connection before its protocol gets it: plain or TLS, the handshake, the name
     listener    a port that puts every connection on the doorstep first
 

@@ -16,12 +16,17 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from cryptography import x509
 
 from ensemble.limits import TLS_HANDSHAKE_S_MAX
 from ensemble.runtime import listening
 from ensemble.runtime.tls import names
 from ensemble.runtime.tls.contexts import TlsContexts
+
+if TYPE_CHECKING:
+    from ensemble.runtime.tls.revocation import Revocation
 
 HANDSHAKE_RECORD = b"\x16"
 SHUTDOWN_S_MAX = 5.0
@@ -54,6 +59,12 @@ class Doorstep:
         self.handshakes = 0
         """Handshakes under way."""
         self._hosts = hosts
+        self._revocation: Revocation | None = None
+        settings = contexts.settings
+        if settings.crl or settings.ocsp:
+            from ensemble.runtime.tls.revocation import Revocation
+
+            self._revocation = Revocation(crl=settings.crl, ocsp=settings.ocsp)
         self._turns = asyncio.Semaphore(contexts.settings.handshakes_max)
 
     async def admit(self, connection: socket.socket, make_protocol: Callable[[], asyncio.Protocol]) -> None:
@@ -88,9 +99,10 @@ class Doorstep:
         except BaseException:
             connection.close()
             raise
-        settings = self.contexts.settings
-        if settings.verify_client_name and certificate_of(transport):
-            await self._judge(transport, list(self._hosts()))
+        if certificate_of(transport):
+            await self._judge_revocation(transport)
+            if self.contexts.settings.verify_client_name:
+                await self._judge(transport, list(self._hosts()))
         hand_over(transport, make_protocol())
 
     async def dial(
@@ -107,6 +119,7 @@ class Doorstep:
         )
         if keep_alive:
             listening.keep_alive(transport)
+        await self._judge_revocation(transport)
         if self.contexts.settings.verify_server_name:
             await self._judge(transport, [host])
         protocol = make_protocol()
@@ -131,6 +144,16 @@ class Doorstep:
         finally:
             loop.remove_reader(connection)
         return connection.recv(1, socket.MSG_PEEK)
+
+    async def _judge_revocation(self, transport: asyncio.Transport) -> None:
+        """See that the certificate of the other end was not revoked, where that is to be asked."""
+        if self._revocation is None:
+            return
+        try:
+            await self._revocation.judge(certificate_of(transport), verified_chain_of(transport))
+        except BaseException:
+            transport.abort()
+            raise
 
     async def _judge(self, transport: asyncio.Transport, hosts: list[str]) -> None:
         """See that the certificate of the other end names its address or one of ``hosts``; :class:`NotTrusted`."""
@@ -160,6 +183,15 @@ def certificate_of(transport: asyncio.BaseTransport) -> bytes:
     """Return the verified certificate of the other end in DER; empty when it showed none."""
     encryption: ssl.SSLObject = transport.get_extra_info("ssl_object")
     return encryption.getpeercert(binary_form=True) or b""
+
+
+def verified_chain_of(transport: asyncio.BaseTransport) -> list[x509.Certificate]:
+    """Return the certificates from that of the other end to the one that is trusted; empty when there is none."""
+    encryption: Any = transport.get_extra_info("ssl_object")
+    if hasattr(encryption, "get_verified_chain"):  # since Python 3.13
+        return [x509.load_der_x509_certificate(der) for der in encryption.get_verified_chain()]
+    found = encryption._sslobj.get_verified_chain() or ()
+    return [x509.load_pem_x509_certificate(one.public_bytes().encode()) for one in found]
 
 
 def hand_over(transport: asyncio.Transport, protocol: asyncio.Protocol) -> None:

@@ -59,6 +59,10 @@ class TlsSettings:
     """Java's names or OpenSSL's; empty for good ones."""
     detection_s: float = 5.0
     """On a port for both: how long to wait for the first byte before a connection counts as plain."""
+    crl: bool = False
+    """Whether a certificate must not be in its issuer's list of revoked ones."""
+    ocsp: bool = False
+    """Whether its issuer is asked by OCSP first."""
     reload: bool = False
     """Whether to look for changed files when somebody connects."""
     handshakes_max: int = limits.TLS_HANDSHAKES_MAX
