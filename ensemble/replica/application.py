@@ -148,7 +148,7 @@ class Application:
             self._fire(zxid, outcome)
         client = service.by_session.get(txn.session_id)
         if txn.type == _CREATE_SESSION or txn.type == _CLOSE_SESSION:
-            self._on_session(txn)
+            self._on_session(txn, outcome)
         if client is not None:
             client.on_applied(txn, outcome)
         self._unsaved += 1
@@ -183,7 +183,7 @@ class Application:
                         zxid=str(zxid),
                     )
 
-    def _on_session(self, txn: Txn) -> None:
+    def _on_session(self, txn: Txn, outcome: Outcome) -> None:
         """Keep the deadlines of sessions in step with the sessions there are."""
         service, sessions = self._service, self._writes.sessions
         session_id = txn.session_id
@@ -191,6 +191,8 @@ class Application:
             sessions.opened(session_id, txn.record.timeout_ms)
             return
         sessions.closed(session_id)
+        if service.audit is not None:
+            service.audit.session_ended(session_id, outcome)
         expired = txn.cxid == 0
         if service.trace.on and (service.leading if expired else session_id in service.by_session):
             what = "expired" if expired else "closed"

@@ -258,6 +258,8 @@ class Pipeline:
                 self._answer_at_once(request, Code.NOT_READ_ONLY)
                 return
             self._in_flight += 1
+            if self._service.audit is not None:
+                request.asked = frame
             self._writes.submit(client.session_id, request.xid, op, frame, HEADER_BYTES, client.identities)
         elif op == _SYNC:
             if self._service.read_only:
@@ -325,6 +327,11 @@ class Pipeline:
             self._throttle.finished()
         self.last_zxid = txn.zxid
         service = self._service
+        if service.audit is not None:
+            client = self._client
+            service.audit.changed(
+                client.session_id, client.identities, op=head.op, frame=head.asked, outcome=outcome
+            )
         service.counters.writes += 1
         trace = service.trace
         if trace.on and trace.wants(txn.zxid):

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from ensemble.ports import Clock, Entropy
 from ensemble.replica.admission import Admission
+from ensemble.replica.audit import Audit
 from ensemble.replica.authentication import Authentication
 from ensemble.replica.config import ReplicaConfig
 from ensemble.replica.counters import Counters
@@ -76,6 +77,7 @@ class Service:
         "_started_us",
         "access",
         "admission",
+        "audit",
         "authentication",
         "by_session",
         "clock",
@@ -111,6 +113,8 @@ class Service:
         self.tree = Tree()
         self.watches: Watches[Client] = Watches()
         self.counters = Counters()
+        self.audit: Audit | None = None
+        """Who changes what, when somebody wants to know; a host sets it."""
         self.trace_mask = TRACE_MASK
         """What ``stmk`` set; told by ``gtmk``."""
         self.measure_directories: MeasureDirectories

@@ -8,7 +8,10 @@ from typing import Protocol
 class Waiting:
     """A request that is not answered yet."""
 
-    __slots__ = ("frame", "last", "op", "reply", "since_us", "size", "xid")
+    __slots__ = ("asked", "frame", "last", "op", "reply", "since_us", "size", "xid")
+
+    asked: bytes
+    """The frame of a write on its way: there for the audit log, and only while there is one."""
 
     def __init__(self, xid: int, op: int, frame: bytes, since_us: int) -> None:
         self.xid = xid

@@ -12,17 +12,18 @@ import gc
 import os
 import signal
 import sys
-import time
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ensemble.errors import ConfigError, CoordinatorError, StorageError
 from ensemble.runtime.config import server as configuration
+from ensemble.runtime.stamps import stamped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from ensemble.replica.audit import Audit
     from ensemble.runtime.config.server import ServerConfig
     from ensemble.runtime.host import Server
 
@@ -36,11 +37,7 @@ TOKEN_VARIABLE = "COORDINATOR_ADMIN_TOKEN"  # noqa: S105 - a name, not a token
 
 def log(text: str) -> None:
     """Write one line of the server's log to stderr."""
-    now = time.time()
-    stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
-    # repr-like escapes keep what a stranger sent on one line.
-    line = text if text.isprintable() else text.encode("unicode_escape").decode()
-    print(f"{stamp}.{int(now % 1 * 1000):03d} {line}", file=sys.stderr, flush=True)  # noqa: T201
+    print(stamped(text), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def main(
@@ -101,11 +98,15 @@ async def serve(config: ServerConfig, on_listening: Callable[[], None]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     # Only now: a signal that comes during this import is to end the server as any other does.
+    from ensemble.runtime.audit_file import open_audit
     from ensemble.runtime.host import Server, client_address, describe
     from ensemble.runtime.operator_ports import OperatorPorts
 
+    audit: Audit | None = None
     try:
+        audit = open_audit(config.operations, log=log)
         server = Server(config, log=log)
+        server.replica.service.audit = audit
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(server.stop)
             ports = OperatorPorts(server, config.operations, log=log)
@@ -116,13 +117,21 @@ async def serve(config: ServerConfig, on_listening: Callable[[], None]) -> int:
             tune_collector()
             sys.setswitchinterval(SWITCH_INTERVAL_S)
             log(f"server {config.sid}: listening for clients on {client_address(config)}, pid {os.getpid()}")
+            if audit is not None:
+                audit.started()
             on_listening()
             ports.serve()
             await _until_done(server, stopping)
             log(f"server {config.sid}: stopping")
+            if audit is not None:
+                audit.stopping()
     except ConfigError as error:
+        if audit is not None:
+            audit.failed_to_start()
         return complain(error)
     except StorageError as error:
+        if audit is not None:
+            audit.failed_to_start()
         return complain(f"{error} (dataDir={config.data_dir})")
     if not server.failed.done():
         return 0
