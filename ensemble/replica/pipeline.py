@@ -414,7 +414,11 @@ class Pipeline:
         if reads_waited:
             self._service.counters.read_waits.add_run(reads_waited, wait_us, wait_us_least, wait_us_greatest)
         if answered:
-            self._count(-answered, -freed)
+            # Once for each write: without a call of its own (0.3 us).
+            admission = self._admission
+            admission.unanswered -= answered
+            admission.unanswered_bytes -= freed
+            self.waiting_bytes -= freed
             if self._large_bytes:
                 self._weigh()
         return answered > 0

@@ -69,8 +69,7 @@ class Responder:
         if self._over:
             raise SaslError("a SASL token behind the end of the exchange")
         if not self._challenged:
-            if token:
-                raise SaslError("DIGEST-MD5 has no initial response")
+            # The first token is empty (RFC 2831, 2.1); Java passes over one that is not, and so do we.
             self._challenged = True
             return self._challenge()
         self._over = True

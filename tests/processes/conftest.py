@@ -199,6 +199,11 @@ class RawSession:
         error, body = self._call(4, _text(path) + b"\0")
         return None if error else body[4 : 4 + struct.unpack_from(">i", body)[0]]
 
+    def sasl(self, token: bytes) -> tuple[int, bytes | None]:
+        """Send a SASL token; return the error code and the token of the answer, None for none."""
+        error, body = self._call(102, struct.pack(">i", len(token)) + token)
+        return error, None if body[:4] == b"\xff" * 4 else body[4:]
+
     def authenticate(self, scheme: str, credential: bytes) -> int:
         """Send an auth packet and return the error code."""
         body = struct.pack(">i", 0) + _text(scheme) + struct.pack(">i", len(credential)) + credential

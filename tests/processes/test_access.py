@@ -41,6 +41,11 @@ SETTINGS = (
     "authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider\n"
     "superUser=root\n"
 )
+SASL_ONLY = (
+    "authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider\n"
+    "sessionRequireClientSASLAuth=true\n"
+    "DigestAuthenticationProvider.enabled=false\n"
+)
 STRICT = "enforce.auth.enabled=true\nenforce.auth.schemes=digest\n"
 
 
@@ -68,6 +73,20 @@ def port(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def strict_port(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     with running(request.param, tmp_path_factory.mktemp(request.param), STRICT) as port:
         yield port
+
+
+@pytest.fixture(scope="module", params=["ours", "apache"])
+def sasl_port(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    with running(request.param, tmp_path_factory.mktemp(request.param), SASL_ONLY) as port:
+        yield port
+
+
+def ends(session: RawSession) -> bool:
+    """Tell whether the server has closed the connection, or closes it now."""
+    with pytest.raises(ConnectionError):
+        session.data("/")
+    session.close()
+    return True
 
 
 @contextmanager
@@ -134,20 +153,55 @@ def test_addresses_in_access_lists(port: int, expression: str, opens: bool | Non
 def test_a_proof_of_a_scheme_that_takes_none_ends_the_connection(port: int, scheme: str) -> None:
     session = RawSession(port)
     assert session.authenticate(scheme, b"x") == Code.AUTH_FAILED
-    with pytest.raises(ConnectionError):
-        session.data("/")
-    session.close()
+    assert ends(session)
 
 
 def test_who_has_proved_nothing_is_told_so_and_closed(strict_port: int) -> None:
     session = RawSession(strict_port)
     assert session.create("/strict") == Code.SESSION_CLOSED_REQUIRE_AUTH
-    with pytest.raises(ConnectionError):
-        session.data("/")
-    session.close()
+    assert ends(session)
     session = RawSession(strict_port)
     assert session.authenticate("digest", b"ann:secret") == 0
     assert session.create("/strict") == 0
+    session.close()
+
+
+def test_where_sasl_is_required_nothing_else_will_do(sasl_port: int) -> None:
+    session = RawSession(sasl_port)
+    assert session.create("/nobody") == Code.SESSION_CLOSED_REQUIRE_AUTH
+    assert ends(session)
+    session = RawSession(sasl_port)
+    assert session.authenticate("digest", b"ann:secret") == Code.AUTH_FAILED
+    assert ends(session)
+
+    async def work() -> None:
+        async with ZooKeeper(f"127.0.0.1:{sasl_port}", sasl=("ann", "secret")) as zk:
+            await zk.create("/somebody", b"")
+            await zk.delete("/somebody")
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize("required", [False, True])
+def test_an_exchange_that_fails_is_answered_without_a_token(
+    port: int, sasl_port: int, required: bool
+) -> None:
+    code = Code.SESSION_CLOSED_REQUIRE_AUTH if required else Code.AUTH_FAILED
+    for second in (b"", b"nonsense", b'username="ann"'):
+        session = RawSession(sasl_port if required else port)
+        error, challenge = session.sasl(b"")
+        assert error == 0
+        assert challenge is not None
+        assert challenge.startswith(b'realm="zk-sasl-md5",nonce="')
+        assert challenge.endswith(b'",charset=utf-8,algorithm=md5-sess')
+        assert session.sasl(second) == (code, None)
+        assert ends(session)
+
+
+def test_what_comes_before_the_challenge_is_passed_over(port: int) -> None:
+    session = RawSession(port)
+    error, challenge = session.sasl(b'username="ann"')
+    assert (error, (challenge or b"").startswith(b"realm=")) == (0, True)
     session.close()
 
 

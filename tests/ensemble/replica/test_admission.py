@@ -161,6 +161,20 @@ def test_who_waits_for_an_answer_is_not_read_from_while_there_is_too_much_to_do(
     assert (errors(busy), errors(other)) == ([0] * 4, [0])
 
 
+def test_reading_goes_on_when_enough_is_answered_and_not_before() -> None:
+    world = world_with(unanswered_max=3, throttle=ThrottleConfig(requests_max=1))
+    user = client(world)
+    user.send(b"".join([write(user) for _ in range(8)]))
+    seen = set()
+    world.only.replica.flush()
+    while (step := world.later.popleft() if world.later else world.clock.take_due()) is not None:
+        step()
+        world.only.replica.flush()
+        seen.add((admission(world).unanswered, user.paused))
+    assert {(7, True), (4, True), (3, False), (0, False)} <= seen
+    assert not seen & {(count, False) for count in range(4, 9)}
+
+
 def test_reads_are_answered_however_much_is_on_its_way() -> None:
     world = world_with(unanswered_max=0)
     busy, reader = client(world), client(world)
