@@ -199,6 +199,12 @@ class RawSession:
         error, body = self._call(4, _text(path) + b"\0")
         return None if error else body[4 : 4 + struct.unpack_from(">i", body)[0]]
 
+    def end(self) -> int:
+        """End the session, hang up, and return the error code of the answer."""
+        error = self._call(-11, b"")[0]
+        self.close()
+        return error
+
     def sasl(self, token: bytes) -> tuple[int, bytes | None]:
         """Send a SASL token; return the error code and the token of the answer, None for none."""
         error, body = self._call(102, struct.pack(">i", len(token)) + token)
