@@ -104,7 +104,7 @@ SNAPSHOTS_KEPT = 3
 WATCH_QUEUE_EVENTS_MAX = 10_000
 """Events a client's stream may hold for a reader that lags; beyond it the stream ends and says so."""
 
-TLS_HANDSHAKES_MAX = 256
+TLS_HANDSHAKES_MAX = 64
 """TLS handshakes of one port at the same time; more connections wait for their turn."""
 
 TLS_DOORSTEP_MAX = 4096
