@@ -8,10 +8,11 @@ import ensemble.recipes.protected as protected
 from ensemble.client import EventStream, NodeExists, ZooKeeper
 from ensemble.recipes.errors import RecipeError
 from ensemble.recipes.hold import Hold
-from ensemble.recipes.line import Line
+from ensemble.recipes.line import NUMBER_DIGITS, Line
 
 # The labels of Apache Curator's locks: its clients can share them with ours.
 _LOCK: Final = "lock-"
+_LOCK_OF_KAZOO: Final = "__lock__"
 _READ: Final = "__READ__"
 _WRITE: Final = "__WRIT__"
 _LEASE: Final = "lease-"
@@ -30,6 +31,9 @@ class Lock(Line):
     def __init__(self, zk: ZooKeeper, path: str, identifier: bytes = b"") -> None:
         """``identifier`` is what others see of us, in ``contenders`` and in the tree."""
         super().__init__(zk, path, _LOCK, identifier)
+
+    def _counts(self, name: str) -> bool:
+        return super()._counts(name) or name[:-NUMBER_DIGITS].endswith(_LOCK_OF_KAZOO)
 
     def _in_the_way(self, names: list[str], mine: str) -> str | None:
         index = names.index(mine)

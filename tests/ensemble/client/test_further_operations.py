@@ -200,12 +200,7 @@ async def test_deleting_goes_on_where_others_create_and_delete(zk: ZooKeeper, ba
     assert await zk.exists(base) is None
 
 
-async def test_a_quota_counts_what_is_there(apache: str) -> None:
-    async with ZooKeeper(apache) as zk:
-        await _use_a_quota(zk, await zk.create(f"/quota-{next(_names)}"))
-
-
-async def _use_a_quota(zk: ZooKeeper, base: str) -> None:
+async def test_a_quota_counts_what_is_there(zk: ZooKeeper, base: str) -> None:
     await zk.create(f"{base}/a", b"12345")
     assert await zk.get_quota(base) is None
     await zk.set_quota(base, Quota(count=10, data_bytes=100))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from kazoo.client import KazooClient
 
 from ensemble.client import EventStream, Retry, ZooKeeper
 from ensemble.recipes import Hold, LeaderElection, Lock, Lost, ReadWriteLock, RecipeError, Semaphore
@@ -279,3 +280,28 @@ async def test_the_next_in_line_leads(connect: Connect, server: str) -> None:
             await leading
         assert (await standing_by).token > leadership.token
     assert await two.leader() == b"two"
+
+
+async def test_a_lock_is_shared_with_kazoo(connect: Connect, server: str) -> None:
+    zk = await connect()
+    root = zk.chroot.root
+
+    def other() -> KazooClient:
+        client = KazooClient(f"{server}{root}")
+        client.start()
+        return client
+
+    kazoo = await asyncio.to_thread(other)
+    theirs = kazoo.Lock("/lock", extra_lock_patterns=["lock-"])
+    assert await asyncio.to_thread(theirs.acquire)
+    waiting = asyncio.create_task(Lock(zk, "/lock").acquire())
+    await in_line(zk, "/lock", 2)
+    assert not waiting.done()
+    await asyncio.to_thread(theirs.release)
+    async with asyncio.timeout(10):
+        hold = await waiting
+    assert not await asyncio.to_thread(theirs.acquire, False)
+    await Lock(zk, "/lock").release(hold)
+    assert await asyncio.to_thread(theirs.acquire, True, 10)
+    await asyncio.to_thread(kazoo.stop)
+    kazoo.close()
