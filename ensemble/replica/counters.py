@@ -34,8 +34,6 @@ _COUNTS = (
     "received",
     "refused",
     "request_throttle_wait_count",
-    "restore_errors",
-    "restores_limited",
     "revalidated_for_learners",
     "revalidations",
     "sent",
@@ -62,7 +60,6 @@ _SUMMARIES = (
     "proposal_delays",
     "propagation",
     "read_waits",
-    "restores",
     "snapshot_loads",
     "snapshots",
     "throttle_waits",
@@ -116,8 +113,6 @@ class Counters:
     refused: int
     request_throttle_wait_count: int
     """How often a request had to wait in line (``requestThrottleLimit``)."""
-    restore_errors: int
-    restores_limited: int
     revalidated_for_learners: int
     """Leader: sessions a learner asked about."""
     revalidations: int
@@ -153,7 +148,6 @@ class Counters:
     """From a transaction's own time to its application here (milliseconds); the last one of each step."""
     read_waits: SampledSummary
     """Reads that waited behind a write or a sync; all others are answered in the step they come in."""
-    restores: SampledSummary
     snapshot_loads: SampledSummary
     snapshots: SampledSummary
     throttle_waits: SampledSummary

@@ -91,7 +91,6 @@ class AdminServer:
         self._settings = settings
         self._log = log
         self._snapshots = RateLimit(settings.rate_limit_ms // SNAPSHOT_RATE_DIVISOR)
-        self._restores = RateLimit(settings.rate_limit_ms)
 
     def application(self) -> web.Application:
         """Build the application."""
@@ -118,6 +117,8 @@ class AdminServer:
         found = self._find(request)
         if isinstance(found, web.Response):
             return found
+        if found.name == "restore":
+            return answer(framed(found.name, {}, "restore is asked by POST"), 405)
         if found.name == "snapshot":
             return await self._snapshot(request, found)
         sizes = await self._host.directory_sizes() if found.sizes else (0, 0)
@@ -130,7 +131,7 @@ class AdminServer:
             return found
         if found.name != "restore":
             return answer(framed(found.name, {}, f"{found.name} is asked by GET"), 405)
-        return await self._restore(request, found)
+        return self._restore(found)
 
     def _find(self, request: web.Request) -> Command | web.Response:
         """Return the command that is asked for, or why it is not run."""
@@ -171,12 +172,9 @@ class AdminServer:
                 await response.write(chunk)
             return response
 
-    async def _restore(self, request: web.Request, command: Command) -> web.Response:
+    def _restore(self, command: Command) -> web.Response:
         if not self._settings.restore:
             return answer(framed(command.name, {}), 503)
-        if not self._restores.allows(self._host.now_ms()):
-            self._host.counters.restores_limited += 1
-            return answer(framed(command.name, {}), 429)
         return answer(framed(command.name, {}, NO_RESTORE), 501)
 
 

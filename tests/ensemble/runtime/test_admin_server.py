@@ -219,6 +219,7 @@ async def test_a_restore_is_refused_with_the_way_that_works(tmp_path: Path) -> N
         assert status == 501
         assert "dataDir/version-2" in data["error"]
         assert (await asked.post("/commands/ruok"))[0] == 405
+        assert (await asked.get("/commands/restore", Authorization="digest a:b"))[0] == 405
 
 
 def test_a_rate_limit_lets_one_pass_each_interval() -> None:
