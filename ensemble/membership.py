@@ -23,7 +23,7 @@ _HOST = r"(?:\[(?P<ipv6{0}>[^\]]+)\]|(?P<host{0}>[^:\[\]]+))"
 _SERVER = re.compile(_HOST.format("") + r":(?P<quorum>\d+):(?P<election>\d+)(?::(?P<role>\w+))?")
 _CLIENT = re.compile("(?:" + _HOST.format("") + r":)?(?P<port>\d+)")
 _FORM = "host:quorumport:electionport[:participant|observer][;[host:]clientport]"
-_ANYWHERE = "0.0.0.0"  # noqa: S104 - what Apache writes for a client port without a host
+ANYWHERE = "0.0.0.0"  # noqa: S104 - what Apache writes for a client port without a host
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class ServerAddress:
         role = "participant" if self.votes else "observer"
         text = f"{bracketed(self.host)}:{self.quorum_port}:{self.election_port}:{role}"
         if self.client_port:
-            text += f";{bracketed(self.client_host or _ANYWHERE)}:{self.client_port}"
+            text += f";{bracketed(self.client_host or ANYWHERE)}:{self.client_port}"
         return text
 
 
@@ -78,7 +78,7 @@ def parse_server(key: str, value: str) -> ServerAddress:
         quorum_port=_port(key, server["quorum"]),
         election_port=_port(key, server["election"]),
         votes=role == "participant",
-        client_host=(client["ipv6"] or client["host"]) if client else None,
+        client_host=(client["ipv6"] or client["host"] or ANYWHERE) if client else None,
         client_port=_port(key, client["port"]) if client else None,
     )
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from ensemble.membership import Membership
+
 
 class Timer(Protocol):
     """A pending call of :meth:`Clock.call_later`."""
@@ -101,6 +103,22 @@ class Network(Protocol):
 
     def dial(self, sid: int) -> None:
         """Open a link to the quorum port of ``sid``; ``on_link_dialed`` reports it, or its failure."""
+
+
+class Members(Protocol):
+    """Where memberships are kept, and what of a server follows them. ``StorageError`` when they cannot be kept."""
+
+    def save_proposed(self, membership: Membership) -> None:
+        """Keep the last membership proposed apart from the one in force; durable on return."""
+
+    def save_active(self, membership: Membership) -> None:
+        """Keep the membership in force, and forget a proposed one that is not newer; durable on return."""
+
+    def reach(self, membership: Membership) -> None:
+        """Keep links to the servers of a proposed membership too."""
+
+    def follow(self, membership: Membership) -> None:
+        """Keep links to these servers, and serve clients where it says."""
 
 
 class ClientTransport(Protocol):

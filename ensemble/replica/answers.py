@@ -23,6 +23,10 @@ def _path_and_stat(outcome: Outcome) -> bytes:
     return replies.create2_body(outcome.path or "", outcome.stat())
 
 
+def _data_and_stat(outcome: Outcome) -> bytes:
+    return replies.data_body(outcome.node.data if outcome.node is not None else None, outcome.stat())
+
+
 def _multi(outcome: Outcome) -> bytes:
     return replies.multi_body(
         [
@@ -38,6 +42,7 @@ _BODIES: dict[int, Callable[[Outcome], bytes]] = {
     Op.CREATE_CONTAINER: _path_and_stat,
     Op.CREATE_TTL: _path_and_stat,
     Op.SET_DATA: Outcome.stat,
+    Op.RECONFIG: _data_and_stat,
     Op.SET_ACL: Outcome.stat,
     Op.MULTI: _multi,
 }

@@ -56,6 +56,12 @@ class ReplicaConfig:
     sid: int
     membership: Membership = field(default_factory=Membership)
     """The ensemble; empty for a server that stands alone."""
+    proposed: Membership | None = None
+    """A newer membership that was proposed before this server stopped."""
+    reconfig_enabled: bool = False
+    """Whether the membership may change while the ensemble runs."""
+    standalone_enabled: bool = True
+    """Whether a single participant stands alone, and so can never grow."""
     tick_ms: int = 2000
     init_limit_ticks: int = 10
     sync_limit_ticks: int = 5

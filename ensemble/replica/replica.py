@@ -12,7 +12,7 @@ from functools import partial
 
 from ensemble.admin.schema import ServerStatus, SessionStatus, WatchStatus
 from ensemble.errors import ConfigError, PeerProtocolError, WireError
-from ensemble.ports import ClientTransport, Clock, Disk, Entropy, Link, Network
+from ensemble.ports import ClientTransport, Clock, Disk, Entropy, Link, Members, Network
 from ensemble.replica.application import Application
 from ensemble.replica.clients import Clients
 from ensemble.replica.commands.answers import Answers
@@ -23,6 +23,7 @@ from ensemble.replica.four_letter.words import FourLetterWords
 from ensemble.replica.history import History
 from ensemble.replica.metrics.names import registry_of
 from ensemble.replica.peering import PacketLink, PacketNetwork
+from ensemble.replica.reconfiguration import Keeper
 from ensemble.replica.service import Service
 from ensemble.replica.status import Status
 from ensemble.replica.writes import Writes
@@ -57,17 +58,20 @@ class Replica:
         network: Network,
         trace: Trace,
         entropy: Entropy,
+        members: Members,
         log: Callable[[str], None],
     ) -> None:
         """Open the store and load the tree; ``StorageError`` when what is there cannot be trusted."""
         self.config = config
         self._log = log
-        self.service = Service(config, clock, trace, log, entropy)
+        keeper = Keeper(members)
+        self.service = Service(config, clock, trace, log, entropy, keeper)
         self.store = History.opened(data_disk, log_disk, self.service)
         self._writes = Writes(self.service)
         self._words = FourLetterWords(self.service, self._writes.sessions)
         self._clients = self._words.clients = Clients(self.service, self._writes, self._words)
         self.application = Application(self.service, self._writes, self.store, self._clients.close_all)
+        keeper.on_active = self.application.write_membership
         self.metrics = self._words.metrics = registry_of(self.service, self._clients, self.application)
         self._words.digests = self.application.digests
         self.service.measure_directories = partial(_measure_by_reading, data_disk, log_disk)

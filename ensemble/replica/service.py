@@ -23,6 +23,7 @@ from ensemble.tree.txns import Txn
 from ensemble.tree.watches import Watches
 from ensemble.zab.messages import ServerState
 from ensemble.zab.peer import Peer
+from ensemble.zab.ports import Memberships
 from ensemble.zab.view import View
 
 Log = Callable[[str], None]
@@ -103,13 +104,26 @@ class Service:
     peer: Peer
     """Set once, before the server starts."""
 
-    def __init__(self, config: ReplicaConfig, clock: Clock, trace: Trace, log: Log, entropy: Entropy) -> None:
+    def __init__(
+        self,
+        config: ReplicaConfig,
+        clock: Clock,
+        trace: Trace,
+        log: Log,
+        entropy: Entropy,
+        memberships: Memberships | None = None,
+    ) -> None:
         self.config = config
         self.clock = clock
         self.trace = trace
         self.log = log
         self.entropy = entropy
-        self.view = View(config.sid, config.membership)
+        self.view = View(
+            config.sid,
+            config.membership,
+            seen=config.proposed,
+            store=memberships if config.reconfig_enabled and not config.standalone else None,
+        )
         self.tree = Tree()
         self.watches: Watches[Client] = Watches()
         self.counters = Counters()

@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections import deque
 
 from ensemble.errors import Code, WireError
+from ensemble.membership import Membership, parse
 from ensemble.replica.local_sessions import wants_ephemeral
 from ensemble.replica.reaper import Reaper
+from ensemble.replica.reconfiguration import Reconfiguration
 from ensemble.replica.service import Client, Service
 from ensemble.replica.sessions import Sessions
 from ensemble.trace import session_text
 from ensemble.tree import txns
 from ensemble.tree.operations import CloseSession, CreateSession, Delete, Identity, Op, Operation, Request
 from ensemble.tree.prepare import Preparer
-from ensemble.tree.txns import ErrorTxn, Txn
+from ensemble.tree.txns import ErrorTxn, SetDataTxn, Txn
 from ensemble.tree.warden import Warden
 from ensemble.wire import packets
 from ensemble.wire.requests import decode_operation
@@ -42,6 +44,7 @@ WRITE_OPS: frozenset[int] = frozenset(
 _FORWARDED_OPS = WRITE_OPS | {int(Op.CREATE_SESSION), int(Op.SYNC)}
 
 _SYNC = int(Op.SYNC)
+_RECONFIG = int(Op.RECONFIG)
 _CREATE_SESSION = int(Op.CREATE_SESSION)
 _CLOSE_SESSION = int(Op.CLOSE_SESSION)
 _SESSION_OPS: frozenset[int] = frozenset({Op.CREATE_SESSION, Op.CLOSE_SESSION})
@@ -61,6 +64,7 @@ class Writes:
             log=service.log,
             now_ms=service.now_ms,
         )
+        self._reconfiguration = Reconfiguration(service)
         self._preparer = self._new_preparer()
         self._prepared: dict[int, Txn] = {}
         self._syncing: deque[Client] = deque()
@@ -83,6 +87,7 @@ class Writes:
             access=service.access,
             judge_session=self.sessions.judge_local,
             warden=self.warden,
+            reconfigure=self._reconfiguration.prepare if service.config.reconfig_enabled else None,
         )
 
     # ------------------------------------------------------------------ from clients
@@ -236,7 +241,10 @@ class Writes:
                 path=path_of(txn),
                 size=len(payload),
             )
-        service.peer.propose(zxid, payload)
+        if txn.type == _RECONFIG:
+            service.peer.propose(zxid, payload, membership_of(txn))
+        else:
+            service.peer.propose(zxid, payload)
 
     # ------------------------------------------------------------------ delivery
 
@@ -249,6 +257,13 @@ class Writes:
         """The state has caught up with a transaction."""
         if self._service.leading:
             self._preparer.applied(zxid)
+
+
+def membership_of(txn: Txn) -> Membership:
+    """Return the membership that a reconfig puts in force."""
+    record = txn.record
+    assert isinstance(record, SetDataTxn)
+    return parse((record.data or b"").decode())
 
 
 _NAMES: dict[int, str] = {

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ensemble.errors import ConfigError
 from ensemble.replica.metrics.registry import Registry
 from ensemble.runtime.clients import ClientSocket
 from ensemble.runtime.config.server import ServerConfig
 from ensemble.runtime.listening import listen
+from ensemble.runtime.tasks import watched
 
 if TYPE_CHECKING:
     import asyncio
 
     from ensemble.runtime.tls.listener import TlsListener
+
+_ANYWHERE = (None, "0.0.0.0", "::")  # noqa: S104 - how a membership writes it
 
 
 class ClientPorts:
@@ -27,6 +31,8 @@ class ClientPorts:
         self._log = log
         self._plain: asyncio.Server | None = None
         self._secure: list[TlsListener] = []
+        self._at = (config.client_host, config.client_port)
+        self._moving: asyncio.Task[None] | None = None
 
     def register(self, registry: Registry) -> None:
         """Tell of handshakes, where clients may come by TLS."""
@@ -43,14 +49,40 @@ class ClientPorts:
         if config.tls.client is not None:
             await self._open_secure()
         if config.client_port and not config.tls.client_unified:
-            self._plain = await listen(
-                self._make_socket,
-                config.client_host,
-                config.client_port,
-                key="clientPort",
-                backlog=config.listen_backlog,
-                keep_alive=config.cluster.client_keep_alive,
-            )
+            self._plain = await self._listen(config.client_host, config.client_port)
+
+    async def _listen(self, host: str | None, port: int) -> asyncio.Server:
+        config = self._config
+        return await listen(
+            self._make_socket,
+            host,
+            port,
+            key="clientPort",
+            backlog=config.listen_backlog,
+            keep_alive=config.cluster.client_keep_alive,
+        )
+
+    def move(self, host: str | None, port: int) -> None:
+        """Listen at another plain port, as a new membership says; clients that are connected stay."""
+        host = None if host in _ANYWHERE else host
+        if (host, port) == self._at or (self._config.client_host is not None and port == self._at[1]):
+            return
+        self._at = (host, port)
+        if self._config.tls.client_unified:
+            self._log(f"clients are served at the new port {port} when this server is started again")
+            return
+        self._moving = watched(self._move(host, port))
+
+    async def _move(self, host: str | None, port: int) -> None:
+        try:
+            listener = await self._listen(host, port)
+        except ConfigError as error:
+            self._log(f"clients are still served at the old port: {error}")
+            return
+        before, self._plain = self._plain, listener
+        if before is not None:
+            before.close()
+        self._log(f"clients are served at port {port} from now on")
 
     async def _open_secure(self) -> None:
         from ensemble.runtime.tls.contexts import TlsContexts
@@ -81,6 +113,8 @@ class ClientPorts:
 
     def close(self) -> None:
         """Stop listening; connections that exist go on."""
+        if self._moving is not None:
+            self._moving.cancel()
         if self._plain:
             self._plain.close()
         for listener in self._secure:

@@ -31,6 +31,8 @@ RETRY_S_MIN = 0.05
 RETRY_S_MAX = 1.0
 HELLO_S_MAX = 5.0
 """A caller that has not said hello by then is hung up on."""
+ANONYMOUS = 2**63 - 1
+"""What an observer of Apache's before 3.5 calls itself (QuorumPeer.OBSERVER_ID); it gets a negative id here."""
 STRANGERS_MAX = 64
 """Connections that have not yet said hello."""
 
@@ -68,7 +70,9 @@ class ElectionLinks:
         log: Callable[[str], None],
         settings: Cluster = DEFAULTS,
         ways: Ways | None = None,
+        strangers_welcome: bool = False,
     ) -> None:
+        """``strangers_welcome`` lets servers call that are no members, because they are about to join."""
         self.me = me
         self.hello = encode_hello(me.sid, [(me.host, me.election_port)])
         self.strangers: set[_Line] = set()
@@ -80,7 +84,11 @@ class ElectionLinks:
         self._settings = settings
         self.ways = ways or Ways()
         self._peers = {address.sid: _Peer(address) for address in others}
-        self._keepers: list[asyncio.Task[None]] = []
+        self._strangers_welcome = strangers_welcome
+        self._guests = 0
+        self._calls: set[asyncio.Task[None]] = set()
+        self._keepers: dict[int, asyncio.Task[None]] = {}
+        """Of members only: a guest is dialed when it knocks."""
         self._server: Listener | None = None
 
     async def open(self, host: str | None) -> None:
@@ -93,15 +101,29 @@ class ElectionLinks:
             attempts=self._settings.bind_attempts,
             greeting_size=_hello_size,
         )
-        self._keepers = [watched(self._keep_up(peer)) for peer in self._peers.values()]
+        self._keepers = {sid: watched(self._keep_up(peer)) for sid, peer in self._peers.items()}
+
+    def reach(self, others: Iterable[ServerAddress]) -> None:
+        """Keep up links to these servers; the others become guests, whose links stay while they last."""
+        members = {address.sid: address for address in others}
+        for sid in [sid for sid in self._keepers if sid not in members]:
+            self._keepers.pop(sid).cancel()
+        for sid, address in members.items():
+            peer = self._peers.setdefault(sid, _Peer(address))
+            if peer.address != address:
+                peer.address = address
+                peer.changed.set()
+            if sid not in self._keepers:
+                self._keepers[sid] = watched(self._keep_up(peer))
 
     async def close(self) -> None:
         """Stop listening and dialing, drop everything; nothing is reported any more."""
         if self._server:
             self._server.close()
-        for keeper in self._keepers:
-            keeper.cancel()
-        await asyncio.gather(*self._keepers, return_exceptions=True)
+        dialing = [*self._keepers.values(), *self._calls]
+        for task in dialing:
+            task.cancel()
+        await asyncio.gather(*dialing, return_exceptions=True)
         for line in [*self.strangers, *(peer.link for peer in self._peers.values() if peer.link)]:
             line.abort()
         for peer in self._peers.values():
@@ -135,7 +157,7 @@ class ElectionLinks:
 
     def greeted(self, line: _Line, hello: Hello) -> _Peer | None:
         """Judge a caller: return its peer when ``line`` is to be kept."""
-        peer = self._peers.get(hello.sid)
+        peer = self._peers.get(hello.sid) or self._guest(line, hello)
         if peer is None:
             self.log(
                 f"election: {line.where} says it is server {hello.sid}, which is not one of ours; closed"
@@ -151,7 +173,28 @@ class ElectionLinks:
                 peer.link.abort()
                 self.lost(peer.link)
             peer.changed.set()
+            if peer.sid not in self._keepers:
+                call = watched(self._dial(peer))
+                self._calls.add(call)
+                call.add_done_callback(self._calls.discard)
         return None
+
+    def _guest(self, line: _Line, hello: Hello) -> _Peer | None:
+        """Take in a server that is no member; None when it is not welcome."""
+        if hello.sid == ANONYMOUS and self._guests < STRANGERS_MAX:
+            self._guests += 1
+            peer = _Peer(ServerAddress(-self._guests, line.where, 0, 0, votes=False))
+            # A connection of its own each time, which nobody can call back.
+            line.peer = peer
+            self._peers[peer.sid] = peer
+            return peer
+        members = len(self._keepers)
+        if not self._strangers_welcome or not hello.addresses or len(self._peers) - members >= STRANGERS_MAX:
+            return None
+        host, port = hello.addresses[0]
+        peer = self._peers[hello.sid] = _Peer(ServerAddress(hello.sid, host, 0, port, votes=False))
+        self.log(f"election: server {hello.sid} at {host}:{port} is no member; it may ask who leads")
+        return peer
 
     def up(self, peer: _Peer, line: _Line) -> None:
         """Take ``line`` as the link to ``peer``, in place of any older one."""
@@ -174,6 +217,8 @@ class ElectionLinks:
             peer.link = None
             peer.changed.set()
             self._on_link(peer.sid, False)
+            if peer.sid not in self._keepers:
+                del self._peers[peer.sid]
 
     def message(self, peer: _Peer, line: _Line, payload: bytes) -> None:
         """Pass on one message of the link in force."""

@@ -30,6 +30,7 @@ from ensemble.runtime.config import directories
 from ensemble.runtime.config.server import ServerConfig
 from ensemble.runtime.disk import FileDisk
 from ensemble.runtime.lag import LoopLag
+from ensemble.runtime.members import MemberFiles
 from ensemble.runtime.network import LoopNetwork
 from ensemble.runtime.steps import Steps
 from ensemble.storage.compression import METHODS
@@ -61,6 +62,7 @@ class Server:
             self._steps, log=log, settings=config.cluster, tls=config.tls, sasl=config.quorum_sasl
         )
         self._disks = self._open_disks(loop)
+        members = MemberFiles(config.sid, config.reconfig.path, config.membership, self.network, log=log)
         self.replica = Replica(
             replica_config(config),
             clock=clock,
@@ -69,9 +71,11 @@ class Server:
             network=self.network,
             trace=self.trace,
             entropy=os.urandom,
+            members=members,
             log=log,
         )
         self._clients = ClientPorts(config, lambda: ClientSocket(self.replica, self._steps), log=log)
+        members.clients = self._clients
         directories.forget_permission(config.data_dir)
         process_figures.register(self.replica.metrics, self._lag)
         self._clients.register(self.replica.metrics)
@@ -83,7 +87,12 @@ class Server:
         asyncio.get_running_loop().set_exception_handler(self._on_exception)
         self._steps.begin(self.replica.flush)
         if config.me is not None:
-            await self.network.open(config.me, config.membership.servers, self.replica)
+            proposed = config.reconfig.proposed
+            known = {each.sid: each for each in (proposed.servers if proposed else ())}
+            known |= {each.sid: each for each in config.membership.servers}
+            await self.network.open(
+                config.me, known.values(), self.replica, strangers=config.reconfig.enabled
+            )
         await self._clients.open()
         self._lag.start()
         self._steps.wake()
@@ -251,6 +260,9 @@ def replica_config(config: ServerConfig) -> ReplicaConfig:
     return ReplicaConfig(
         sid=config.sid,
         membership=config.membership,
+        proposed=config.reconfig.proposed,
+        reconfig_enabled=config.reconfig.enabled,
+        standalone_enabled=config.reconfig.standalone_enabled,
         tick_ms=config.tick_ms,
         init_limit_ticks=config.init_limit_ticks,
         sync_limit_ticks=config.sync_limit_ticks,

@@ -47,23 +47,31 @@ class LoopNetwork:
         self._settings = settings
         self._tls = tls or TlsConfig()
         self._sasl = sasl
-        self._others: frozenset[int] = frozenset()
+        self._me: ServerAddress | None = None
+        self._members: list[ServerAddress] = []
         self._elections: ElectionLinks | None = None
         self._quorum: QuorumLinks | None = None
         self._cut: frozenset[int] = frozenset()
 
-    async def open(self, me: ServerAddress, servers: Iterable[ServerAddress], service: Service) -> None:
-        """Open both ports and begin to link up.
+    async def open(
+        self,
+        me: ServerAddress,
+        servers: Iterable[ServerAddress],
+        service: Service,
+        *,
+        strangers: bool = False,
+    ) -> None:
+        """Open both ports and begin to link up; with ``strangers`` others may call who are about to join.
 
         :class:`ConfigError` when a port cannot be had, or a key store not be used.
         """
         others = [server for server in servers if server.sid != me.sid]
-        self._others = frozenset(server.sid for server in others)
+        self._me, self._members = me, others
         host = None if self._settings.listen_on_all_addresses else me.host
         links = ways(
             self._tls,
             self._sasl,
-            lambda: [server.host for server in others],
+            lambda: [server.host for server in self._members],
             keep_alive=self._settings.keep_alive,
             log=self._log,
         )
@@ -88,8 +96,17 @@ class LoopNetwork:
             log=self._log,
             settings=self._settings,
             ways=links,
+            strangers_welcome=strangers,
         )
         await self._elections.open(host)
+
+    def reach(self, servers: Iterable[ServerAddress]) -> None:
+        """Keep up links to these servers from now on, and to no others."""
+        if self._me is None or self._elections is None or self._quorum is None:
+            return
+        self._members = [server for server in servers if server.sid != self._me.sid]
+        self._elections.reach(self._members)
+        self._quorum.reach(self._members)
 
     async def close(self) -> None:
         """Break and close everything."""
@@ -110,7 +127,7 @@ class LoopNetwork:
 
     def cut(self, peers: Iterable[int]) -> None:
         """Cut this server off from ``peers``, in addition to those already cut: no link either way."""
-        self._fault(self._cut | (frozenset(peers) & self._others))
+        self._fault(self._cut | (frozenset(peers) & {server.sid for server in self._members}))
 
     def heal(self, peers: Iterable[int] = ()) -> None:
         """Let ``peers`` (all, when none are named) be reached again."""

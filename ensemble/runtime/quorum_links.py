@@ -85,6 +85,10 @@ class QuorumLinks:
             key=f"quorum port of server.{self._me.sid}",
         )
 
+    def reach(self, others: Iterable[ServerAddress]) -> None:
+        """Dial these servers where they are from now on; links that exist stay."""
+        self._addresses = {address.sid: address for address in others}
+
     async def close(self) -> None:
         """Stop listening and dialing, break everything; nothing is reported any more."""
         if self._server:

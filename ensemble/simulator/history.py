@@ -42,7 +42,7 @@ class Call:
 CREATIONS_WITH_STAT = (Op.CREATE2, Op.CREATE_CONTAINER, Op.CREATE_TTL)
 """Those whose reply holds a stat besides the path."""
 
-WRITES = (Op.CREATE, *CREATIONS_WITH_STAT, Op.DELETE, Op.SET_DATA, Op.MULTI, Op.CLOSE_SESSION)
+WRITES = (Op.CREATE, *CREATIONS_WITH_STAT, Op.DELETE, Op.SET_DATA, Op.MULTI, Op.CLOSE_SESSION, Op.RECONFIG)
 
 
 @dataclass(slots=True)
@@ -123,7 +123,7 @@ def decode_answer(op: int, frame: bytes, error: int) -> Answer:
         answer.stat = _tuple(stat)
     elif op in (Op.SET_DATA, Op.EXISTS):
         answer.stat = _tuple(replies.read_stat(reader))
-    elif op == Op.GET_DATA:
+    elif op in (Op.GET_DATA, Op.RECONFIG):
         answer.data, stat = replies.read_data(reader)
         answer.stat = _tuple(stat)
     elif op == Op.GET_CHILDREN:

@@ -26,16 +26,19 @@ from struct import Struct
 from zlib import adler32
 
 from ensemble.limits import OUTSTANDING_PER_CONNECTION_MAX
-from ensemble.membership import Membership
+from ensemble.membership import Membership, parse
 from ensemble.simulator.durable import DurableHistory, HoleOnDisk
 from ensemble.simulator.machine import Machine, Process
 from ensemble.tree.tree import Tree
+from ensemble.tree.txns import membership_in
 from ensemble.wire.packets import PacketDecoder
 from ensemble.zab.messages import PacketType, ServerState
 from ensemble.zab.phase import Phase
 from ensemble.zxid import counter_of, epoch_of, follows, text
 
 _BLAMES_A_PEER = ("a link to another server is closed", "an election message", "a request through server")
+_MISSED_A_CHANGE = "holds a later membership"
+"""What an honest leader says to an honest server, when the ensemble has changed without it."""
 OUTSTANDING_MAX = OUTSTANDING_PER_CONNECTION_MAX
 INVARIANTS = (__doc__ or "").partition("\n\nIt reads servers")[0] + "\n"
 """The list, as the command shows it."""
@@ -102,7 +105,8 @@ class Monitor:
         """Watch a machine from now on."""
         self._machines[machine.sid] = machine
         self._disks[machine.sid] = DurableHistory(machine.data_disk, machine.log_disk)
-        self.membership = machine.config.membership
+        if not self.membership.servers:
+            self.membership = machine.config.membership
 
     @property
     def zxid(self) -> int:
@@ -122,6 +126,8 @@ class Monitor:
         self.steps += 1
         replica = process.replica
         peer = replica.peer
+        if peer.view.active.version > self.membership.version:
+            self._change(process, peer.view.active)
         watched = self._watched[process.sid]
         state = (peer.role, peer.phase, peer.epoch, peer.serving)
         if state != watched.state:
@@ -178,7 +184,7 @@ class Monitor:
         """A server logged a line."""
         self.lines.append(f"server {process.sid}: {line}")
         self._note(f"server {process.sid} says: {line}")
-        if line.startswith(_BLAMES_A_PEER):
+        if line.startswith(_BLAMES_A_PEER) and _MISSED_A_CHANGE not in line:
             raise Violation("I11", f"server {process.sid} says: {line}")
 
     # -- checks ---------------------------------------------------------------------------------------------
@@ -264,8 +270,22 @@ class Monitor:
         holders = [sid for sid in self._machines if self._holds(sid, zxid, checksum)]
         if not is_quorum(self.membership, holders):
             raise Violation("I4", f"server {process.sid} commits {text(zxid)}, durable only on {holders}")
+        proposed = membership_in(payload)
+        if proposed is not None:
+            membership = parse(proposed.decode())
+            if not is_quorum(membership, holders):
+                raise Violation(
+                    "I4", f"the new members do not hold {text(zxid)}, which makes them so: {holders}"
+                )
+            self._change(process, membership)
         self._positions[zxid] = len(self.committed)
         self.committed.append((zxid, payload))
+
+    def _change(self, process: Process, membership: Membership) -> None:
+        """A membership is in force."""
+        self._count("membership in force")
+        self._note(f"server {process.sid} puts in force: {membership.text().replace(chr(10), ' ')}")
+        self.membership = membership
 
     def _holds(self, sid: int, zxid: int, checksum: int) -> bool:
         self._refresh(sid)

@@ -22,6 +22,7 @@ from ensemble.replica.config import ReplicaConfig
 from ensemble.replica.replica import Connection, Replica
 from ensemble.simulator.clock import ServerClock, Timeline
 from ensemble.simulator.disk import SimulatedCrash, SimulatedDisk
+from ensemble.simulator.members import DiskMembers, as_saved
 from ensemble.simulator.network import SimulatedNetwork
 from ensemble.simulator.streams import End
 from ensemble.trace import Listener, Trace
@@ -179,13 +180,14 @@ class Process:
 
         def build() -> None:
             self.replica = Replica(
-                machine.config,
+                as_saved(machine.config, data),
                 clock=self.clock,
                 data_disk=data,
                 log_disk=log,
                 network=EffectNetwork(machine.network, self),
                 trace=self.trace,
                 entropy=machine.rng.randbytes,
+                members=DiskMembers(data),
                 log=lambda line: self.observer.said(self, line),
             )
             self.observer.started(self)

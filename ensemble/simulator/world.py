@@ -12,12 +12,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
-from ensemble.membership import Membership, ServerAddress
+from ensemble.membership import ANYWHERE, Membership, ServerAddress
+from ensemble.replica.access_config import AccessConfig
 from ensemble.replica.config import ReplicaConfig, SessionSettings, ZnodeConfig
 from ensemble.simulator import checkers, watching
+from ensemble.simulator.changes import draw_change
 from ensemble.simulator.clients import Habits, SimulatedClient
 from ensemble.simulator.clock import Timeline
 from ensemble.simulator.elections import MailRates
@@ -29,6 +31,7 @@ from ensemble.simulator.network import CLIENT_PLACE, SimulatedNetwork
 from ensemble.simulator.streams import Conditions, Weather
 from ensemble.simulator.workload import PASSING, SYNC_HEAVY, Mix, Workload
 from ensemble.trace import Event, Listener
+from ensemble.tree.access import Policy
 from ensemble.tree.operations import OPEN_ACL, Create, CreateMode, Op
 from ensemble.zab.messages import ServerState
 from ensemble.zxid import text
@@ -61,14 +64,20 @@ class Plan:
     local_sessions: bool = False
     """Sessions are their own server's until they own an ephemeral."""
     znodes: ZnodeConfig = field(default_factory=ZnodeConfig)
+    changes: int = 0
+    """How often somebody asks for another membership."""
+    spares: int = 0
+    """Servers that are not members at first."""
+
+    @staticmethod
+    def with_spare(members: Membership, sid: int) -> Membership:
+        """Return what a server believes that is about to join: the members, and itself."""
+        return replace(members, servers=(*members.servers, _address(sid)), groups={})
 
     def membership(self) -> Membership:
         """Return the ensemble that the plan begins with: voters, then observers."""
         voters = tuple(range(1, self.servers + 1))
-        servers = [
-            ServerAddress(sid, f"server{sid}", 2888, 3888, votes=sid in voters, client_port=2181)
-            for sid in range(1, self.servers + self.observers + 1)
-        ]
+        servers = [_address(sid, votes=sid in voters) for sid in range(1, self.servers + self.observers + 1)]
         groups = {number: voters[number - 1 :: 3] for number in (1, 2, 3)} if self.grouped else {}
         return Membership(tuple(servers), 0, groups)
 
@@ -83,6 +92,8 @@ class Plan:
             plan.unfinished_proposals()
         elif theme < 0.35:
             plan.passing_znodes()
+        elif theme < 0.5:
+            plan.changing_members(rng)
         return plan
 
     def stale_leaders(self) -> None:
@@ -112,6 +123,10 @@ class Plan:
         self.znodes = ZnodeConfig(
             extended_types=True, container_check_ms=2 * self.tick_ms, containers_per_minute_max=1200
         )
+
+    def changing_members(self, rng: Random) -> None:
+        """An ensemble that others join and that some leave, the leader too, while all kinds of things go wrong."""
+        self.changes, self.spares = rng.randint(1, 6), rng.randint(1, 2)
 
     def _hurry(self, *, requests: int) -> None:
         self.habits.requests = requests
@@ -151,6 +166,10 @@ class Plan:
             observers=rng.choice((0, 0, 0, 1, 2)),
             grouped=rng.random() < 0.1,
         )
+
+
+def _address(sid: int, *, votes: bool = True) -> ServerAddress:
+    return ServerAddress(sid, f"server{sid}", 2888, 3888, votes, ANYWHERE, 2181)
 
 
 @dataclass(slots=True)
@@ -239,10 +258,13 @@ class World:
     def _build_machines(self) -> None:
         plan, rng = self.plan, self.rng
         members = plan.membership()
-        for sid in range(1, plan.servers + plan.observers + 1):
+        for sid in range(1, plan.servers + plan.observers + plan.spares + 1):
             config = ReplicaConfig(
                 sid=sid,
-                membership=members,
+                membership=members if members.server(sid) else plan.with_spare(members, sid),
+                reconfig_enabled=plan.changes > 0,
+                standalone_enabled=False,
+                access=AccessConfig(Policy(skip=True)),
                 tick_ms=plan.tick_ms,
                 sessions=SessionSettings(local=plan.local_sessions, upgrading=True),
                 init_limit_ticks=10,
@@ -304,7 +326,25 @@ class World:
         for client in self.cast.clients:
             self.timeline.after(self.rng.randrange(self.plan.tick_ms * 2000), client.start)
         self.faults.schedule(self.plan.faults, span_us, self.plan.kinds)
+        for _ in range(self.plan.changes):
+            self.timeline.after(self.rng.randrange(span_us), self._change_members)
         self.timeline.run_until(span_us)
+
+    def _change_members(self) -> None:
+        """Let a client ask for another membership, until it is answered or the trouble is over."""
+        leader = self.leader()
+        process = None if leader is None else self.cast.machines[leader].process
+        if leader is None or process is None:
+            return
+        change = draw_change(self.rng, process.replica.peer.view.active, list(self.cast.machines), leader)
+        place = CLIENT_PLACE + 300 + len(self.history.streams)
+        asking = self._client(
+            place, Habits(self.plan.tick_ms * 20, 1, 1, 1, closes=False), Mix([1] * 10, 1, 0.0, 0.0)
+        )
+        asking.once = (Op.RECONFIG, change)
+        asking.on_reply = lambda _: asking.leave()
+        asking.start()
+        self.timeline.after(self.plan.tick_ms * 10_000, asking.leave)
 
     def heal(self) -> None:
         """End all faults; clients ask for nothing new."""

@@ -26,6 +26,7 @@ from ensemble.tree.operations import (
     Op,
     Operation,
     Perm,
+    Reconfig,
     Request,
     SetAcl,
     SetData,
@@ -69,6 +70,10 @@ _SPECIAL = ("/", PROC_PATH, QUOTA_PATH, CONFIG_PATH)
 _INT_MAX = 0x7FFFFFFF
 
 
+Reconfigure = Callable[[Reconfig, int], bytes]
+"""Makes the text of a membership of what is asked for, under the zxid; ``KeeperError`` when it is refused."""
+
+
 class Preparer(Outlook):
     """Prepares requests against one tree; made anew, or :meth:`reset`, for every term as leader."""
 
@@ -80,13 +85,15 @@ class Preparer(Outlook):
         access: Policy | None = None,
         judge_session: Judge = unknown,
         warden: Warden | None = None,
+        reconfigure: Reconfigure | None = None,
     ) -> None:
         """Begin with nothing proposed; ``extended_types`` allows TTL znodes, ``access`` judges access lists,
-        ``judge_session`` sessions that were never agreed on; ``warden`` minds quotas."""
+        ``judge_session`` sessions that were never agreed on; ``warden`` minds quotas; ``reconfigure`` makes a membership of what is asked for, when that is allowed."""
         super().__init__(tree, judge_session)
         self._extended_types = extended_types
         self.access = access or Policy()
         self._warden = warden
+        self._reconfigure = reconfigure
 
     def prepare(self, request: Request, zxid: int, time_ms: int) -> Txn:
         """Return the transaction for ``request``, to be proposed as ``zxid``; never raises KeeperError.
@@ -265,8 +272,16 @@ class Preparer(Outlook):
         self.put_closed(session_id, zxid)
         return CloseSessionTxn(owned)
 
-    def _reconfig(self, request: Request, operation: Operation, zxid: int) -> Record:
-        raise KeeperError(Code.RECONFIG_DISABLED)
+    def _reconfig(self, request: Request, operation: Reconfig, zxid: int) -> SetDataTxn:
+        if self._reconfigure is None:
+            raise KeeperError(Code.RECONFIG_DISABLED)
+        self.check_session(request.session_id)
+        data = self._reconfigure(operation, zxid)
+        draft = self.existing(CONFIG_PATH, zxid)
+        self.access.check(draft.acl, Perm.WRITE, request.identities, CONFIG_PATH)
+        draft.version, draft.data = -1, data
+        self.put(CONFIG_PATH, draft)
+        return SetDataTxn(CONFIG_PATH, data, -1)
 
     # All or nothing.
 

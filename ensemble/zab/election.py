@@ -50,7 +50,6 @@ class Election:
         self._elected = elected
         self._trace = trace
         self._own = self.vote
-        self._zxid = self._epoch = 0
         self._heard: dict[int, Vote] = {}
         self._answered: dict[int, Notification] = {}
         self._settled: dict[int, Notification] = {}
@@ -65,7 +64,6 @@ class Election:
         """Begin a new round, voting for ourselves with our last logged zxid and our current epoch."""
         self.state = ServerState.LOOKING
         self.round += 1
-        self._zxid, self._epoch = zxid, epoch
         self._own = self._candidate(zxid, epoch)
         self._heard.clear()
         self._settled.clear()
@@ -116,10 +114,8 @@ class Election:
     # ------------------------------------------------------------------ from other servers
 
     def on_notification(self, notification: Notification) -> None:
-        """Count one election message. ``ConfigError`` when the membership in it is none."""
+        """Count one election message."""
         view = self._view
-        if self.state is ServerState.LOOKING and view.hear(notification.config):
-            self.start(self._zxid, self._epoch)
         if notification.sender not in view.voters or not view.may_lead(notification.vote.leader):
             self._answer(notification)
             return
@@ -188,17 +184,17 @@ class Election:
     def _agree(self, vote: Vote, votes: Iterable[tuple[int, Vote]]) -> bool:
         """Tell whether a quorum of settled servers names this leader; their zxids may differ."""
         key = (vote.leader, vote.epoch)
-        return self._view.quorum.contains([sid for sid, other in votes if (other.leader, other.epoch) == key])
+        return self._view.rule.contains([sid for sid, other in votes if (other.leader, other.epoch) == key])
 
     # ------------------------------------------------------------------ deciding
 
     def _decide(self) -> None:
         supporters = [sid for sid, vote in self._heard.items() if vote == self.vote]
         supporters.append(self.sid)
-        if not self._view.quorum.contains(supporters):
+        if not self._view.rule.contains(supporters):
             self._cancel_finalize()
             return
-        waiting = self._links_up.intersection(self._view.voters).difference(supporters)
+        waiting = self._links_up.intersection(self._view.rule.voters).difference(supporters)
         if not waiting:
             self._finish(self.vote)
         elif self._finalize is None:

@@ -89,7 +89,7 @@ class Leader(Establishment):
         if follower is None:
             return
         self._followers.count_observers()
-        if self.serving and not self.quorum.contains(self._followers.loyal()):
+        if self.serving and not self._is_followed():
             self._lose_quorum()
 
     def on_packets(self, link: PeerLink, packets: list[Packet]) -> None:
@@ -116,6 +116,17 @@ class Leader(Establishment):
         if follower.zxid_acked > acked:
             self.meter.acked(str(follower.sid), acked, follower.zxid_acked, follower.heard_us)
 
+    def _is_followed(self) -> bool:
+        """Tell whether a quorum follows; in a transition that no quorum of the old can end any more, none does."""
+        loyal = self._followers.loyal()
+        if not self.quorum.contains(loyal):
+            return False
+        return (
+            self._transition is None
+            or self.zxid_committed >= self._transition[1]
+            or self._transition[0].contains(loyal)
+        )
+
     def _lose_quorum(self) -> None:
         if self._successor is not None:
             self.hand_over(self._successor, "the membership has changed")
@@ -133,7 +144,7 @@ class Leader(Establishment):
             limit = self.timing.sync_limit_ticks if follower.synced else self.timing.init_limit_ticks
             if now - follower.heard_us > limit * tick_us:
                 self._followers.drop(follower)
-        if self.serving and not self.quorum.contains(self._followers.loyal()):
+        if self.serving and not self._is_followed():
             self._lose_quorum()
             return
         self._ping()
@@ -244,11 +255,11 @@ class Leader(Establishment):
         reached = self.view.reached(progress)
         if self._transition is not None:
             joint, last = self._transition
-            both = joint.reached(progress)
-            if both >= last:
+            if self.zxid_committed >= last:
                 self._transition = None
             else:
-                reached = min(reached, both)
+                both = joint.reached(progress)
+                reached = reached if both >= last else min(reached, both)
         return reached
 
     def _activate(self, zxid: int, payload: bytes, commits: list[Packet], informs: list[Packet]) -> None:

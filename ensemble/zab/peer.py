@@ -196,7 +196,7 @@ class Peer:
     # ------------------------------------------------------------------ from the network
 
     def on_notification(self, notification: Notification) -> None:
-        """Take in an election message."""
+        """Take in an election message. ``ConfigError`` when the membership in it is none."""
         if self._stopped:
             return
         if self._trace.on:
@@ -210,6 +210,9 @@ class Peer:
                 vote=vote.leader,
                 state=state,
             )
+        # Also while we lead or follow nobody yet: who is its own quorum by an old membership never looks for long.
+        if not self.serving and self.view.hear(notification.config):
+            self._look("the membership has changed")
         self.election.on_notification(notification)
 
     def on_election_link(self, sid: int, up: bool) -> None:

@@ -36,14 +36,15 @@ class View:
 
     def _decide(self) -> None:
         active = self.active
-        self._rule: Quorum = rule_of(active) if active.servers else Majority([self.sid])
-        self.quorum: Quorum = self._rule
+        self.rule: Quorum = rule_of(active) if active.servers else Majority([self.sid])
+        """Who elects: the membership in force alone. Whether the winner may lead shows in discovery."""
+        self.quorum: Quorum = self.rule
         """Who may decide now."""
         if self.pending:
-            self.quorum = Joint(self._rule, rule_of(self.seen))
+            self.quorum = Joint(self.rule, rule_of(self.seen))
         self.voters = self.quorum.voters
         """The participants of the membership in force, and of the one that is pending."""
-        self.votes = self.sid in self._rule.voters
+        self.votes = self.sid in self.rule.voters
         """Whether this server is a participant of the membership in force."""
         self.text = active.text().encode()
         """The membership in force, as servers tell it each other."""
@@ -86,8 +87,8 @@ class View:
     def reached(self, progress: Mapping[int, int]) -> int:
         """Return what may be committed: the pending membership counts from its own transaction on."""
         if not self.pending:
-            return self._rule.reached(progress)
-        return max(self.quorum.reached(progress), min(self._rule.reached(progress), self.seen.version - 1))
+            return self.rule.reached(progress)
+        return max(self.quorum.reached(progress), min(self.rule.reached(progress), self.seen.version - 1))
 
     # ------------------------------------------------------------------ changes
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ensemble.membership import Membership, ServerAddress
+from ensemble.membership import ANYWHERE, Membership, ServerAddress
 
 
 def plain(
@@ -12,7 +12,7 @@ def plain(
 ) -> Membership:
     """Make voters of ``sids``, in one group when there are ``weights``, and observers."""
     servers = [
-        ServerAddress(sid, f"server{sid}", 2888, 3888, sid not in observers, client_port=2181)
+        ServerAddress(sid, f"server{sid}", 2888, 3888, sid not in observers, ANYWHERE, 2181)
         for sid in sorted({*sids, *observers})
     ]
     voters = tuple([server.sid for server in servers if server.votes])

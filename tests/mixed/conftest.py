@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,8 +23,8 @@ def ensemble_of(tmp_path: Path) -> Iterator[MakeEnsemble]:
         pytest.skip(NEEDED)
     made: list[MixedEnsemble] = []
 
-    def make(*kinds: Kind, extra: str = "") -> MixedEnsemble:
-        made.append(MixedEnsemble(tmp_path / f"ensemble-{len(made)}", *kinds, extra=extra))
+    def make(*kinds: Kind, **settings: Any) -> MixedEnsemble:
+        made.append(MixedEnsemble(tmp_path / f"ensemble-{len(made)}", *kinds, **settings))
         return made[-1]
 
     try:

@@ -36,18 +36,29 @@ Znode = tuple[bytes | None, tuple[int, ...]]
 class MixedEnsemble:
     """Servers 1, 2, 3, ..., of the kinds given; none is started yet."""
 
-    def __init__(self, directory: Path, *kinds: Kind, extra: str = "") -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *kinds: Kind,
+        extra: str = "",
+        observers: tuple[int, ...] = (),
+        spares: tuple[int, ...] = (),
+    ) -> None:
+        """``observers`` do not vote; ``spares`` are no members yet: each believes in the members and itself."""
         self.kinds = dict(enumerate(kinds, start=1))
         self.directory = directory
         self.base_port = free_base_port(3 * len(kinds))
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self._paused: set[int] = set()
         count = len(kinds)
-        members = [
-            f"server.{sid}={HOST}:{self.base_port + count + sid - 1}:{self.base_port + 2 * count + sid - 1}"
-            for sid in self.kinds
-        ]
+        self._count = count
+        self.observers = observers
         for sid in self.kinds:
+            members = [
+                f"server.{other}={self.address(other)}"
+                for other in self.kinds
+                if other not in spares or other == sid
+            ]
             home = self.home(sid)
             (home / "data").mkdir(parents=True)
             (home / "data" / "myid").write_text(str(sid))
@@ -63,6 +74,15 @@ class MixedEnsemble:
                 extra,
             ]
             (home / "zoo.cfg").write_text("\n".join(lines) + "\n")
+
+    def address(self, sid: int, role: str | None = None) -> str:
+        """The value of a server's line; with a ``role`` the client port is named in it."""
+        ports = (
+            f"{HOST}:{self.base_port + self._count + sid - 1}:{self.base_port + 2 * self._count + sid - 1}"
+        )
+        if role:
+            return f"{ports}:{role};{HOST}:{self.port(sid)}"
+        return f"{ports}:observer" if sid in self.observers else ports
 
     # ------------------------------------------------------------------ processes
 
@@ -139,6 +159,11 @@ class MixedEnsemble:
     def serving(self) -> dict[int, str]:
         """The modes of the servers that run."""
         return {sid: self.mode(sid) for sid in self.running}
+
+    def until_modes(self, **modes: str) -> None:
+        """Wait until the servers (``s1="leader"`` …) say that of themselves."""
+        expected = {int(name[1:]): mode for name, mode in modes.items()}
+        self._until(lambda: {sid: self.mode(sid) for sid in expected} == expected, f"modes {expected}")
 
     def until_led_by(self, leader: int) -> None:
         """Wait until all servers that run serve, led by the one named."""

@@ -50,7 +50,8 @@ USED = _names(
     client.certReload sslQuorum portUnification sslQuorumReloadCertFiles netty.server.outstandingHandshake.limit clientPortListenBacklog dataDir dataLogDir tickTime initLimit syncLimit
     maxClientCnxns minSessionTimeout maxSessionTimeout snapCount autopurge.snapRetainCount
     autopurge.purgeInterval 4lw.commands.whitelist jute.maxbuffer standaloneEnabled dynamicConfigFile
-    quorumListenOnAllIPs peerType electionAlg cnxTimeout version coordinator.adminPort coordinator.faults
+    quorumListenOnAllIPs peerType electionAlg cnxTimeout version reconfigEnabled observerMasterPort
+    coordinator.adminPort coordinator.faults
     coordinator.auditFile audit.enable admin.enableServer admin.serverAddress admin.serverPort admin.idleTimeout
     admin.commandURL admin.rateLimiterIntervalInMS admin.snapshot.enabled admin.restore.enabled
     admin.portUnification admin.forceHttps admin.needClientAuth metricsProvider.className
@@ -121,8 +122,6 @@ IRRELEVANT_PREFIXES = (
 
 WITHOUT = _names(
     """
-    observerMasterPort
-    reconfigEnabled
     quorum.auth.kerberos.servicePrincipal oraclePath
     """
 )
@@ -134,7 +133,6 @@ WITHOUT_PREFIXES = (
 )
 
 WITHOUT_MEANS_OFF = {
-    "reconfigEnabled": "false",
     "multiAddress.enabled": "false",
 }
 """Values of features we lack that ask for just that: nothing to warn about."""

@@ -2,14 +2,58 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from ensemble.errors import ConfigError
-from ensemble.membership import Membership, ServerAddress, from_properties
+from ensemble.membership import Membership, ServerAddress, from_properties, parse
+from ensemble.runtime.config.sources import read_text
 from ensemble.runtime.config.values import Values
 
 STANDALONE_SID = 1
 """The server id of a file without server lines (ZooKeeperServerMain's session tracker says 1, too)."""
+
+_NEXT = "next"
+
+
+@dataclass(frozen=True, slots=True)
+class ReconfigSettings:
+    """Whether and how the membership may change while the ensemble runs."""
+
+    path: Path
+    """The configuration file; the files of memberships lie beside it."""
+    enabled: bool = False
+    standalone_enabled: bool = True
+    proposed: Membership | None = None
+    """The last membership proposed when this server stopped, where it was not in force yet."""
+
+
+def read_reconfig(values: Values, path: Path) -> ReconfigSettings:
+    """Read ``reconfigEnabled`` and ``standaloneEnabled``, and the membership that was proposed last."""
+    if values.keys.get("observerMasterPort"):
+        values.warnings.append("observerMasterPort is ignored: observers connect to the leader")
+    standalone = values.flag("standaloneEnabled", default=True)
+    if not values.flag("reconfigEnabled", default=False):
+        return ReconfigSettings(path, standalone_enabled=standalone)
+    if not os.access(path.parent, os.W_OK):
+        raise ConfigError(
+            f"reconfigEnabled=true, but {path.parent} cannot be written, where new memberships are kept; "
+            "let this user write there"
+        )
+    proposed = proposed_path(path)
+    found = parse(read_text(proposed, "the proposed membership")) if proposed.exists() else None
+    return ReconfigSettings(path, True, standalone, found)
+
+
+def dynamic_path(path: Path, version: int) -> Path:
+    """Return where the configuration ``path`` keeps one membership."""
+    return path.with_name(f"{path.name}.dynamic.{version:x}").absolute()
+
+
+def proposed_path(path: Path) -> Path:
+    """Return where the configuration ``path`` keeps the last membership proposed."""
+    return path.with_name(f"{path.name}.dynamic.{_NEXT}")
 
 
 def read(values: Values) -> Membership:

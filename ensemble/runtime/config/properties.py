@@ -11,6 +11,7 @@ from collections.abc import Iterator
 _ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _BLANKS = " \t\f"
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
 
 def parse(text: str) -> dict[str, str]:
@@ -19,30 +20,38 @@ def parse(text: str) -> dict[str, str]:
     Values are stripped on both sides, as ZooKeeper does with every value it reads.
     """
     properties = {}
-    for line in _logical_lines(text):
-        key, value = _split(line)
+    for _, line in logical_lines(text):
+        if line is None:
+            continue
+        key, value = split(line)
         properties[_unescape(key)] = _unescape(value).strip()
     return properties
 
 
-def _logical_lines(text: str) -> Iterator[str]:
-    """Join continued lines (an odd number of backslashes at the end); leave out comments and blank lines."""
-    pending = ""
-    for natural in re.split(r"\r\n|\r|\n", text):
-        line = natural.lstrip(_BLANKS)
+def logical_lines(text: str) -> Iterator[tuple[str, str | None]]:
+    """Join continued lines (an odd number of backslashes at the end).
+
+    Yields each line as it is written, with its end, and what it says: None for a comment or a blank line.
+    """
+    raw = pending = ""
+    for natural in _LINE.findall(text):
+        raw += natural
+        line = natural.rstrip("\r\n").lstrip(_BLANKS)
         if not pending and (not line or line[0] in "#!"):
+            yield raw, None
+            raw = ""
             continue
         backslashes = len(line) - len(line.rstrip("\\"))
         if backslashes % 2:
             pending += line[:-1]
             continue
-        yield pending + line
-        pending = ""
-    if pending:
-        yield pending
+        yield (raw if raw.endswith(("\r", "\n")) else raw + "\n"), pending + line
+        raw = pending = ""
+    if raw:
+        yield raw + "\n", pending
 
 
-def _split(line: str) -> tuple[str, str]:
+def split(line: str) -> tuple[str, str]:
     """Split at the first unescaped ``=``, ``:`` or blank; blanks around the separator belong to it."""
     end = 0
     while end < len(line) and line[end] not in "=:" + _BLANKS:

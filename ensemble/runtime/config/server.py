@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ensemble.errors import ConfigError
 from ensemble.limits import CONNECTIONS_PER_ADDRESS_MAX, FRAME_BYTES_MAX, SNAP_COUNT_TXNS
-from ensemble.membership import Membership, ServerAddress
+from ensemble.membership import ANYWHERE, Membership, ServerAddress
 from ensemble.replica.access_config import AccessConfig
 from ensemble.replica.admission_config import AdmissionConfig
 from ensemble.replica.config import WORDS_DEFAULT, SessionSettings, ZnodeConfig
@@ -54,6 +54,7 @@ class ServerConfig:
     sid: int
     membership: Membership
     """Every server of the ensemble; empty when this server stands alone."""
+    reconfig: members.ReconfigSettings
     data_dir: Path
     log_dir: Path
     client_host: str | None
@@ -107,7 +108,7 @@ def load(path: Path, arguments: Iterable[str] = ()) -> ServerConfig:
 def read(path: Path, arguments: Iterable[str] = ()) -> tuple[ServerConfig, Values]:
     """Do what :func:`load` does, and return also what is in force and where it was written."""
     sources = gather(path, arguments)
-    reader = _Reader(Values(sources.keys, sources.origins))
+    reader = _Reader(Values(sources.keys, sources.origins), path)
     reader.values.warnings += sources.warnings
     return reader.config(), reader.values
 
@@ -115,8 +116,9 @@ def read(path: Path, arguments: Iterable[str] = ()) -> tuple[ServerConfig, Value
 class _Reader:
     """Turns keys and values into a :class:`ServerConfig`, or into one sentence."""
 
-    def __init__(self, values: Values) -> None:
+    def __init__(self, values: Values, path: Path) -> None:
         self.values = values
+        self._path = path
         self.keys = values.keys
 
     def config(self) -> ServerConfig:
@@ -147,6 +149,7 @@ class _Reader:
         return ServerConfig(
             sid=sid,
             membership=membership,
+            reconfig=members.read_reconfig(self.values, self._path),
             data_dir=data_dir,
             log_dir=log_dir,
             client_host=host,
@@ -220,5 +223,6 @@ class _Reader:
                 raise ConfigError(
                     f"clientPort={port} contradicts ;{me.client_port} of the line server.{me.sid}; drop clientPort"
                 )
-            return host or me.client_host, me.client_port
+            named = me.client_host if me.client_host != ANYWHERE else None
+            return host or named, me.client_port
         return host, port

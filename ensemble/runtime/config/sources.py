@@ -7,6 +7,7 @@ parser's own keys are read from the file only.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from ensemble.runtime.config.keys import FILE_ONLY
 
 PREFIX = "zookeeper."
 COMMAND_LINE = "command line"
+_HEXADECIMAL = re.compile("[0-9a-f]+")
 
 
 @dataclass(slots=True)
@@ -61,6 +63,9 @@ def gather(path: Path, arguments: Iterable[str] = ()) -> Sources:
     if dynamic := sources.keys.get("dynamicConfigFile"):
         text = read_text(Path(dynamic), "dynamicConfigFile of the configuration")
         sources.take(properties.parse(text), Path(dynamic).name)
+        version = dynamic.rpartition(".")[2]
+        if _HEXADECIMAL.fullmatch(version):
+            sources.take({"version": version}, f"the name of {Path(dynamic).name}")
     return sources
 
 

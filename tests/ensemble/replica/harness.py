@@ -13,6 +13,7 @@ from random import Random
 from typing import Any
 
 from ensemble.errors import StorageError
+from ensemble.membership import Membership
 from ensemble.replica.config import WORDS_DEFAULT, ReplicaConfig
 from ensemble.replica.replica import Connection, Replica
 from ensemble.trace import Listener, Trace
@@ -219,12 +220,35 @@ class HandNetwork:
         world.servers[self.sid].replica.on_link_dialed(sid, near)
 
 
+class HandMembers:
+    """Where a server keeps memberships, and what it asked of its links and ports."""
+
+    def __init__(self) -> None:
+        self.proposed: list[Membership] = []
+        self.active: list[Membership] = []
+        self.followed: list[Membership] = []
+
+    def save_proposed(self, membership: Membership) -> None:
+        self.proposed.append(membership)
+
+    def save_active(self, membership: Membership) -> None:
+        self.active.append(membership)
+
+    def reach(self, membership: Membership) -> None:
+        assert membership == self.proposed[-1]
+
+    def follow(self, membership: Membership) -> None:
+        assert membership == self.active[-1]
+        self.followed.append(membership)
+
+
 class Server:
     """One replica, its disk and its log lines."""
 
     def __init__(self, world: World, config: ReplicaConfig, disk: MemoryDisk | None = None) -> None:
         self.world = world
         self.disk = disk or MemoryDisk(world.later)
+        self.members = HandMembers()
         self.lines: list[str] = []
         self.trace = Trace(config.sid, world.clock.monotonic_us)
         self.listener = Listener()
@@ -237,6 +261,7 @@ class Server:
             network=HandNetwork(world, config.sid),
             trace=self.trace,
             entropy=Random(config.sid).randbytes,
+            members=self.members,
             log=self.lines.append,
         )
 

@@ -231,11 +231,36 @@ class TableNetwork:
                 link.send(packet)
 
 
+class MemberStore:
+    """Memberships that outlive a peer."""
+
+    def __init__(self) -> None:
+        self.active: Membership | None = None
+        self.seen: Membership | None = None
+        self.followed: list[int] = []
+
+    def save_seen(self, membership: Membership) -> None:
+        self.seen = membership
+
+    def save_active(self, membership: Membership) -> None:
+        self.active = membership
+
+    def activated(self, membership: Membership) -> None:
+        self.followed.append(membership.version)
+
+
 class Table:
     """The servers and everything between them. ``settle`` moves all there is to move."""
 
-    def __init__(self, histories: dict[int, MemoryHistory], membership: Membership | None = None) -> None:
+    def __init__(
+        self,
+        histories: dict[int, MemoryHistory],
+        membership: Membership | None = None,
+        *,
+        changeable: bool = False,
+    ) -> None:
         self.clock = ManualClock()
+        self.stores = {sid: MemberStore() for sid in histories} if changeable else {}
         self.membership = membership or plain(histories)
         self.histories = histories
         self.votes: deque[tuple[int, Notification]] = deque()
@@ -258,7 +283,7 @@ class Table:
         trace.listen(self.traces[sid])
         self.peers[sid] = Peer(
             sid,
-            View(sid, self.membership),
+            self._view(sid),
             timing=Times(),
             clock=self.clock,
             network=TableNetwork(self, sid),
@@ -266,6 +291,12 @@ class Table:
             app=self.apps[sid],
             trace=trace,
         )
+
+    def _view(self, sid: int) -> View:
+        store = self.stores.get(sid)
+        if store is None:
+            return View(sid, self.membership)
+        return View(sid, store.active or self.membership, seen=store.seen, store=store)
 
     def start(self, *sids: int) -> None:
         for sid in sids:
@@ -299,7 +330,11 @@ class Table:
 
     def _step(self) -> bool:
         if self.breaking:
-            link = self.breaking.popleft()
+            link = self.breaking[0]
+            if link.inbox and not link.closed:  # what was sent before the end arrives before the end
+                self.peers[link.owner].on_packets(link, [link.inbox.popleft()])
+                return True
+            self.breaking.popleft()
             link.closed = True
             self.peers[link.owner].on_closed(link)
             return True
@@ -334,6 +369,13 @@ class Table:
     def leader(self) -> Peer:
         (leader,) = [peer for peer in self.peers.values() if peer.serving and peer.leader == peer.sid]
         return leader
+
+    def propose_members(self, membership: Membership) -> Membership:
+        """Propose a change; settle, to let it happen."""
+        leader = self.leader
+        membership = membership.under(leader.next_zxid())
+        leader.propose(membership.version, b"members " + membership.text().encode(), membership)
+        return membership
 
     def write(self, payload: bytes) -> int:
         leader = self.leader
