@@ -17,6 +17,7 @@ from ensemble.tree.access import Policy
 
 JAAS_FILE = "java.security.auth.login.config"
 DEFAULT_SECTION = "Server"
+SUPER_PASSWORD = "SASLAuthenticationProvider.superPassword"  # noqa: S105 - a key, not a password
 _PACKAGE = "org.apache.zookeeper.server.auth."
 _PROVIDERS = {
     f"{_PACKAGE}DigestAuthenticationProvider": "digest",
@@ -98,8 +99,11 @@ def _accounts(values: Values) -> dict[str, str]:
     if not section and DEFAULT_SECTION not in jaas:
         return {}
     accounts = jaas.accounts(section or DEFAULT_SECTION)
-    if password := values.secret("SASLAuthenticationProvider.superPassword"):
-        accounts["super"] = password
+    if password := values.secret(SUPER_PASSWORD):
+        if "super" in accounts:
+            accounts["super"] = password
+        else:
+            values.warnings.append(f"{SUPER_PASSWORD} has no effect: {path} has no user_super to give it to")
     return accounts
 
 

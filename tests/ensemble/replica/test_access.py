@@ -279,3 +279,22 @@ def test_a_client_that_must_pass_sasl_does_so_first() -> None:
 
 def test_sasl_has_packets_of_its_own() -> None:
     assert prove(client(world_of_sasl()), "sasl", b"ann") == Code.AUTH_FAILED
+
+
+def test_what_a_follower_has_found_out_holds_with_the_leader() -> None:
+    settings = AccessConfig(
+        policy=SASL, sasl_accounts=ACCOUNTS, sasl_super_users=frozenset({"root"}), x509_super_user="CN=root"
+    )
+    world = World(voters=3, access=settings)
+    ann = client(world, world.follower)
+    assert log_in(ann, "ann", "secret") == 0
+    ann.create("/hers", b"1", acl=OWN)
+    assert ann.set("/hers", b"2") == 0
+    stranger, root = client(world, world.follower), client(world, world.follower)
+    assert stranger.set("/hers", b"3") == Code.NO_AUTH
+    assert log_in(root, "root", "topsecret") == 0
+    assert root.set("/hers", b"4") == 0
+    certified = Client(world, world.follower, subject="CN=root")
+    assert certified.connect() is not None
+    world.settle()
+    assert certified.set("/hers", b"5") == 0

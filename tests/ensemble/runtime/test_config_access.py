@@ -135,10 +135,13 @@ def test_users_come_from_the_file_that_java_is_told_of(jaas: str) -> None:
     assert "secret" not in repr(config)
 
 
-def test_another_section_and_another_password_for_super(jaas: str) -> None:
-    keys = {"java.security.auth.login.config": jaas, "sasl.serverconfig": "Other"}
-    keys["SASLAuthenticationProvider.superPassword"] = "better"
-    assert access.read(Values(keys)).sasl_accounts == {"bob": "hidden", "super": "better"}
+def test_another_password_for_super_who_must_be_there(jaas: str) -> None:
+    keys = {"java.security.auth.login.config": jaas, "SASLAuthenticationProvider.superPassword": "better"}
+    assert access.read(Values(keys)).sasl_accounts == {"ann": "secret", "super": "better"}
+    values = Values(keys | {"sasl.serverconfig": "Other"})
+    assert access.read(values).sasl_accounts == {"bob": "hidden"}
+    assert "has no user_super" in values.warnings[0]
+    assert "better" not in values.effective.values()
 
 
 def test_a_file_for_other_servers_only_lets_no_client_in(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ensemble.errors import ConfigError
@@ -72,6 +74,17 @@ def test_the_bucket_counts_in_connections_unless_sessions_have_weights() -> None
     assert admission.read(Values(bucket)).arrivals == plain
     weighed = admission.read(Values(bucket | {"connection_throttle_weight_enabled": "true"})).arrivals
     assert weighed == ArrivalConfig(40, 20, 8, 30, 0.1, 0.2, 0.3, new_cost=4, local_cost=3, renewed_cost=3)
+
+
+def test_every_limit_is_explained_with_its_default() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "access.md").read_text()
+    values = Values({})
+    admission.read(values)
+    keys = [key for key in values.effective if not key.startswith("connection_throttle_")]
+    assert [key for key in keys if f"`{key}`" not in page] == []
+    for key in ("maxCnxns", "coordinator.maxSessions", "coordinator.maxWatches", "globalOutstandingLimit"):
+        (row,) = [line for line in page.splitlines() if line.startswith(f"| `{key}`")]
+        assert row.split("|")[3].split()[0] == values.effective[key]
 
 
 def test_what_cannot_be_had_is_said() -> None:
