@@ -72,6 +72,7 @@ def check(config_path: str, arguments: Iterable[str] = ()) -> int:
 
     try:
         config, values = configuration.read(Path(config_path), arguments)
+        _open_stores(config)
     except ConfigError as error:
         return complain(error)
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -89,6 +90,16 @@ def check(config_path: str, arguments: Iterable[str] = ()) -> int:
     )
     console.print(f"{config_path} can be used: this server {role}.")
     return 0
+
+
+def _open_stores(config: ServerConfig) -> None:
+    """Open the key stores and trust stores as a start would; :class:`ConfigError`."""
+    wanted = [settings for settings in (config.tls.client, config.tls.quorum) if settings]
+    if wanted:
+        from ensemble.runtime.tls.contexts import make_contexts
+
+        for settings in wanted:
+            make_contexts(settings)
 
 
 async def serve(config: ServerConfig, on_listening: Callable[[], None]) -> int:

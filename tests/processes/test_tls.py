@@ -239,3 +239,19 @@ def test_what_cannot_be_used_ends_the_start_with_one_sentence(
     errors = [line for line in server.log.read_text().splitlines() if line.startswith("error: ")]
     assert len(errors) == 1
     assert said in errors[0]
+
+
+def test_a_look_at_the_configuration_opens_the_stores(server: Running) -> None:
+    lines = [f"dataDir={server.directory}", f"secureClientPort={server.secure}", *stores(server)]
+    config = server.directory / "zoo.cfg"
+
+    def check() -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(ROOT / "manage.py"), "node", "--config", str(config), "--check-config"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    config.write_text("\n".join(lines))
+    assert check().returncode == 0
+    (server.directory / "k.pem").unlink()
+    done = check()
+    assert done.returncode == 1
+    assert "k.pem does not exist; correct the path" in done.stderr

@@ -22,6 +22,8 @@ from ensemble.runtime.tls import ciphers, stores
 from ensemble.runtime.tls.settings import ClientAuth, TlsSettings
 
 LOOK_AGAIN_S = 1.0
+RENEW_DAYS = 14
+"""A certificate with less time left is worth a line in the log."""
 
 _VERIFY = {
     ClientAuth.NONE: ssl.CERT_NONE,
@@ -41,7 +43,7 @@ class TlsContexts:
         self._files = stores.files_of(settings.key_store, settings.trust_store)
         self._looked = time.monotonic()
         self._stamp = self._files_now()
-        self._server, self._client = make_contexts(settings)
+        self._server, self._client = self._make()
 
     def for_incoming(self) -> ssl.SSLContext:
         """Return the context for a connection that somebody made to us."""
@@ -63,13 +65,21 @@ class TlsContexts:
             return
         self._stamp = stamp
         try:
-            self._server, self._client = make_contexts(self.settings)
+            self._server, self._client = self._make()
         except ConfigError as error:
             self._log(f"tls: changed files are not used yet, the old ones stay in force: {error}")
         else:
             self._log(
                 f"tls: new connections use the changed files of {self.settings.prefix}keyStore and trustStore"
             )
+
+    def _make(self) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+        identity = stores.read_identity(self.settings.key_store)
+        days = stores.days_left(identity)
+        if days < RENEW_DAYS:
+            key = self.settings.key_store.key
+            self._log(f"tls: the certificate of {key}.location expires in {days} days; renew it")
+        return make_contexts(self.settings, identity)
 
     def _files_now(self) -> Stamp:
         stamp = []
@@ -80,12 +90,14 @@ class TlsContexts:
         return tuple(stamp)
 
 
-def make_contexts(settings: TlsSettings) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+def make_contexts(
+    settings: TlsSettings, identity: stores.Identity | None = None
+) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """Read the files and return the contexts for incoming and for outgoing connections.
 
     Names are compared after the handshake (``doorstep``), because an address may stand for a name.
     """
-    identity = stores.read_identity(settings.key_store)
+    identity = identity or stores.read_identity(settings.key_store)
     trusted = stores.read_trust(settings.trust_store) if settings.trust_store else None
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.verify_mode = _VERIFY[settings.client_auth]

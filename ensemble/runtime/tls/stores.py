@@ -63,6 +63,11 @@ def read_identity(store: Store) -> Identity:
     return Identity(key, _in_order(chain))
 
 
+def days_left(identity: Identity) -> int:
+    """Return for how many days the certificate is still valid."""
+    return (identity.chain[0].not_valid_after_utc - dt.datetime.now(dt.UTC)).days
+
+
 def read_trust(store: Store) -> list[x509.Certificate]:
     """Read a trust store: the certificates that are believed."""
     data, password = _read(store), password_of(store)

@@ -9,7 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ensemble.errors import ConfigError
-from ensemble.runtime.tls.settings import Store, StoreKind
+from ensemble.runtime.tls.contexts import TlsContexts
+from ensemble.runtime.tls.settings import Store, StoreKind, TlsSettings
 from ensemble.runtime.tls.stores import read_identity, read_trust
 from tests.authority import PASSWORD, Authority, keytool
 
@@ -130,3 +131,15 @@ def test_a_key_that_keytool_made_is_read(tmp_path: Path) -> None:
     )
     identity = read_identity(store(path, "JKS"))
     assert identity.chain[0].subject.rfc4514_string() == "CN=one,O=Java"
+
+
+def test_a_certificate_that_will_expire_soon_is_said_and_used(authority: Authority, tmp_path: Path) -> None:
+    for days, said in (
+        (9, ["tls: the certificate of ssl.keyStore.location expires in 8 days; renew it"]),
+        (30, []),
+    ):
+        path = authority.issue(days=(-1, days)).pem(tmp_path / "store.pem")
+        log: list[str] = []
+        settings = TlsSettings("ssl.", store(path, "PEM", ""), None)
+        assert TlsContexts(settings, log=log.append).for_incoming()
+        assert log == said
