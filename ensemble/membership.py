@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from ensemble.errors import ConfigError
 
@@ -22,8 +23,22 @@ SID_MAX = 255
 _HOST = r"(?:\[(?P<ipv6{0}>[^\]]+)\]|(?P<host{0}>[^:\[\]]+))"
 _SERVER = re.compile(_HOST.format("") + r":(?P<quorum>\d+):(?P<election>\d+)(?::(?P<role>\w+))?")
 _CLIENT = re.compile("(?:" + _HOST.format("") + r":)?(?P<port>\d+)")
-_FORM = "host:quorumport:electionport[:participant|observer][;[host:]clientport]"
+_FORM = (
+    "host:quorumport:electionport[|host:quorumport:electionport][:participant|observer][;[host:]clientport]"
+)
 ANYWHERE = "0.0.0.0"  # noqa: S104 - what Apache writes for a client port without a host
+
+
+class Place(NamedTuple):
+    """One of the addresses of a server."""
+
+    host: str
+    quorum_port: int
+    election_port: int
+
+    def text(self) -> str:
+        """Write it as in a ``server.N`` line."""
+        return f"{bracketed(self.host)}:{self.quorum_port}:{self.election_port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +52,18 @@ class ServerAddress:
     votes: bool = True
     client_host: str | None = None
     client_port: int | None = None
+    further: tuple[Place, ...] = ()
+    """More places where it is reached, tried in turn (``multiAddress.enabled``)."""
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Every place where it is reached."""
+        return Place(self.host, self.quorum_port, self.election_port), *self.further
 
     def line(self) -> str:
         """Write the value of the ``server.N`` line, as servers tell it each other."""
         role = "participant" if self.votes else "observer"
-        text = f"{bracketed(self.host)}:{self.quorum_port}:{self.election_port}:{role}"
+        text = "|".join(place.text() for place in sorted(self.places)) + f":{role}"
         if self.client_port:
             text += f";{bracketed(self.client_host or ANYWHERE)}:{self.client_port}"
         return text
@@ -57,30 +79,35 @@ def parse_server(key: str, value: str) -> ServerAddress:
     number = key.removeprefix("server.")
     if not _is_number(number) or int(number) > SID_MAX:
         raise ConfigError(f"{key} does not name a server; ids are 0 to {SID_MAX}")
-    if "|" in value:
-        raise ConfigError(
-            f"{key}={value} has several addresses; this server dials one, and resolves its name at every attempt: "
-            "keep one, or a name that stands for all of them"
-        )
     server_text, _, client_text = value.replace(" ", "").partition(";")
-    server = _SERVER.fullmatch(server_text)
     client = _CLIENT.fullmatch(client_text) if client_text else None
-    if not server or (client_text and not client):
+    found = [_SERVER.fullmatch(text) for text in server_text.split("|")]
+    servers = [each for each in found if each]
+    if len(servers) < len(found) or (client_text and not client):
         raise ConfigError(f"{key}={value} is not of the form {_FORM}; correct the line")
-    role = (server["role"] or "participant").lower()
-    if role not in ("participant", "observer"):
-        raise ConfigError(f"{key}={value} gives the role {role}; write participant or observer")
-    if server["quorum"] == server["election"]:
-        raise ConfigError(f"{key}={value} uses port {server['quorum']} twice; give elections another port")
+    roles = {each["role"].lower() for each in servers if each["role"]}
+    role = min(roles, default="participant")
+    if len(roles) > 1 or role not in ("participant", "observer"):
+        raise ConfigError(
+            f"{key}={value} gives the role {' and '.join(sorted(roles))}; write participant or observer"
+        )
+    places = [_place(key, value, each) for each in servers]
     return ServerAddress(
         sid=int(number),
-        host=server["ipv6"] or server["host"],
-        quorum_port=_port(key, server["quorum"]),
-        election_port=_port(key, server["election"]),
+        host=places[0].host,
+        quorum_port=places[0].quorum_port,
+        election_port=places[0].election_port,
+        further=tuple(places[1:]),
         votes=role == "participant",
         client_host=(client["ipv6"] or client["host"] or ANYWHERE) if client else None,
         client_port=_port(key, client["port"]) if client else None,
     )
+
+
+def _place(key: str, value: str, found: re.Match[str]) -> Place:
+    if found["quorum"] == found["election"]:
+        raise ConfigError(f"{key}={value} uses port {found['quorum']} twice; give elections another port")
+    return Place(found["ipv6"] or found["host"], _port(key, found["quorum"]), _port(key, found["election"]))
 
 
 def _port(key: str, text: str) -> int:

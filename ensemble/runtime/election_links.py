@@ -22,6 +22,7 @@ from ensemble.errors import WireError
 from ensemble.limits import ELECTION_FRAME_BYTES_MAX
 from ensemble.membership import ServerAddress
 from ensemble.runtime.config.cluster import DEFAULTS, Cluster
+from ensemble.runtime.listening import to_open
 from ensemble.runtime.tasks import watched
 from ensemble.runtime.ways import Listener, Ways
 from ensemble.wire.elections import Hello, HelloDecoder, encode_hello
@@ -43,11 +44,12 @@ StateHandler = Callable[[int, bool], None]
 class _Peer:
     """What is known of one other server; its ``link`` is the connection in force."""
 
-    __slots__ = ("address", "changed", "last", "link", "pending", "sid", "trouble", "up_since")
+    __slots__ = ("address", "changed", "last", "link", "pending", "sid", "trouble", "turn", "up_since")
 
     def __init__(self, address: ServerAddress) -> None:
         self.sid = address.sid
         self.address = address
+        self.turn = 0
         self.link: _Line | None = None
         self.up_since = 0.0
         self.changed = asyncio.Event()
@@ -74,7 +76,7 @@ class ElectionLinks:
     ) -> None:
         """``strangers_welcome`` lets servers call that are no members, because they are about to join."""
         self.me = me
-        self.hello = encode_hello(me.sid, [(me.host, me.election_port)])
+        self.hello = encode_hello(me.sid, [(place.host, place.election_port) for place in me.places])
         self.strangers: set[_Line] = set()
         self.cut: frozenset[int] = frozenset()
         """Servers that faults keep away."""
@@ -89,18 +91,21 @@ class ElectionLinks:
         self._calls: set[asyncio.Task[None]] = set()
         self._keepers: dict[int, asyncio.Task[None]] = {}
         """Of members only: a guest is dialed when it knocks."""
-        self._server: Listener | None = None
+        self._servers: list[Listener] = []
 
     async def open(self, host: str | None) -> None:
         """Listen, and begin to keep up the links; :class:`ConfigError` when the port cannot be had."""
-        self._server = await self.ways.listen(
-            lambda: _Line(self, None),
-            host,
-            self.me.election_port,
-            key=f"election port of server.{self.me.sid}",
-            attempts=self._settings.bind_attempts,
-            greeting_size=_hello_size,
-        )
+        for where, port in to_open(host, [(place.host, place.election_port) for place in self.me.places]):
+            self._servers.append(
+                await self.ways.listen(
+                    lambda: _Line(self, None),
+                    where,
+                    port,
+                    key=f"election port of server.{self.me.sid}",
+                    attempts=self._settings.bind_attempts,
+                    greeting_size=_hello_size,
+                )
+            )
         self._keepers = {sid: watched(self._keep_up(peer)) for sid, peer in self._peers.items()}
 
     def reach(self, others: Iterable[ServerAddress]) -> None:
@@ -118,8 +123,8 @@ class ElectionLinks:
 
     async def close(self) -> None:
         """Stop listening and dialing, drop everything; nothing is reported any more."""
-        if self._server:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         dialing = [*self._keepers.values(), *self._calls]
         for task in dialing:
             task.cancel()
@@ -248,11 +253,13 @@ class ElectionLinks:
                 wait_s = min(wait_s * 2, RETRY_S_MAX)
 
     async def _dial(self, peer: _Peer) -> None:
-        address = peer.address
+        places = peer.address.places
+        place = places[peer.turn % len(places)]
+        peer.turn += 1
         try:
             async with asyncio.timeout(self._settings.connect_timeout_ms / 1000):
                 await self.ways.dial(
-                    address.host, address.election_port, lambda: _Line(self, peer), greeting=self.hello
+                    place.host, place.election_port, lambda: _Line(self, peer), greeting=self.hello
                 )
         except ConnectionRefusedError:
             return  # it is not up yet, or no more: the everyday case
@@ -263,6 +270,7 @@ class ElectionLinks:
             peer.trouble = why
         else:
             peer.trouble = ""
+            peer.turn -= 1  # what worked is tried first the next time
 
 
 class _Line(asyncio.Protocol):

@@ -68,6 +68,13 @@ async def _listen(
         return await loop.create_server(make_protocol, any_ipv4, port, backlog=backlog, reuse_address=True)
 
 
+def to_open(host: str | None, places: list[tuple[str, int]]) -> list[tuple[str | None, int]]:
+    """Return where to listen for a server of several places: at ``host`` for the first, or everywhere for None."""
+    if host is None:
+        return [(None, port) for port in dict.fromkeys(port for _, port in places)]
+    return [(host, places[0][1]), *places[1:]]
+
+
 def keep_alive(transport: asyncio.BaseTransport) -> None:
     """Let the kernel probe a connection that is silent, so that a dead machine is noticed."""
     if not transport.is_closing():

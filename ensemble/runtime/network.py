@@ -71,7 +71,7 @@ class LoopNetwork:
         links = ways(
             self._tls,
             self._sasl,
-            lambda: [server.host for server in self._members],
+            lambda: [place.host for server in self._members for place in server.places],
             keep_alive=self._settings.keep_alive,
             log=self._log,
         )

@@ -17,6 +17,7 @@ from typing import Protocol, cast
 from ensemble.membership import ServerAddress
 from ensemble.ports import Link
 from ensemble.runtime.config.cluster import DEFAULTS, Cluster
+from ensemble.runtime.listening import to_open
 from ensemble.runtime.outflow import Outflow
 from ensemble.runtime.steps import Steps
 from ensemble.runtime.ways import Listener, Ways
@@ -74,16 +75,21 @@ class QuorumLinks:
         self._settings = settings
         self._ways = ways or Ways()
         self._dials: set[asyncio.Task[QuorumLink | None]] = set()
-        self._server: Listener | None = None
+        self._turns: dict[int, int] = {}
+        """Which of its places each server is called at next."""
+        self._servers: list[Listener] = []
 
     async def open(self, host: str | None) -> None:
         """Listen; :class:`ConfigError` when the port cannot be had."""
-        self._server = await self._ways.listen(
-            lambda: QuorumLink(self, None),
-            host,
-            self._me.quorum_port,
-            key=f"quorum port of server.{self._me.sid}",
-        )
+        for where, port in to_open(host, [(place.host, place.quorum_port) for place in self._me.places]):
+            self._servers.append(
+                await self._ways.listen(
+                    lambda: QuorumLink(self, None),
+                    where,
+                    port,
+                    key=f"quorum port of server.{self._me.sid}",
+                )
+            )
 
     def reach(self, others: Iterable[ServerAddress]) -> None:
         """Dial these servers where they are from now on; links that exist stay."""
@@ -91,8 +97,8 @@ class QuorumLinks:
 
     async def close(self) -> None:
         """Stop listening and dialing, break everything; nothing is reported any more."""
-        if self._server:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         dials = list(self._dials)
         for dial in dials:
             dial.cancel()
@@ -113,12 +119,16 @@ class QuorumLinks:
         address = self._addresses.get(sid)
         if address is None or sid in self.cut:
             return None
-        try:
-            async with asyncio.timeout(self._settings.connect_timeout_ms / 1000):
-                return await self._ways.dial(address.host, address.quorum_port, lambda: QuorumLink(self, sid))
-        except (OSError, TimeoutError) as error:
-            self.log(f"quorum: server {sid} cannot be reached: {self._ways.why(error)}")
-            return None
+        for _ in address.places:
+            turn = self._turns.get(sid, 0)
+            place = address.places[turn % len(address.places)]
+            try:
+                async with asyncio.timeout(self._settings.connect_timeout_ms / 1000):
+                    return await self._ways.dial(place.host, place.quorum_port, lambda: QuorumLink(self, sid))
+            except (OSError, TimeoutError) as error:
+                self.log(f"quorum: server {sid} cannot be reached: {self._ways.why(error)}")
+                self._turns[sid] = turn + 1
+        return None
 
     def _report(self, sid: int, dial: asyncio.Task[QuorumLink | None]) -> None:
         self._dials.discard(dial)

@@ -81,6 +81,7 @@ USED = _names(
     preAllocSize txnLogSizeLimitInKb snapSizeLimitInKb commitLogCount forceSync fsync.warningthresholdms
     snapshot.compression.method snapshot.trust.empty serializeLastProcessedZxid.enabled digest.enabled
     datadir.autocreate db.autocreate leaderServes electionPortBindRetry tcpKeepAlive clientTcpKeepAlive
+    multiAddress.enabled
     """
 ) | {f"{prefix}{name}" for prefix in ("ssl.", "ssl.quorum.") for name in _TLS}
 USED_PREFIXES = ("server.", "group.", "weight.", "authProvider.", "superUser.")
@@ -89,7 +90,8 @@ IRRELEVANT = _names(
     """
     maxBatchSize flushDelay maxWriteQueuePollTime
     syncEnabled
-    quorumCnxnTimeoutMs connectToLearnerMasterLimit leader.maxTimeToWaitForEpoch maxTimeToWaitForEpoch maxResponseCacheSize
+    quorumCnxnTimeoutMs multiAddress.reachabilityCheckEnabled multiAddress.reachabilityCheckTimeoutMs
+    connectToLearnerMasterLimit leader.maxTimeToWaitForEpoch maxTimeToWaitForEpoch maxResponseCacheSize
     maxGetChildrenResponseCacheSize leader.closeSocketAsync learner.closeSocketAsync learner.asyncSending
     leader.maxConcurrentSnapSyncs leader.maxConcurrentDiffSyncs serverCnxnFactory watchManagerName
     forward_learner_requests_to_commit_processor_disabled follower.skipLearnerRequestToNextProcessor
@@ -126,15 +128,12 @@ WITHOUT = _names(
     """
 )
 WITHOUT_PREFIXES = (
-    "multiAddress.",
     "ssl.",
     "kerberos.",
     "IPAuthenticationProvider.",
 )
 
-WITHOUT_MEANS_OFF = {
-    "multiAddress.enabled": "false",
-}
+WITHOUT_MEANS_OFF: dict[str, str] = {}
 """Values of features we lack that ask for just that: nothing to warn about."""
 
 ORACLE = "oraclePath"

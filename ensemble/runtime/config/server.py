@@ -143,6 +143,8 @@ class _Reader:
         log_dir = self.values.directory("dataLogDir") if self.keys.get("dataLogDir") else data_dir
         kept = files.read(self.values)
         self.values.warnings += directories.judge(data_dir, log_dir, created=kept.directories_created)
+        links = cluster.read(self.values)
+        cluster.judge(links, membership)
         host, port = self._client_address(membership.server(sid))
         if not port and not security.secure_port:
             raise ConfigError("clientPort is not set; write for example clientPort=2181")
@@ -163,7 +165,7 @@ class _Reader:
                 "maxClientCnxns", CONNECTIONS_PER_ADDRESS_MAX, 0, 2**31 - 1, "connections"
             ),
             listen_backlog=self._backlog(),
-            cluster=cluster.read(self.values),
+            cluster=links,
             operations=operations.read(self.values),
             snap_count=max(2, self.values.number("snapCount", SNAP_COUNT_TXNS, 0, 2**31 - 1, "transactions")),
             snapshots_kept=self._snapshots_kept(),

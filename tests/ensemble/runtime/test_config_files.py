@@ -84,13 +84,15 @@ def test_every_key_of_the_cluster(tmp_path: Path) -> None:
     loaded = load(
         tmp_path,
         "leaderServes=no",
+        "multiAddress.enabled=true",
+        "multiAddress.reachabilityCheckTimeoutMs=500",
         "cnxTimeout=700",
         "quorumListenOnAllIPs=true",
         "electionPortBindRetry=0",
         "tcpKeepAlive=true",
         "clientTcpKeepAlive=true",
     )
-    assert loaded.cluster == Cluster(False, 700, True, 0, True, True)
+    assert loaded.cluster == Cluster(False, 700, True, True, 0, True, True)
     assert loaded.warnings == ()
 
 
@@ -132,3 +134,14 @@ def test_files_of_another_version_are_pointed_out(tmp_path: Path) -> None:
     files(tmp_path, "data/version-2/snapshot.0")
     (warning,) = load(tmp_path).warnings
     assert "right directory" not in warning
+
+
+def test_several_addresses_are_taken_where_they_are_allowed(tmp_path: Path) -> None:
+    members = ["initLimit=5", "syncLimit=5", "server.2=d:1:2", "server.3=e:1:2"]
+    members.append("server.1=b:2888:3888|[fd00::1]:2889:3889:participant;2181")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "myid").write_text("1")
+    me = load(tmp_path, "multiAddress.enabled=true", *members).me
+    assert me is not None
+    assert me.places == (("b", 2888, 3888), ("fd00::1", 2889, 3889))
+    assert me.line() == "b:2888:3888|[fd00::1]:2889:3889:participant;0.0.0.0:2181"

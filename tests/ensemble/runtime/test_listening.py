@@ -9,9 +9,10 @@ from dataclasses import replace
 import pytest
 
 from ensemble.errors import ConfigError
+from ensemble.membership import Place
 from ensemble.runtime import listening
 from ensemble.runtime.config.cluster import Cluster
-from ensemble.runtime.listening import keep_alive, listen
+from ensemble.runtime.listening import keep_alive, listen, to_open
 from tests.ensemble.runtime.test_election_links import HOST, addresses, until
 from tests.ensemble.runtime.test_quorum_links import Server, two_servers
 
@@ -63,6 +64,47 @@ async def test_links_between_servers_are_probed_at_both_ends_when_asked_for(want
         lines = [peer.link for each in (one, two) for peer in each.network._elections._peers.values()]
         transports = [each._transport for each in (one.dialed[0][1], two.accepted[0], *lines)]
         assert [probed(transport) for transport in transports] == [wanted] * 4
+
+
+async def test_a_server_with_several_addresses_is_called_at_each_in_turn() -> None:
+    elsewhere, one, two = addresses(3, 1, 2)
+    unreached = Place(HOST, elsewhere.quorum_port, elsewhere.election_port)  # nobody listens there
+    several = replace(
+        one,
+        quorum_port=unreached.quorum_port,
+        election_port=unreached.election_port,
+        further=(Place(HOST, one.quorum_port, one.election_port),),
+    )
+    plain, caller = Server(one, [one, two]), Server(two, [several, two])
+    for server in (plain, caller):
+        await server.network.open(server.me, server.servers, server)
+    try:
+        caller.network.dial(1)
+        await until(lambda: caller.dialed and caller.up.get(1))
+        assert caller.dialed[0][1] is not None
+        said = len(caller.said)
+        caller.network.dial(1)
+        await until(lambda: len(caller.dialed) == 2)
+        assert caller.dialed[1][1] is not None
+        assert len(caller.said) == said  # what worked comes first
+    finally:
+        await plain.network.close()
+        await caller.network.close()
+
+
+async def test_a_server_listens_at_all_its_addresses() -> None:
+    first, second, other = addresses(1, 3, 2)
+    me = replace(first, further=(Place("127.0.0.2", second.quorum_port, second.election_port),))
+    server = Server(me, [me, other])
+    await server.network.open(server.me, server.servers, server)
+    try:
+        for place in me.places:
+            for port in (place.quorum_port, place.election_port):
+                _, writer = await asyncio.open_connection(place.host, port)
+                writer.close()
+    finally:
+        await server.network.close()
+    assert to_open(None, [("a", 5), ("b", 5), ("c", 6)]) == [(None, 5), (None, 6)]
 
 
 def test_a_name_is_resolved_anew_at_every_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
