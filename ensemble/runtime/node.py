@@ -10,8 +10,10 @@ import asyncio
 import contextlib
 import gc
 import os
+import platform
 import signal
 import sys
+import time
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,13 +114,16 @@ async def serve(config: ServerConfig, on_listening: Callable[[], None]) -> int:
     from ensemble.runtime.audit_file import open_audit
     from ensemble.runtime.host import Server, client_address, describe
     from ensemble.runtime.operator_ports import OperatorPorts
+    from ensemble.runtime.quiet_log import QuietLog
 
     audit: Audit | None = None
     try:
         audit = open_audit(config.operations, log=log)
-        server = Server(config, log=log)
+        quiet = QuietLog(log, time.monotonic)
+        server = Server(config, log=quiet)
         server.replica.service.audit = audit
         async with contextlib.AsyncExitStack() as stack:
+            stack.callback(quiet.close)
             stack.push_async_callback(server.stop)
             ports = OperatorPorts(server, config.operations, log=log)
             stack.push_async_callback(ports.close)
@@ -127,6 +132,7 @@ async def serve(config: ServerConfig, on_listening: Callable[[], None]) -> int:
             await _open_admin(server, stack)
             tune_collector()
             sys.setswitchinterval(SWITCH_INTERVAL_S)
+            log(banner(config))
             log(f"server {config.sid}: listening for clients on {client_address(config)}, pid {os.getpid()}")
             if audit is not None:
                 audit.started()
@@ -152,6 +158,25 @@ async def serve(config: ServerConfig, on_listening: Callable[[], None]) -> int:
         traceback.print_exception(failure)
     complain(describe(failure))
     return EXIT_DISK if isinstance(failure, StorageError) else EXIT_BUG
+
+
+def banner(config: ServerConfig) -> str:
+    """Say what starts here: versions, place in the ensemble, and the settings people look for first."""
+    from ensemble.replica.config import VERSION
+
+    place = (
+        "a server that stands alone"
+        if config.me is None
+        else f"one of {len(config.membership.servers)} servers"
+    )
+    directories = f"dataDir={config.data_dir}"
+    if config.log_dir != config.data_dir:
+        directories += f" dataLogDir={config.log_dir}"
+    return (
+        f"server {config.sid}: Coordinator (ZooKeeper {VERSION.partition('-')[0]}) on Python {platform.python_version()}, {place}; "
+        f"{directories} tickTime={config.tick_ms} sessions={config.session_timeout_ms_min}-"
+        f"{config.session_timeout_ms_max} ms (node --check-config shows the rest)"
+    )
 
 
 def complain(problem: object) -> int:
