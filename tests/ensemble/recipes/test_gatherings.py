@@ -133,3 +133,20 @@ async def test_a_member_joins_once_though_the_answer_is_lost(connect: Connect, r
     assert await plain.get_children("/party") == [(await zk.get_ephemerals("/"))[0].rpartition("/")[2]]
     await party.leave()
     assert await plain.get_children("/party") == []
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_cancelled_at_any_moment_nobody_has_come(zk: ZooKeeper, turns: int) -> None:
+    await zk.ensure_path("/party")
+    await zk.ensure_path("/round")
+    coming = [
+        asyncio.create_task(Party(zk, "/party").join()),
+        asyncio.create_task(DoubleBarrier(zk, "/round", 2).enter()),
+    ]
+    for _ in range(turns):
+        await zk.exists("/")
+    for each in coming:
+        each.cancel()
+    joined, _entered = await asyncio.gather(*coming, return_exceptions=True)
+    assert await zk.get_children("/round") == []
+    assert len(await zk.get_children("/party")) == (joined is None)

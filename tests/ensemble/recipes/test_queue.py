@@ -202,3 +202,19 @@ async def test_a_transaction_whose_answer_is_lost_is_not_repeated(connect: Conne
     assert (refused.value.index, refused.value.code, refused.value.path) == (1, Code.NO_NODE, "/none")
     await once.commit(lambda transaction: transaction.delete("/list"))
     assert await plain.exists("/list") is None
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_put_cancelled_at_any_moment_is_whole_and_leaves_no_mark(zk: ZooKeeper, turns: int) -> None:
+    queue = Queue(zk, "/queue")
+    await queue.size()
+    putting = asyncio.create_task(queue.put(b"one", b"two"))
+    for _ in range(turns):
+        await zk.exists("/")
+    putting.cancel()
+    await asyncio.gather(putting, return_exceptions=True)
+    if putting.cancelled():
+        assert await zk.exists("/queue/marks") is None or await zk.get_children("/queue/marks") == []
+    assert await queue.size() in (0, 2)
+    await queue.put(b"three")
+    assert await queue.size() in (1, 3)
