@@ -34,7 +34,7 @@ _TEST_ID = re.compile(r"`(tests/[^`]+)`")
 
 NOT_ASKED_BY_CLIENTS = {Op.NOTIFICATION, Op.CHECK, Op.DELETE_CONTAINER, Op.CREATE_SESSION, Op.ERROR}
 """Operations that a server sends, logs, or takes inside another alone."""
-WITHOUT_EFFECT = {"admin.portUnification", "admin.forceHttps", "admin.needClientAuth"}
+WITHOUT_EFFECT = {"admin.portUnification"}
 """Keys that are read, and then refused or not heeded yet."""
 OUR_OWN = {"version", *(key for key in USED if key.startswith("coordinator."))}
 """Keys that are not Apache's, or are written by servers and not by people."""

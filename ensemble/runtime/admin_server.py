@@ -27,6 +27,7 @@ from ensemble.replica.metrics.registry import Registry
 
 if TYPE_CHECKING:
     import socket
+    import ssl
 
     from ensemble.replica.counters import Counters
     from ensemble.runtime.config.operations import AdminServerSettings
@@ -96,6 +97,8 @@ class AdminServer:
         """Build the application."""
         url = self._settings.url
         application = web.Application(middlewares=[guard(loopback=is_loopback(self._settings.address))])
+        if self._settings.tls is not None:
+            application.on_response_prepare.append(insist_on_tls)
         application.add_routes(
             [
                 web.get(url or "/", self._index),
@@ -142,7 +145,7 @@ class AdminServer:
         command = find(name)
         assert command is not None
         status, why = self._host.commands.authorize(
-            command, request.headers.get("Authorization"), request.remote or "", ""
+            command, request.headers.get("Authorization"), request.remote or "", certified(request)
         )
         return command if not why else answer(framed(name, {}, why), status)
 
@@ -188,6 +191,22 @@ def answer(data: Data, status: int = 200, headers: dict[str, str] | None = None)
     """Write an answer as Apache's server does."""
     text = json.dumps(data, indent=2, separators=(",", " : "), ensure_ascii=False)
     return web.Response(text=text, status=status, headers=headers, content_type="application/json")
+
+
+def certified(request: web.Request) -> str:
+    """Return the subject of the verified certificate that a request came with; "" when there is none."""
+    secured = request.get_extra_info("ssl_object")
+    certificate = secured.getpeercert(binary_form=True) if secured is not None else None
+    if not certificate:
+        return ""
+    from ensemble.runtime.tls.names import subject_of
+
+    return subject_of(certificate)
+
+
+async def insist_on_tls(request: web.Request, response: web.StreamResponse) -> None:
+    """Tell browsers to come encrypted from now on, as Apache's server does for a day."""
+    response.headers["Strict-Transport-Security"] = "max-age=86400; includeSubDomains"
 
 
 def metrics_routes(registry: Registry) -> list[web.RouteDef]:
@@ -251,9 +270,13 @@ def refusal(headers: Headers, *, loopback: bool) -> str:
 
 
 async def serve(
-    application: web.Application, listening: socket.socket, *, idle_timeout_ms: int = 30_000
+    application: web.Application,
+    listening: socket.socket,
+    *,
+    idle_timeout_ms: int = 30_000,
+    context: ssl.SSLContext | None = None,
 ) -> web.AppRunner:
-    """Serve ``application`` on a socket that listens already. The caller cleans up."""
+    """Serve ``application`` on a socket that listens already, encrypted by ``context``. The caller cleans up."""
     runner = web.AppRunner(
         application,
         access_log=None,
@@ -262,5 +285,5 @@ async def serve(
         keepalive_timeout=idle_timeout_ms / 1000,
     )
     await runner.setup()
-    await web.SockSite(runner, listening).start()
+    await web.SockSite(runner, listening, ssl_context=context).start()
     return runner

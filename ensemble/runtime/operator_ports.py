@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ensemble.runtime.config.operations import Operations
     from ensemble.runtime.host import Server
+    from ensemble.runtime.tls.contexts import TlsContexts
 
 BACKLOG = 64
 
@@ -35,6 +36,7 @@ class OperatorPorts:
         self._log = log
         self._admin: socket.socket | None = None
         self._metrics: socket.socket | None = None
+        self._contexts: TlsContexts | None = None
         self._serving: asyncio.Task[None] | None = None
         self._runners: list[web.AppRunner] = []
 
@@ -43,6 +45,10 @@ class OperatorPorts:
         admin, metrics = self._settings.admin_server, self._settings.metrics_address
         if metrics is not None:
             self._metrics = listening_socket(*metrics, key="metricsProvider.httpPort")
+        if admin is not None and admin.tls is not None:
+            from ensemble.runtime.tls.contexts import TlsContexts
+
+            self._contexts = TlsContexts(admin.tls, log=self._log)
         if admin is not None:
             try:
                 self._admin = listening_socket(admin.address, admin.port, key="admin.serverPort")
@@ -63,9 +69,16 @@ class OperatorPorts:
         if self._admin is not None and admin is not None:
             application = http.AdminServer(self._server, admin, log=self._log).application()
             self._runners.append(
-                await http.serve(application, self._admin, idle_timeout_ms=admin.idle_timeout_ms)
+                await http.serve(
+                    application,
+                    self._admin,
+                    idle_timeout_ms=admin.idle_timeout_ms,
+                    context=self._contexts and self._contexts.for_incoming(),
+                )
             )
-            self._log(f"AdminServer: http://{admin.address}:{admin.port}{admin.url}")
+            self._log(
+                f"AdminServer: http{'s' if admin.tls else ''}://{admin.address}:{admin.port}{admin.url}"
+            )
         if self._metrics is not None:
             application = http.metrics_application(self._server.registry)
             self._runners.append(await http.serve(application, self._metrics))

@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ensemble.errors import ConfigError
+from ensemble.runtime.config import tls
 from ensemble.runtime.config.values import Values
+from ensemble.runtime.tls.settings import TlsSettings
 
 ADMIN_ADDRESS = "127.0.0.1"
 ADMIN_PORT = 8080
@@ -17,7 +19,6 @@ METRICS_ADDRESS = "0.0.0.0"  # noqa: S104 - Prometheus comes from elsewhere, and
 METRICS_PORT = 7000
 PROMETHEUS = "org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider"
 DEFAULT_PROVIDER = "org.apache.zookeeper.metrics.impl.DefaultMetricsProvider"
-TLS_KEYS = ("admin.portUnification", "admin.forceHttps", "admin.needClientAuth")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class AdminServerSettings:
     wanted: bool
     """Whether somebody asked for this very port: then it must be had."""
     url: str
+    tls: TlsSettings | None
+    """How requests are encrypted; None when they are plain."""
     idle_timeout_ms: int
     rate_limit_ms: int
     snapshot: bool
@@ -59,12 +62,16 @@ def read(values: Values) -> Operations:
 
 
 def _admin_server(values: Values) -> AdminServerSettings:
-    for key in TLS_KEYS:
-        if values.flag(key, default=False):
-            raise ConfigError(
-                f"{key}=true is asked for, but the AdminServer here speaks no TLS; drop the line, leave it on "
-                "127.0.0.1, and put a TLS proxy before it"
-            )
+    if values.flag("admin.portUnification", default=False):
+        raise ConfigError(
+            "admin.portUnification=true asks for plain and encrypted requests on one port, which the AdminServer here "
+            "does not tell apart; write admin.forceHttps=true for encrypted ones alone"
+        )
+    secure = values.flag("admin.forceHttps", default=False)
+    if values.flag("admin.needClientAuth", default=False) and not secure:
+        raise ConfigError(
+            "admin.needClientAuth=true needs encrypted requests; write admin.forceHttps=true as well"
+        )
     url = values.text("admin.commandURL", "/commands").rstrip("/")
     if not url.startswith("/") or "{" in url:
         raise ConfigError(f"admin.commandURL={url} is not a path; write for example /commands")
@@ -76,6 +83,7 @@ def _admin_server(values: Values) -> AdminServerSettings:
         port=port,
         wanted=bool(wanted or values.keys.get("admin.serverAddress")),
         url=url,
+        tls=tls.read_admin(values) if secure else None,
         idle_timeout_ms=values.number("admin.idleTimeout", 30_000, 1, 2**31 - 1, "milliseconds"),
         rate_limit_ms=values.number("admin.rateLimiterIntervalInMS", 300_000, 0, 2**31 - 1, "milliseconds"),
         snapshot=values.flag("admin.snapshot.enabled", default=True),

@@ -5,6 +5,7 @@ Source: ClientX509Util, QuorumX509Util, KeyStoreFileType and QuorumPeerConfig.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from ensemble import limits
@@ -55,6 +56,14 @@ def _quorum(values: Values) -> TlsSettings:
         verify_client_name=True,
         reverse_lookup=True,
         reload=values.flag("sslQuorumReloadCertFiles", default=False),
+    )
+
+
+def read_admin(values: Values) -> TlsSettings:
+    """Read how the AdminServer is secured: by the stores of the links between servers, as Apache's is."""
+    need = values.flag("admin.needClientAuth", default=False)
+    return replace(
+        _quorum(values), client_auth=ClientAuth.NEED if need else ClientAuth.NONE, verify_client_name=False
     )
 
 

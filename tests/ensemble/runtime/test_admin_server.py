@@ -22,9 +22,11 @@ from ensemble.runtime.operator_ports import OperatorPorts
 from ensemble.storage import snapshots
 from ensemble.tree import snapshot
 from ensemble.tree.operations import Acl, Identity, Perm
+from tests.authority import Authority
 from tests.ensemble.runtime.test_election_links import HOST, free_ports, until
 from tests.ensemble.runtime.test_host import load
 
+X509 = ("authProvider.x509=org.apache.zookeeper.server.auth.X509AuthenticationProvider",)
 PROMETHEUS = "org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider"
 
 
@@ -264,6 +266,53 @@ async def test_a_page_from_elsewhere_changes_nothing(tmp_path: Path) -> None:
         assert (await asked.get("/commands/ruok", Host="rebound.example"))[0] == 403
 
 
+# ------------------------------------------------------------------ encrypted
+
+
+def secured(authority: Authority, directory: Path, *lines: str) -> tuple[str, ...]:
+    """Return the lines that make the AdminServer speak TLS."""
+    key_store = authority.issue().pem(directory / "server.pem")
+    trust_store = authority.pem(directory / "authority.pem")
+    return (
+        "admin.forceHttps=true",
+        f"ssl.quorum.keyStore.location={key_store}",
+        f"ssl.quorum.trustStore.location={trust_store}",
+        *lines,
+    )
+
+
+async def test_requests_are_encrypted_where_that_is_asked_for(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    async with asking(tmp_path, *secured(authority, tmp_path)) as asked:
+        with pytest.raises(aiohttp.ClientError):
+            await asked.get("/commands/ruok")
+        asked.url = asked.url.replace("http:", "https:")
+        async with aiohttp.ClientSession() as session:
+            url = f"{asked.url}/commands/ruok"
+            async with session.get(url, ssl=authority.context()) as response:
+                assert response.headers["Strict-Transport-Security"] == "max-age=86400; includeSubDomains"
+                assert (await response.json())["error"] is None
+
+
+async def test_a_certificate_is_needed_and_proves_who_asks(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    lines = secured(authority, tmp_path, "admin.needClientAuth=true", *X509)
+    async with asking(tmp_path, *lines) as asked:
+
+        async def protect(zk: ZooKeeper) -> None:
+            await zk.set_acl("/", [Acl(Perm.ALL, Identity("x509", "CN=operator"))])
+
+        await as_client(asked, protect)
+        url = asked.url.replace("http:", "https:") + "/commands/snapshot?streaming=false"
+        async with aiohttp.ClientSession() as session:
+            with pytest.raises(aiohttp.ClientError):
+                await session.get(url, ssl=authority.context(), headers={"Authorization": "x509"})
+            for name, status in (("operator", 200), ("somebody", 403)):
+                context = authority.issue(name).context(authority)
+                async with session.get(url, ssl=context, headers={"Authorization": "x509"}) as response:
+                    assert response.status == status
+
+
 # ------------------------------------------------------------------ ports
 
 
@@ -323,7 +372,9 @@ def test_keys_are_read_with_their_defaults(tmp_path: Path) -> None:
     [
         ("admin.serverPort=0", "admin.serverPort=0 is not a port"),
         ("admin.commandURL=commands", "write for example /commands"),
-        ("admin.forceHttps=true", "the AdminServer here speaks no TLS"),
+        ("admin.forceHttps=true", r"ssl\.quorum\.keyStore\.location is not set"),
+        ("admin.needClientAuth=true", "write admin.forceHttps=true as well"),
+        ("admin.portUnification=true", "write admin.forceHttps=true"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(tmp_path: Path, line: str, sentence: str) -> None:
