@@ -86,7 +86,7 @@ class Office:
                 self.begin if revoked else None,
                 None,
             )
-            .responder_id(ocsp.OCSPResponderEncoding.NAME, self.authority.certificate)
+            .responder_id(ocsp.OCSPResponderEncoding.NAME, self.signer.certificate)
             .sign(self.signer.key, hashes.SHA256())
         )
         return web.Response(body=answer.public_bytes(DER))
@@ -155,7 +155,7 @@ async def test_where_ocsp_says_nothing_the_list_counts(
 async def test_who_cannot_be_asked_about_is_not_trusted(
     authority: Authority, settings: TlsSettings, office: Office, trouble: str, said: str, ocsp: bool
 ) -> None:
-    shown = office.issue()
+    shown = office.issue(crl=not ocsp, ocsp=ocsp)
     if trouble == "closed":
         office.open = False
     elif trouble == "silent-certificate":

@@ -51,6 +51,13 @@ def test_a_jks_trust_store_opens_without_its_password(authority: Authority, tmp_
     assert read_trust(store(path, "JKS", "", of="trustStore")) == [authority.certificate]
 
 
+@pytest.mark.parametrize("kind", ["PKCS12", "JKS"])
+def test_a_wrong_password_of_a_trust_store_is_said(authority: Authority, tmp_path: Path, kind: str) -> None:
+    path = authority.jks(tmp_path / "trust", kind=kind)
+    with pytest.raises(ConfigError, match=r"correct ssl\.trustStore\.password$"):
+        read_trust(store(path, kind, "close sesame", of="trustStore"))
+
+
 def test_a_password_may_stand_in_a_file(authority: Authority, tmp_path: Path) -> None:
     (tmp_path / "password").write_text(f"{PASSWORD}\n")
     path = authority.issue().p12(tmp_path / "store.p12")
