@@ -17,6 +17,7 @@ from ensemble.replica.application import Application
 from ensemble.replica.handshake import Handshakes, Verdict
 from ensemble.replica.sessions import Sessions
 from ensemble.simulator.disk import Directory
+from ensemble.simulator.members import DiskMembers
 from ensemble.storage.epochs import Epochs
 from ensemble.storage.txnlog import TxnLog
 from ensemble.tree import quotas
@@ -33,8 +34,9 @@ from ensemble.zab.followers import Followers, FollowerStep
 from ensemble.zab.leader import Leader
 from ensemble.zab.learner import Learner, Step
 from ensemble.zab.messages import Packet, PacketType
-from ensemble.zab.quorum import Majority
+from ensemble.zab.quorum import Majority, rule_of
 from ensemble.zab.syncs import Syncs
+from ensemble.zab.view import View
 from ensemble.zxid import make
 
 Patch = pytest.MonkeyPatch
@@ -237,6 +239,34 @@ def count_what_is_gone(patch: Patch) -> None:
     patch.setattr(quotas, "on_deleted", lambda tree, path, node: None)
 
 
+def old_members_decide_alone(patch: Patch) -> None:
+    """A change of the membership is committed without a quorum of the new members."""
+    decide = View._decide
+
+    def without_the_new(self: View) -> None:
+        decide(self)
+        self.quorum = self.rule
+
+    patch.setattr(View, "_decide", without_the_new)
+
+
+def new_members_decide_alone(patch: Patch) -> None:
+    """A change of the membership is committed without a quorum of the old members."""
+    decide = View._decide
+
+    def without_the_old(self: View) -> None:
+        decide(self)
+        if self.pending:
+            self.quorum = self.rule = rule_of(self.seen)
+
+    patch.setattr(View, "_decide", without_the_old)
+
+
+def proposed_members_forgotten(patch: Patch) -> None:
+    """A proposed membership is not kept: a leader after a crash does not know whose quorum it needs."""
+    patch.setattr(DiskMembers, "save_proposed", lambda self, membership: None)
+
+
 MUTANTS: dict[Callable[[Patch], None], tuple[str, ...]] = {
     ack_new_leader_before_sync: ("I10",),
     epoch_before_history: ("I8",),
@@ -256,10 +286,20 @@ MUTANTS: dict[Callable[[Patch], None], tuple[str, ...]] = {
     sync_without_a_quorum: ("C3",),
     forget_an_ephemeral: ("I9", "C1", "C4"),
     expire_early: ("C5",),
+    old_members_decide_alone: ("I4",),
+    new_members_decide_alone: ("I4",),
+    proposed_members_forgotten: ("I4", "I5", "I2", "C9"),
     reap_what_is_in_time: ("C1",),
     count_what_is_gone: ("I14",),
 }
 """Each mutant, with what may catch it."""
+
+CHANGING_MUTANTS = (
+    old_members_decide_alone,
+    new_members_decide_alone,
+    proposed_members_forgotten,
+)
+"""Those that need a membership that changes; a theme makes many."""
 
 STALE_LEADER_MUTANTS = (sync_without_a_quorum,)
 """Those that need a leader that was replaced and does not notice; a theme makes many."""

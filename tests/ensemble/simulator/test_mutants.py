@@ -10,7 +10,7 @@ import pytest
 from ensemble.simulator.report import Failure, run_seed
 from ensemble.simulator.workload import SYNC_HEAVY
 from ensemble.simulator.world import World
-from tests.ensemble.simulator.mutants import MUTANTS, STALE_LEADER_MUTANTS
+from tests.ensemble.simulator.mutants import CHANGING_MUTANTS, MUTANTS, STALE_LEADER_MUTANTS
 
 SCHEDULES_MAX = 120
 
@@ -30,10 +30,20 @@ def _with_stale_leaders() -> Iterator[int]:
     return (seed for seed in count(1) if World(seed).plan.mix is SYNC_HEAVY)
 
 
+def _with_changing_members() -> Iterator[int]:
+    """Yield the seeds whose theme changes the membership (one in seven)."""
+    return (seed for seed in count(1) if World(seed).plan.changes)
+
+
+def _seeds_for(mutant: Mutant) -> Iterator[int]:
+    if mutant in STALE_LEADER_MUTANTS:
+        return _with_stale_leaders()
+    return _with_changing_members() if mutant in CHANGING_MUTANTS else count(1)
+
+
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
 def test_a_mutant_is_caught(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
     mutant(monkeypatch)
-    seeds: Iterator[int] = _with_stale_leaders() if mutant in STALE_LEADER_MUTANTS else count(1)
-    failure = _first_failure(islice(seeds, SCHEDULES_MAX))
+    failure = _first_failure(islice(_seeds_for(mutant), SCHEDULES_MAX))
     assert failure is not None, f"{mutant.__doc__} survived {SCHEDULES_MAX} schedules"
     assert failure.invariant in MUTANTS[mutant], failure.what
