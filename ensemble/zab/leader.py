@@ -279,7 +279,8 @@ class Leader(Establishment):
             return self.sid
         acked = self._followers.progress(self._own_acked)
         candidates = [sid for sid in new.voters if sid != self.sid and acked.get(sid, -1) >= zxid]
-        return max(candidates, key=lambda sid: (new.weight(sid) > 0, acked[sid], sid))
+        # Nobody but us: we have only moved to another address.
+        return max(candidates, key=lambda sid: (new.weight(sid) > 0, acked[sid], sid), default=self.sid)
 
     def _tell_committed(self, commits: list[Packet], informs: list[Packet]) -> None:
         """Send commits to every learner; those that have not acked NEWLEADER hear of them when they have.

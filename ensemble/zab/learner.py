@@ -320,8 +320,11 @@ class Learner(Term):
     def _see(self, payload: bytes) -> None:
         """Note the membership that a proposal carries, before the proposal is logged."""
         data = self.app.membership_in(payload)
-        if data is not None:
-            self.view.see(_membership(data))
+        if data is None:
+            return
+        membership = _membership(data)
+        if membership.version > self.view.seen.version:  # not one of those that we are only told of late
+            self.view.see(membership)
 
     def _on_commit_and_activate(self, packet: Packet) -> None:
         payload = self._pending[0][1] if self._pending else b""

@@ -206,8 +206,8 @@ class Peer:
                 way="received",
                 peer=notification.sender,
                 type="NOTIFICATION",
-                zxid=str(vote.zxid),
-                vote=vote.leader,
+                zxid=str(max(vote.zxid, 0)),
+                vote=max(vote.leader, 0),  # who has no vote names nobody
                 state=state,
             )
         # Also while we lead or follow nobody yet: who is its own quorum by an old membership never looks for long.

@@ -62,3 +62,22 @@ def test_each_kind_leads_in_turn_and_clients_go_on(
     state = ensemble.assert_one_state()
     assert "/ephemeral" not in state
     assert {f"/first-{sid}" for sid in (1, 2, 3)} < set(state)
+
+
+def test_votes_weighed_in_groups_mean_the_same_to_both(ensemble_of: MakeEnsemble) -> None:
+    """Three groups of one; the third server's vote has no weight, so that the first two must agree."""
+    weighed = "group.1=1\ngroup.2=2\ngroup.3=3\nweight.1=1\nweight.2=1\nweight.3=0"
+    ensemble = ensemble_of("ours", "apache", "ours", extra=weighed)
+    ensemble.start(1, 2, 3)
+    ensemble.until_led_by(2)
+    write_through_all(ensemble, "weighed")
+    ensemble.kill(3)
+    ensemble.until_led_by(2)
+    write_through_all(ensemble, "without-weight")
+    ensemble.start(3)
+    ensemble.until_led_by(2)
+    ensemble.kill(1)
+    ensemble.until_modes(s2="", s3="")
+    ensemble.start(1)
+    ensemble.until_led()
+    ensemble.assert_one_state()

@@ -12,7 +12,7 @@ from kazoo.exceptions import NewConfigNoQuorumError
 
 from tests.mixed.conftest import MakeEnsemble
 from tests.mixed.servers import Kind, MixedEnsemble
-from tests.processes.conftest import HOST
+from tests.processes.conftest import HOST, four_letter, free_base_port, until
 
 SHELL = Path("/usr/share/zookeeper/bin/zkCli.sh")
 CHANGEABLE = "reconfigEnabled=true\nstandaloneEnabled=false\nskipACL=yes"
@@ -129,6 +129,21 @@ def test_an_observer_is_promoted_and_a_voter_retires_to_observe(
         write(ensemble, "after", 1, 2, 3, 4)
     assert config_of(ensemble, 3)[0] == {1: "observer", 2: "participant", 3: "participant", 4: "participant"}
     ensemble.assert_one_state()
+
+
+def test_a_client_port_that_changes_is_opened_and_the_old_one_closed(ensemble_of: MakeEnsemble) -> None:
+    ensemble = ensemble_of("ours", "ours", "ours", extra=CHANGEABLE)
+    ensemble.start(1, 2, 3)
+    ensemble.until_led()
+    port = free_base_port(1)
+    line = ensemble.address(1, "participant").rpartition(":")[0]
+    with ensemble.client(2) as client:
+        client.retry(client.reconfig, f"server.1={line}:{port}", None, None)
+    until(lambda: "Mode" in four_letter(port, "srvr"), 10)
+    until(lambda: not four_letter(ensemble.port(1), "srvr"), 10)
+    ensemble.kill(1)
+    ensemble.start(1)
+    until(lambda: "Mode" in four_letter(port, "srvr"), 20)
 
 
 def test_members_nobody_follows_with_are_refused(ensemble_of: MakeEnsemble) -> None:

@@ -28,7 +28,9 @@ def free_ports(count: int) -> list[int]:
 class Manager:
     """One server's election links, and all they reported."""
 
-    def __init__(self, me: ServerAddress, servers: list[ServerAddress]) -> None:
+    def __init__(
+        self, me: ServerAddress, servers: list[ServerAddress], *, strangers_welcome: bool = False
+    ) -> None:
         self.messages: list[tuple[int, bytes]] = []
         self.states: list[tuple[int, bool]] = []
         self.said: list[str] = []
@@ -38,6 +40,7 @@ class Manager:
             on_message=lambda sid, payload: self.messages.append((sid, payload)),
             on_link=lambda sid, up: self.states.append((sid, up)),
             log=self.said.append,
+            strangers_welcome=strangers_welcome,
         )
 
 
@@ -224,3 +227,52 @@ async def test_silent_strangers_are_bounded() -> None:
         assert len(one.links.strangers) == STRANGERS_MAX
         for _, writer in opened:
             writer.close()
+
+
+@pytest.mark.parametrize("stranger", [1, 3], ids=["knocks", "calls"])
+async def test_a_server_that_is_about_to_join_may_ask_and_is_answered(stranger: int) -> None:
+    servers = addresses(2, stranger)
+    member, joining = Manager(servers[0], servers[:1], strangers_welcome=True), Manager(servers[1], servers)
+    joining.links.send(2, b"who leads?")
+    async with running(member, joining):
+        await until(lambda: member.messages == [(stranger, b"who leads?")])
+        member.links.send(stranger, b"2 does")
+        await until(lambda: joining.messages == [(2, b"2 does")])
+
+
+async def test_a_stranger_is_hung_up_on_where_nobody_may_join() -> None:
+    servers = addresses(2, 3)
+    member, stranger = Manager(servers[0], servers[:1]), Manager(servers[1], servers)
+    async with running(member, stranger):
+        await until(lambda: any("not one of ours" in line for line in member.said))
+    assert member.states == []
+
+
+async def test_an_observer_without_an_id_gets_one_of_its_own_for_as_long_as_it_stays() -> None:
+    servers = addresses(2)
+    manager = Manager(servers[0], servers)
+    async with running(manager):
+        reader, writer = await asyncio.open_connection(HOST, servers[0].election_port)
+        writer.write(golden_hello(2**63 - 1, 1) + b"\x00\x00\x00\x03ask")
+        await until(lambda: manager.messages == [(-1, b"ask")])
+        manager.links.send(-1, b"told")
+        assert await read_exactly(reader, 8) == b"\x00\x00\x00\x04told"
+        writer.close()
+        await until(lambda: manager.states == [(-1, True), (-1, False)])
+
+
+async def test_links_follow_the_members() -> None:
+    servers = addresses(1, 2, 3)
+    one, two, three = (
+        Manager(server, members)
+        for server, members in zip(servers, (servers[:2], servers[:2], servers), strict=True)
+    )
+    async with running(one, two, three):
+        await until(lambda: one.states == [(2, True)])
+        one.links.reach(servers[1:])
+        await until(lambda: (3, True) in one.states)
+        one.links.send(3, b"welcome")
+        await until(lambda: three.messages == [(1, b"welcome")])
+        one.links.reach(servers[2:])
+        two.links.send(1, b"still here")  # who has left is not cut off
+        await until(lambda: (2, b"still here") in one.messages)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ensemble.errors import ConfigError, PeerProtocolError
@@ -202,3 +204,28 @@ def test_the_commit_of_a_change_names_the_leader() -> None:
     assert said.count((3, PacketType.COMMITANDACTIVATE)) == 2
     assert (3, PacketType.COMMIT) not in said
     assert table.leader.sid == 3
+
+
+def test_the_only_voter_may_move() -> None:
+    table = table_of(1, spares=(2,))
+    moved = replace(table.membership.servers[0], quorum_port=2999)
+    wanted = table.propose_members(replace(table.membership, servers=(moved,)))
+    table.settle()
+    assert table.leader.sid == 1
+    assert table.leader.view.active == wanted
+
+
+def test_a_membership_told_of_late_is_no_news() -> None:
+    """A server that missed several changes hears of the last one first, and of the others by its log."""
+    table = table_of(1, 2, 3)
+    table.kill(1)
+    table.settle()
+    table.propose_members(plain((2, 3), 1))
+    table.settle()
+    wanted = table.propose_members(plain((1, 2, 3)))
+    table.settle()
+    table.start(1)
+    table.advance(2_000)
+    assert table.peers[1].serving
+    assert table.peers[1].view.active == wanted == table.peers[1].view.seen
+    assert table.stores[1].seen is None or table.stores[1].seen.version <= wanted.version
