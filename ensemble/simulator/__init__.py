@@ -4,13 +4,16 @@
     elections, network  the one-message election boxes; links, dials, clients, power
     disk                a disk that forgets what was not synced
     machine             disks, a clock, and the process of one server: every port call may be its last
-    faults              what goes wrong, drawn from the seed
+    tape                every random choice, in lanes; what was chosen can be played again and made smaller
+    plan, faults        who takes part and what goes wrong, drawn from the seed
     clients, workload   clients that speak bytes and write down what they see
     invariants, durable I1-I14 after every step, against real peers, trees and durable disks
     model, history, checkers, watching
                         the clients' history against an independent model at the zxids of the replies
     world               one run: trouble, heal, restart of everything, judgement
+    saved, shrink       a schedule in a file; a failing one made small
     report, runner      what came of a run; many runs on several processes
+    transcript          what happened, line by line
 
 The servers in it are the real ones: ``replica`` and all below it, behind simulated ports. A run depends on
 its seed and on nothing else, so a failure is a number.

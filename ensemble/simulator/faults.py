@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import combinations
 from random import Random
 
@@ -20,12 +21,26 @@ from ensemble.simulator.streams import Way, Weather
 Undo = Callable[[], None]
 
 
+@dataclass(slots=True, frozen=True)
+class Strike:
+    """One fault to come."""
+
+    number: int
+    """Names its lane of the tape."""
+    begins_us: int
+    lasts_us: int
+    kind: str
+
+
 @dataclass(slots=True)
 class Stage:
     """Where faults happen."""
 
     timeline: Timeline
     rng: Random
+    """The choices of the fault that happens now."""
+    lane: Callable[[str], Random]
+    """A lane of the choice tape, by name."""
     machines: dict[int, Machine]
     network: SimulatedNetwork
     weather: Weather
@@ -79,15 +94,23 @@ class Faults:
         """The names of all faults."""
         return list(self._kinds)
 
-    def schedule(self, count: int, span_us: int, favoured: Sequence[str] = ()) -> None:
-        """Draw ``count`` faults over ``span_us`` from now: of the ``favoured`` kinds, or of a few drawn ones."""
+    def draw(self, count: int, span_us: int, favoured: Sequence[str] = ()) -> list[Strike]:
+        """Draw ``count`` faults over ``span_us``: of the ``favoured`` kinds, or of a few drawn ones."""
         stage = self._stage
-        favoured = favoured or stage.rng.sample(self.kinds, stage.rng.randint(2, len(self.kinds)))
+        rng = stage.rng
+        favoured = favoured or rng.sample(self.kinds, rng.randint(2, len(self.kinds)))
+        strikes = []
         for number in range(count):
-            kind = stage.rng.choice(favoured)
-            begins = stage.rng.randrange(span_us)
-            lasts = int(stage.tick_us * stage.rng.choice((0.1, 0.5, 1, 2, 4, 8)) * (0.5 + stage.rng.random()))
-            stage.timeline.after(begins, lambda n=number, k=kind, d=lasts: self._begin(n, k, d))  # type: ignore[misc]
+            kind = rng.choice(favoured)
+            lasts_us = int(stage.tick_us * rng.choice((0.1, 0.5, 1, 2, 4, 8)) * (0.5 + rng.random()))
+            strikes.append(Strike(number, rng.randrange(span_us), lasts_us, kind))
+        return strikes
+
+    def follow(self, strikes: Iterable[Strike]) -> None:
+        """Let these faults happen, counted from now."""
+        for strike in strikes:
+            begin = partial(self._begin, strike.number, strike.kind, strike.lasts_us)
+            self._stage.timeline.after(strike.begins_us, begin)
 
     def heal(self) -> None:
         """End every fault, start every machine; nothing more goes wrong."""
@@ -114,6 +137,7 @@ class Faults:
             return
         stage.counts[kind] = stage.counts.get(kind, 0) + 1
         stage.note(f"fault {kind} begins for {lasts_us // 1000} ms")
+        stage.rng = stage.lane(f"fault {number}")
         self._undo[number] = self._kinds[kind]()
         stage.timeline.after(lasts_us, lambda: self._end(number))
 

@@ -6,9 +6,12 @@ import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from ensemble.simulator.saved import SavedSchedule
 from ensemble.simulator.world import Outcome, World
 
 TRANSCRIPT_LINES = 60
+GUARD_SEEDS = 100
+"""Every so many seeds one is run again, to see that it is the same run."""
 
 
 @dataclass(slots=True)
@@ -20,6 +23,8 @@ class Failure:
     what: str
     faults: dict[str, int]
     transcript: list[str] = field(default_factory=list)
+    saved: SavedSchedule | None = None
+    """What the run was made of, so that it can be shrunk and played again."""
 
     def text(self) -> str:
         """Say it: the seed, what was violated, and what happened last."""
@@ -36,25 +41,48 @@ Result = Outcome | Failure
 
 
 def run_seed(seed: int, *, transcript_lines: int = TRANSCRIPT_LINES) -> Result:
-    """Run one seed; when it fails run it again, with the trace on, for the end of its transcript."""
+    """Run one seed; when it fails run it again, with the trace on, for the end of its transcript.
+
+    One seed in a hundred is run twice in any case, and must be the same run.
+    """
     world = World(seed)
-    failure = _run(world)
-    if not isinstance(failure, Failure):
-        return failure
+    result = run_world(world)
+    if not isinstance(result, Failure):
+        return result if seed % GUARD_SEEDS else _guarded(seed, result)
     if transcript_lines:
         traced = World(seed, traced=True)
-        again = _run(traced)
-        if not isinstance(again, Failure) or again.what != failure.what:
-            failure.what += " (and differently when run again: the run is not deterministic)"
-        failure.transcript = lines_of(traced)[-transcript_lines:]
-    return failure
+        again = run_world(traced)
+        if not isinstance(again, Failure) or again.what != result.what:
+            result.what += " (and differently when run again: the run is not deterministic)"
+        result.transcript = lines_of(traced)[-transcript_lines:]
+    return result
+
+
+def _guarded(seed: int, outcome: Outcome) -> Result:
+    """Run a seed again, and once more from its tape: every event, and every line of the trace, must be equal."""
+    first, again = World(seed, traced=True), World(seed, traced=True)
+    results = [run_world(first), run_world(again)]
+    replayed = World(seed, traced=True, saved=first.recorded())
+    results.append(run_world(replayed))
+    same = all(result == outcome for result in results)
+    if same and lines_of(first) == lines_of(again) == lines_of(replayed):
+        return outcome
+    lines = enumerate(zip(lines_of(first), lines_of(again), lines_of(replayed), strict=False))
+    differ = next((place for place, (a, b, c) in lines if not a == b == c), "the end")
+    what = f"determinism: the same seed was another run, from line {differ} of the transcript on"
+    return Failure(seed, "determinism", what, outcome.faults, saved=first.recorded())
 
 
 def replay_seed(seed: int) -> tuple[Result, list[str]]:
     """Run one seed with the trace on; return what became of it and the whole transcript."""
     world = World(seed, traced=True)
-    result = _run(world)
-    return result, lines_of(world)
+    return run_world(world), lines_of(world)
+
+
+def replay_saved(saved: SavedSchedule) -> tuple[Result, list[str]]:
+    """Run a saved schedule with the trace on; return what became of it and the whole transcript."""
+    world = World(saved.seed, traced=True, saved=saved)
+    return run_world(world), lines_of(world)
 
 
 def lines_of(world: World) -> list[str]:
@@ -62,7 +90,8 @@ def lines_of(world: World) -> list[str]:
     return [] if world.transcript is None else world.transcript.lines
 
 
-def _run(world: World) -> Result:
+def run_world(world: World) -> Result:
+    """Run a world; whatever is raised is its result."""
     try:
         return world.run()
     except Exception as error:  # noqa: BLE001 - whatever a server raises is what the run was for
@@ -70,7 +99,9 @@ def _run(world: World) -> Result:
         what = str(error) if str(error).startswith(name) else f"{name}: {error}"
         if not hasattr(error, "invariant") and not hasattr(error, "checker"):
             what += _where(error)
-        return Failure(world.seed, name, what, world.stage.counts)
+        saved = world.recorded()
+        saved.invariant, saved.what = name, what
+        return Failure(world.seed, name, what, world.stage.counts, saved=saved)
 
 
 def _where(error: BaseException) -> str:

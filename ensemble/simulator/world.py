@@ -5,19 +5,16 @@
     restart    every server dies and comes back from its disks          nothing acknowledged is lost
     judgement  the history of the clients against the committed log     C1-C7, I9
 
-All randomness comes from one ``Random(seed)``, drawn in the order of virtual time.
+All randomness comes from the choice tape, a lane of it for each party; a seed makes a tape.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from random import Random
+from dataclasses import dataclass, field
 
-from ensemble.membership import ANYWHERE, Membership, ServerAddress
 from ensemble.replica.access_config import AccessConfig
-from ensemble.replica.config import ReplicaConfig, SessionSettings, ZnodeConfig
+from ensemble.replica.config import ReplicaConfig, SessionSettings
 from ensemble.simulator import checkers, watching
 from ensemble.simulator.changes import draw_change
 from ensemble.simulator.clients import Habits, SimulatedClient
@@ -28,148 +25,19 @@ from ensemble.simulator.history import Call, History
 from ensemble.simulator.invariants import Monitor, Violation, check_quotas
 from ensemble.simulator.machine import Machine, Quartz
 from ensemble.simulator.network import CLIENT_PLACE, SimulatedNetwork
-from ensemble.simulator.streams import Conditions, Weather
-from ensemble.simulator.workload import PASSING, SYNC_HEAVY, Mix, Workload
-from ensemble.trace import Event, Listener
+from ensemble.simulator.plan import Plan
+from ensemble.simulator.saved import SavedSchedule, describe, plan_of
+from ensemble.simulator.streams import Conditions
+from ensemble.simulator.tape import Tape
+from ensemble.simulator.transcript import Transcript
+from ensemble.simulator.workload import Mix, Workload
 from ensemble.tree.access import Policy
 from ensemble.tree.operations import OPEN_ACL, Create, CreateMode, Op
 from ensemble.zab.messages import ServerState
 from ensemble.zxid import text
 
-_COMMON_FIELDS = ("n", "at", "sid", "kind")
 CONVERGE_TICKS = 120
 """C9: after the heal everything agrees within so many ticks, an election's worst backoff included."""
-
-
-@dataclass(slots=True)
-class Plan:
-    """What a seed decides before anything happens (swarm testing: each run has its own character)."""
-
-    servers: int
-    """How many of them vote."""
-    tick_ms: int
-    clients: int
-    requests: int
-    faults: int
-    trouble_ticks: int
-    snap_count: int
-    weather: Weather
-    habits: Habits
-    kinds: tuple[str, ...] = ()
-    """The kinds of faults; none named: a few drawn ones."""
-    mix: Mix | None = None
-    observers: int = 0
-    grouped: bool = False
-    """Votes are weighed in three groups."""
-    local_sessions: bool = False
-    """Sessions are their own server's until they own an ephemeral."""
-    znodes: ZnodeConfig = field(default_factory=ZnodeConfig)
-    changes: int = 0
-    """How often somebody asks for another membership."""
-    spares: int = 0
-    """Servers that are not members at first."""
-
-    @staticmethod
-    def with_spare(members: Membership, sid: int) -> Membership:
-        """Return what a server believes that is about to join: the members, and itself."""
-        return replace(members, servers=(*members.servers, _address(sid)), groups={})
-
-    def membership(self) -> Membership:
-        """Return the ensemble that the plan begins with: voters, then observers."""
-        voters = tuple(range(1, self.servers + 1))
-        servers = [_address(sid, votes=sid in voters) for sid in range(1, self.servers + self.observers + 1)]
-        groups = {number: voters[number - 1 :: 3] for number in (1, 2, 3)} if self.grouped else {}
-        return Membership(tuple(servers), 0, groups)
-
-    @staticmethod
-    def draw(rng: Random) -> Plan:
-        """Draw a plan; some runs have a theme, a hard situation that chance alone would rarely make."""
-        plan = Plan._draw(rng)
-        theme = rng.random()
-        if theme < 0.1:
-            plan.stale_leaders()
-        elif theme < 0.2:
-            plan.unfinished_proposals()
-        elif theme < 0.35:
-            plan.passing_znodes()
-        elif theme < 0.5:
-            plan.changing_members(rng)
-        return plan
-
-    def stale_leaders(self) -> None:
-        """Leaders that are replaced and do not notice, asked by clients who can still reach them."""
-        self.kinds = ("isolate leader", "halves")
-        self.faults, self.clients, self.mix = 8, 3, SYNC_HEAVY
-        self.habits.restless = 0.2
-        self._hurry(requests=50)
-
-    def unfinished_proposals(self) -> None:
-        """Leaders that die with proposals only they have, snapshots taken all the time."""
-        self.kinds = (
-            "leader crash",
-            "crash at effect",
-            "isolate leader",
-            "one-way out",
-            "slow ways",
-            "power",
-        )
-        self.faults, self.snap_count = 10, 2
-        self.habits.pipeline = 16
-        self._hurry(requests=100)
-
-    def passing_znodes(self) -> None:
-        """Containers and TTL znodes, and leaders that change while they are being deleted."""
-        self.mix = PASSING
-        self.znodes = ZnodeConfig(
-            extended_types=True, container_check_ms=2 * self.tick_ms, containers_per_minute_max=1200
-        )
-
-    def changing_members(self, rng: Random) -> None:
-        """An ensemble that others join and that some leave, the leader too, while all kinds of things go wrong."""
-        self.changes, self.spares = rng.randint(1, 6), rng.randint(1, 2)
-
-    def _hurry(self, *, requests: int) -> None:
-        self.habits.requests = requests
-        self.habits.closes = False
-        self.habits.think_us = self.trouble_ticks * self.tick_ms * 500 // requests
-
-    @staticmethod
-    def _draw(rng: Random) -> Plan:
-        tick_ms = 200
-        servers = rng.choice((3, 3, 3, 3, 5))
-        clients = rng.choice((1, 2, 2, 3))
-        requests = rng.randint(40, 100) // clients
-        weather = Weather(
-            delay_us_min=rng.choice((50, 500)),
-            delay_us_max=rng.choice((1_000, 5_000, 20_000)),
-            split_probability=rng.choice((0.0, 0.05, 0.3)),
-        )
-        trouble_ticks = rng.randint(15, 40)
-        habits = Habits(
-            session_timeout_ms=tick_ms * rng.choice((4, 8, 20)),
-            think_us=trouble_ticks * tick_ms * rng.choice((200, 400, 600)) // (requests + 1),
-            pipeline=rng.choice((1, 1, 4, 16)),
-            requests=requests,
-            closes=rng.random() < 0.3,
-            restless=rng.choice((0.0, 0.0, 0.05)),
-        )
-        return Plan(
-            servers=servers,
-            tick_ms=tick_ms,
-            clients=clients,
-            requests=requests,
-            faults=rng.choice((0, *range(3, 11))),
-            trouble_ticks=trouble_ticks,
-            snap_count=rng.choice((3, 10, 30, 30, 1000, 1000)),
-            weather=weather,
-            habits=habits,
-            observers=rng.choice((0, 0, 0, 1, 2)),
-            grouped=rng.random() < 0.1,
-        )
-
-
-def _address(sid: int, *, votes: bool = True) -> ServerAddress:
-    return ServerAddress(sid, f"server{sid}", 2888, 3888, votes, ANYWHERE, 2181)
 
 
 @dataclass(slots=True)
@@ -187,29 +55,6 @@ class Outcome:
     virtual_us: int
 
 
-class Transcript(deque[Event]):
-    """What happened, as lines of text; kept only when somebody wants it.
-
-    It takes the place of a trace listener's queue, so each event is written when it happens, in true time.
-    """
-
-    def __init__(self, timeline: Timeline) -> None:
-        super().__init__()
-        self.listener = Listener()
-        self.listener.events = self
-        self.lines: list[str] = []
-        self._timeline = timeline
-
-    def note(self, line: str) -> None:
-        """Write a line of the world's own."""
-        self.lines.append(f"{self._timeline.now_us:>10} {line}")
-
-    def append(self, event: Event) -> None:
-        """Write an event of a server's trace."""
-        fields = " ".join([f"{key}={value}" for key, value in event.items() if key not in _COMMON_FIELDS])
-        self.note(f"server {event['sid']} {event['kind']} {fields}")
-
-
 @dataclass(slots=True)
 class Cast:
     """Everything that lives in one world."""
@@ -221,14 +66,26 @@ class Cast:
 class World:
     """One run. ``run`` raises a violation, or returns the outcome."""
 
-    def __init__(self, seed: int, *, traced: bool = False, plan: Plan | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        *,
+        traced: bool = False,
+        plan: Plan | None = None,
+        saved: SavedSchedule | None = None,
+    ) -> None:
         self.seed = seed
-        self.rng = Random(seed)  # noqa: S311 - reproducible, not secret
-        self.plan = plan or Plan.draw(self.rng)
+        self.tape = Tape(seed) if saved is None else Tape(recorded=saved.lanes)
+        self.rng = self.tape.lane("world")
+        if saved is not None:
+            plan = plan_of(saved.plan)
+        self.plan = plan or Plan.draw(self.tape.lane("plan"))
         self.timeline = Timeline()
         self.transcript = Transcript(self.timeline) if traced else None
         mail = MailRates(reconnect_us_max=self.plan.tick_ms * 500)
-        self.network = SimulatedNetwork(Conditions(self.timeline, self.rng, self.plan.weather), mail)
+        self.network = SimulatedNetwork(
+            Conditions(self.timeline, self.tape.lane("network"), self.plan.weather), mail
+        )
         self.history = History()
         self.monitor = Monitor(self.note)
         self.cast = Cast()
@@ -236,7 +93,8 @@ class World:
         self._build_clients()
         self.stage = Stage(
             timeline=self.timeline,
-            rng=self.rng,
+            rng=self.tape.lane("faults"),
+            lane=self.tape.lane,
             machines=self.cast.machines,
             network=self.network,
             weather=self.plan.weather,
@@ -247,6 +105,10 @@ class World:
             note=self.note,
         )
         self.faults = Faults(self.stage)
+        span_us = self.plan.trouble_ticks * self.plan.tick_ms * 1000
+        self.strikes = (
+            self.faults.draw(self.plan.faults, span_us, self.plan.kinds) if saved is None else saved.strikes
+        )
 
     def note(self, line: str) -> None:
         """Write a line of the transcript, if there is one."""
@@ -277,7 +139,7 @@ class World:
                 config,
                 timeline=self.timeline,
                 network=self.network,
-                rng=rng,
+                rng=self.tape.lane(f"server {sid}"),
                 observer=self.monitor,
                 quartz=Quartz(
                     rng.choice((1.0, 1.0, 0.8, 1.2)), rng.randrange(1 << 40), rng.randint(-9_999, 9_999)
@@ -289,20 +151,22 @@ class World:
             self.cast.machines[sid] = machine
 
     def _build_clients(self) -> None:
-        mix = self.plan.mix or Mix.draw(self.rng)
+        if self.plan.mix is None:
+            self.plan.mix = Mix.draw(self.tape.lane("mix"))
         for number in range(self.plan.clients):
-            self.cast.clients.append(self._client(CLIENT_PLACE + 1 + number, self.plan.habits, mix))
+            self.cast.clients.append(self._client(CLIENT_PLACE + 1 + number, self.plan.habits, self.plan.mix))
 
     def _client(self, place: int, habits: Habits, mix: Mix) -> SimulatedClient:
+        rng = self.tape.lane(f"client {place}")
         return SimulatedClient(
             place,
             list(self.cast.machines),
             timeline=self.timeline,
             network=self.network,
-            rng=self.rng,
+            rng=rng,
             history=self.history,
             habits=habits,
-            workload=Workload(place, mix, self.rng),
+            workload=Workload(place, mix, rng),
             note=self.note,
         )
 
@@ -325,7 +189,7 @@ class World:
             self.timeline.after(self.rng.randrange(self.plan.tick_ms * 1000), machine.start)
         for client in self.cast.clients:
             self.timeline.after(self.rng.randrange(self.plan.tick_ms * 2000), client.start)
-        self.faults.schedule(self.plan.faults, span_us, self.plan.kinds)
+        self.faults.follow(self.strikes)
         for _ in range(self.plan.changes):
             self.timeline.after(self.rng.randrange(span_us), self._change_members)
         self.timeline.run_until(span_us)
@@ -339,7 +203,7 @@ class World:
         change = draw_change(self.rng, process.replica.peer.view.active, list(self.cast.machines), leader)
         place = CLIENT_PLACE + 300 + len(self.history.streams)
         asking = self._client(
-            place, Habits(self.plan.tick_ms * 20, 1, 1, 1, closes=False), Mix([1] * 10, 1, 0.0, 0.0)
+            place, Habits(self.plan.tick_ms * 20, 1, 1, 0, closes=False), Mix([1] * 10, 1, 0.0, 0.0)
         )
         asking.once = (Op.RECONFIG, change)
         asking.on_reply = lambda _: asking.leave()
@@ -381,7 +245,7 @@ class World:
     def _probe(self, answered: list[Call]) -> SimulatedClient:
         """Make a client that creates one sequential znode, again with each new connection until it is answered."""
         place = CLIENT_PLACE + 500 + len(self.history.streams)
-        habits = Habits(self.plan.tick_ms * 20, 1, 1, 1, closes=False)
+        habits = Habits(self.plan.tick_ms * 20, 1, 1, 0, closes=False)
         probe = self._client(place, habits, Mix([1] * 10, 1, 0.0, 0.0))
         probe.once = (
             Op.CREATE2,
@@ -446,6 +310,10 @@ class World:
                 raise Violation(
                     "I9", f"server {sid} ends with digest {digest:#x}, the model with {expected:#x}"
                 )
+
+    def recorded(self) -> SavedSchedule:
+        """Return what this run was made of, as far as it went."""
+        return SavedSchedule(self.seed, describe(self.plan), list(self.strikes), self.tape.taken())
 
     def outcome(self) -> Outcome:
         """Sum the run up."""

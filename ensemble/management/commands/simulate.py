@@ -5,15 +5,25 @@ from __future__ import annotations
 import re
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from pathlib import Path
 from time import monotonic
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from ensemble.simulator import runner
 from ensemble.simulator.invariants import INVARIANTS
-from ensemble.simulator.report import Failure, Summary, counts_text, replay_seed
+from ensemble.simulator.report import Failure, Summary, counts_text, replay_saved, replay_seed
+from ensemble.simulator.saved import NotASchedule, SavedSchedule, read
+from ensemble.simulator.shrink import Shrinker
 
 _CHECKERS = """\
 Checked on what the clients saw, when a run is over:
@@ -27,6 +37,8 @@ Checked on what the clients saw, when a run is over:
     C7   multi is all or nothing
     C9   after the heal, and after a restart of everything: one leader, equal state, a write succeeds
 """
+SHRUNK_MAX = 3
+"""So many failures are made small; each takes up to half a minute."""
 _SEEDS = re.compile(r"^(\d+)(?:\.\.(\d+))?$")
 
 
@@ -52,7 +64,22 @@ class Command(BaseCommand):
             "--replay-seed", type=int, metavar="N", help="run one seed alone, with the trace on"
         )
         parser.add_argument(
+            "--replay", type=Path, metavar="FILE", help="run a saved schedule, and print all that happened"
+        )
+        parser.add_argument(
             "--transcript", action="store_true", help="with --replay-seed: print all that happened"
+        )
+        parser.add_argument(
+            "--no-shrink",
+            action="store_true",
+            help="save failed schedules as they are, not made smaller first",
+        )
+        parser.add_argument(
+            "--save",
+            type=Path,
+            default=Path("failed-schedules"),
+            metavar="DIR",
+            help="where failed schedules are saved (default failed-schedules)",
         )
 
     def handle(self, *args: object, **options: object) -> None:
@@ -60,6 +87,9 @@ class Command(BaseCommand):
         console = Console()
         if options["replay_seed"] is not None:
             _replay(console, int(str(options["replay_seed"])), transcript=bool(options["transcript"]))
+            return
+        if options["replay"] is not None:
+            _replay_file(console, Path(str(options["replay"])))
             return
         seeds = _parse(str(options["seeds"]))
         jobs = int(str(options["jobs"]))
@@ -73,6 +103,7 @@ class Command(BaseCommand):
         _print_summary(console, summary, monotonic() - started)
         if interrupted:
             sys.exit(130)
+        _save(console, summary.failures, Path(str(options["save"])), shrink=not options["no_shrink"])
         if summary.failures:
             sys.exit(1)
 
@@ -103,6 +134,43 @@ def _run(console: Console, summary: Summary, seeds: range, jobs: int) -> None:
             progress.update(task, advance=1, failed=len(summary.failures))
             if isinstance(result, Failure):
                 console.print(result.text(), markup=False, highlight=False, soft_wrap=True)
+
+
+def _save(console: Console, failures: list[Failure], folder: Path, *, shrink: bool) -> None:
+    """Save what failed; the first few are made small."""
+    for place, failure in enumerate(failures):
+        saved = failure.saved
+        if saved is None:
+            continue
+        if shrink and place < SHRUNK_MAX and failure.invariant != "determinism":
+            saved = _shrink(console, saved)
+        path = saved.save(folder)
+        line = f"seed {failure.seed} is saved: python manage.py simulate --replay {path}"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _shrink(console: Console, saved: SavedSchedule) -> SavedSchedule:
+    columns = (TextColumn("{task.description}"), TimeElapsedColumn(), TextColumn("{task.fields[state]}"))
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(f"making seed {saved.seed} smaller", state="")
+
+        def tell(runs: int, size: int) -> None:
+            progress.update(task, state=f"{runs} runs, {size} choices left")
+
+        return Shrinker(saved, progress=tell).run()
+
+
+def _replay_file(console: Console, path: Path) -> None:
+    try:
+        saved = read(path)
+    except NotASchedule as error:
+        raise CommandError(str(error)) from error
+    result, lines = replay_saved(saved)
+    console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+    if isinstance(result, Failure):
+        console.print(result.text(), markup=False, highlight=False, soft_wrap=True)
+        sys.exit(1)
+    console.print(f"{path} holds", markup=False, highlight=False, soft_wrap=True)
 
 
 def _replay(console: Console, seed: int, *, transcript: bool) -> None:

@@ -6,7 +6,8 @@ from random import Random
 
 from ensemble.simulator.checkers import Entry
 from ensemble.simulator.history import Attached
-from ensemble.simulator.world import Plan, World
+from ensemble.simulator.plan import Plan
+from ensemble.simulator.world import World
 from ensemble.tree.operations import Op
 
 SEEDS = range(1, 61)
