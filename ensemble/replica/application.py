@@ -139,7 +139,7 @@ class Application:
         writes.applied(zxid)
         service.counters.commits += 1
         self._applied_ms = txn.time_ms
-        if not zxid & DIGEST_MASK:
+        if not zxid & DIGEST_MASK and service.config.storage.digest:
             self.digests.append((zxid, service.tree.digest()))
         self.recent.append(zxid)
         if service.trace.on:

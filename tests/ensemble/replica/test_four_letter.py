@@ -9,6 +9,7 @@ import pytest
 
 from ensemble.membership import parse
 from ensemble.replica.four_letter.texts import date_text
+from ensemble.storage.settings import StorageSettings
 from ensemble.tree.operations import CreateMode
 from ensemble.wire.four_letter import WORDS
 from tests.ensemble.replica.harness import Client, World, client
@@ -151,6 +152,14 @@ def test_digests_are_listed_every_128_transactions() -> None:
     while world.only.replica.tree.zxid & 0xFF < 0x80:
         user.create("/n", mode=CreateMode.PERSISTENT_SEQUENTIAL)
     assert ask(world, "hash") == f"{world.only.replica.tree.zxid:x}: {world.only.replica.tree.digest()}\n"
+
+
+def test_no_digest_is_noted_where_digests_are_off() -> None:
+    world = World(words_allowed=frozenset(WORDS), storage=StorageSettings(digest=False, create=True))
+    user = client(world)
+    while world.only.replica.tree.zxid & 0xFF < 0x80:
+        user.create("/n", mode=CreateMode.PERSISTENT_SEQUENTIAL)
+    assert ask(world, "hash") == ""
 
 
 def test_directories_are_measured() -> None:
