@@ -82,9 +82,12 @@ class Transaction:
         mode: CreateMode = CreateMode.PERSISTENT,
         ttl_ms: int = -1,
     ) -> Self:
-        """Create a znode; its result has ``path`` (and ``stat``, from servers that know create2 inside a
-        multi: Apache's 3.8 answers it as a plain create)."""
-        op, create = create_request(self._chroot, path, data, acl, mode, ttl_ms, stat=True)
+        """Create a znode; its result has ``path`` (of a container or with a TTL ``stat``, too).
+
+        A plain create, as Java's client sends: Apache's 3.8 forgets a multi with a create2 when it reads its
+        log again.
+        """
+        op, create = create_request(self._chroot, path, data, acl, mode, ttl_ms, stat=False)
         return self._add(op, create, path)
 
     def delete(self, path: str, *, version: int = ANY_VERSION) -> Self:
