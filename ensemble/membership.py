@@ -17,8 +17,10 @@ from typing import NamedTuple
 
 from ensemble.errors import ConfigError
 
-SID_MAX = 255
-"""A server id is the top byte of the session ids it gives out."""
+SID_MAX = 2**63 - 1
+"""Ids are longs on the wire."""
+SID_DISTINCT_MAX = 255
+"""The low byte of a server id is the top byte of the session ids it gives out."""
 
 _HOST = r"(?:\[(?P<ipv6{0}>[^\]]+)\]|(?P<host{0}>[^:\[\]]+))"
 _SERVER = re.compile(_HOST.format("") + r":(?P<quorum>\d+):(?P<election>\d+)(?::(?P<role>\w+))?")
@@ -78,7 +80,7 @@ def parse_server(key: str, value: str) -> ServerAddress:
     """Read one ``server.N`` line; :class:`ConfigError` names it."""
     number = key.removeprefix("server.")
     if not _is_number(number) or int(number) > SID_MAX:
-        raise ConfigError(f"{key} does not name a server; ids are 0 to {SID_MAX}")
+        raise ConfigError(f"{key} does not name a server; ids are whole numbers up to {SID_MAX}")
     server_text, _, client_text = value.replace(" ", "").partition(";")
     client = _CLIENT.fullmatch(client_text) if client_text else None
     found = [_SERVER.fullmatch(text) for text in server_text.split("|")]

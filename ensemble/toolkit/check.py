@@ -12,6 +12,7 @@ from enum import Enum
 from shlex import quote
 
 from ensemble.errors import CorruptionError, StorageError, WireError
+from ensemble.membership import SID_MAX
 from ensemble.storage import tail
 from ensemble.storage.names import (
     ACCEPTED_EPOCH,
@@ -34,8 +35,6 @@ from ensemble.toolkit.words import identifier
 from ensemble.tree import snapshot as trees
 from ensemble.tree import txns
 from ensemble.zxid import follows, text
-
-SID_MAX = 255
 
 
 class Severity(Enum):
@@ -133,7 +132,7 @@ class Checker:
         said = content.strip().decode("ascii", errors="replace")
         if not said.isdigit() or int(said) > SID_MAX:
             yield Finding(
-                Severity.ERROR, "myid", f"holds {said[:40]!r}, not a server id (0 to {SID_MAX})", mend
+                Severity.ERROR, "myid", f"holds {said[:40]!r}, not a server id, a whole number", mend
             )
         elif self._sid is not None and int(said) != self._sid:
             yield Finding(

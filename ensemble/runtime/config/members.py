@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ensemble.errors import ConfigError
-from ensemble.membership import Membership, ServerAddress, from_properties, parse
+from ensemble.membership import SID_DISTINCT_MAX, Membership, ServerAddress, from_properties, parse
 from ensemble.runtime.config.sources import read_text
 from ensemble.runtime.config.values import Values
 
@@ -95,6 +95,11 @@ def read_sid(values: Values, data_dir: Path, membership: Membership) -> int:
             "if this one is another server's"
         )
     _judge_role(values, me)
+    if me.sid > SID_DISTINCT_MAX:
+        values.warnings.append(
+            f"server id {me.sid} is above {SID_DISTINCT_MAX}: session ids tell servers apart by its low byte, "
+            f"{me.sid & 0xFF}; see that no other server has the same"
+        )
     return me.sid
 
 

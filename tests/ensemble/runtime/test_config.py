@@ -171,7 +171,7 @@ def test_what_cannot_matter_is_accepted_in_silence(tmp_path: Path, line: str) ->
         (("zoo1:2888:3888", "zoo1:2888:388888"), "server.1 names the port 388888"),
         (("zoo1:2888:3888", "zoo1:2888:3888:king"), "the role king"),
         (("zoo1:2888:3888", "a:1:2|b:1:2"), "several addresses"),
-        (("server.2", "server.300"), "server.300 does not name a server"),
+        (("server.2", "server.99999999999999999999"), "server.99999999999999999999 does not name a server"),
         (("server.2", "server.x"), "server.x does not name a server"),
         (("server.2", "server.01"), "server.01 names server 1 a second time"),
         (("syncLimit=5", "syncLimit=5\nelectionAlg=0"), "electionAlg=0"),
@@ -257,6 +257,15 @@ def test_ttl_znodes_are_enabled_by_name(tmp_path: Path) -> None:
     loaded = load(tmp_path, THREE + "extendedTypesEnabled=true\nzookeeper.emulate353TTLNodes=true\n")
     assert (loaded.znodes.extended_types, loaded.znodes.emulate_353_ttl) == (True, True)
     assert loaded.warnings == ()
+
+
+def test_a_server_id_beyond_a_byte_is_taken_with_a_warning(tmp_path: Path) -> None:
+    text = THREE.replace("clientPort=2181\n", "").replace("server.3", "server.1003")
+    config = load(tmp_path, text, "1003")
+    assert config.sid == 1003
+    assert any("low byte, 235" in warning for warning in config.warnings)
+    with pytest.raises(ConfigError, match="does not name a server"):
+        load(tmp_path, THREE.replace("server.3", f"server.{2**63}"), "1")
 
 
 def test_ttl_znodes_do_not_go_with_server_255(tmp_path: Path) -> None:
