@@ -124,7 +124,7 @@ def _judge_addresses(server: ServerAddress, others: Iterable[ServerAddress]) -> 
 
 def _addresses(server: ServerAddress) -> set[tuple[str, int]]:
     """Return the addresses that are a server's alone: what is local on each machine is nobody's."""
-    found = {(server.host, server.quorum_port), (server.host, server.election_port)}
+    found = {(place.host, port) for place in server.places for port in place[1:]}
     if server.client_port is not None:
         found.add((server.client_host or _SPECIAL[0], server.client_port))
     return {place for place in found if place[0] not in _SPECIAL and not place[0].startswith(_LOOPBACK)}

@@ -91,13 +91,26 @@ class ElectionLinks:
         self._calls: set[asyncio.Task[None]] = set()
         self._keepers: dict[int, asyncio.Task[None]] = {}
         """Of members only: a guest is dialed when it knocks."""
-        self._servers: list[Listener] = []
+        self._servers: dict[tuple[str | None, int], Listener] = {}
 
     async def open(self, host: str | None) -> None:
         """Listen, and begin to keep up the links; :class:`ConfigError` when the port cannot be had."""
-        for where, port in to_open(host, [(place.host, place.election_port) for place in self.me.places]):
-            self._servers.append(
-                await self.ways.listen(
+        await self._listen(host)
+        self._keepers = {sid: watched(self._keep_up(peer)) for sid, peer in self._peers.items()}
+
+    async def move(self, me: ServerAddress, host: str | None) -> None:
+        """Listen at the election ports of ``me`` instead; :class:`ConfigError` when one cannot be had."""
+        self.me = me
+        self.hello = encode_hello(me.sid, [(place.host, place.election_port) for place in me.places])
+        await self._listen(host)
+        wanted = self._wanted(host)
+        for place in [place for place in self._servers if place not in wanted]:
+            self._servers.pop(place).close()
+
+    async def _listen(self, host: str | None) -> None:
+        for where, port in self._wanted(host):
+            if (where, port) not in self._servers:
+                self._servers[where, port] = await self.ways.listen(
                     lambda: _Line(self, None),
                     where,
                     port,
@@ -105,8 +118,9 @@ class ElectionLinks:
                     attempts=self._settings.bind_attempts,
                     greeting_size=_hello_size,
                 )
-            )
-        self._keepers = {sid: watched(self._keep_up(peer)) for sid, peer in self._peers.items()}
+
+    def _wanted(self, host: str | None) -> list[tuple[str | None, int]]:
+        return to_open(host, [(place.host, place.election_port) for place in self.me.places])
 
     def reach(self, others: Iterable[ServerAddress]) -> None:
         """Keep up links to these servers; the others become guests, whose links stay while they last."""
@@ -123,7 +137,7 @@ class ElectionLinks:
 
     async def close(self) -> None:
         """Stop listening and dialing, drop everything; nothing is reported any more."""
-        for server in self._servers:
+        for server in self._servers.values():
             server.close()
         dialing = [*self._keepers.values(), *self._calls]
         for task in dialing:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from ensemble.membership import Membership, ServerAddress, is_dynamic
+from ensemble.membership import Membership, is_dynamic
 from ensemble.runtime import files
 from ensemble.runtime.client_ports import ClientPorts
 from ensemble.runtime.config.members import dynamic_path, proposed_path
@@ -67,8 +67,8 @@ class MemberFiles:
         if me is None:
             self._log("this server is no member any more; it follows without a vote until it is stopped")
             return
-        if was is not None and _ports(was) != _ports(me):
-            self._log("this server's own quorum and election ports change when it is started again")
+        if was is not None and was.places != me.places:
+            self._network.move(me)
         if me.client_port is not None:
             self.clients.move(me.client_host, me.client_port)
 
@@ -97,10 +97,6 @@ class MemberFiles:
 
 def _listed(membership: Membership) -> str:
     return ", ".join([f"server.{server.sid}={server.line()}" for server in membership.servers])
-
-
-def _ports(server: ServerAddress) -> tuple[str, int, int]:
-    return server.host, server.quorum_port, server.election_port
 
 
 def _escaped(path: Path) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from ensemble.admin.schema import FaultStatus
+from ensemble.errors import ConfigError
 from ensemble.membership import ServerAddress
 from ensemble.runtime import quorum_links
 from ensemble.runtime.config.cluster import DEFAULTS, Cluster
@@ -13,6 +15,7 @@ from ensemble.runtime.config.quorum_sasl import QuorumSasl
 from ensemble.runtime.election_links import ElectionLinks
 from ensemble.runtime.quorum_links import QuorumLinks
 from ensemble.runtime.steps import Steps
+from ensemble.runtime.tasks import watched
 from ensemble.runtime.tls.settings import TlsConfig
 from ensemble.runtime.ways import ways
 
@@ -49,6 +52,7 @@ class LoopNetwork:
         self._sasl = sasl
         self._me: ServerAddress | None = None
         self._members: list[ServerAddress] = []
+        self._moving: asyncio.Task[None] | None = None
         self._elections: ElectionLinks | None = None
         self._quorum: QuorumLinks | None = None
         self._cut: frozenset[int] = frozenset()
@@ -108,8 +112,28 @@ class LoopNetwork:
         self._elections.reach(self._members)
         self._quorum.reach(self._members)
 
+    def move(self, me: ServerAddress) -> None:
+        """Let other servers reach this one where ``me`` says from now on; links that exist stay."""
+        if self._me is not None:
+            self._me = me
+            self._moving = watched(self._move(me))
+
+    async def _move(self, me: ServerAddress) -> None:
+        if self._elections is None or self._quorum is None:
+            return
+        host = None if self._settings.listen_on_all_addresses else me.host
+        try:
+            await self._quorum.move(me, host)
+            await self._elections.move(me, host)
+        except ConfigError as error:
+            self._log(f"other servers cannot reach this one at its new ports: {error}")
+        else:
+            self._log(f"other servers reach this one at {me.line()} from now on")
+
     async def close(self) -> None:
         """Break and close everything."""
+        if self._moving is not None:
+            self._moving.cancel()
         if self._elections:
             await self._elections.close()
         if self._quorum:

@@ -77,19 +77,29 @@ class QuorumLinks:
         self._dials: set[asyncio.Task[QuorumLink | None]] = set()
         self._turns: dict[int, int] = {}
         """Which of its places each server is called at next."""
-        self._servers: list[Listener] = []
+        self._servers: dict[tuple[str | None, int], Listener] = {}
 
     async def open(self, host: str | None) -> None:
         """Listen; :class:`ConfigError` when the port cannot be had."""
-        for where, port in to_open(host, [(place.host, place.quorum_port) for place in self._me.places]):
-            self._servers.append(
-                await self._ways.listen(
+        for where, port in self._wanted(host):
+            if (where, port) not in self._servers:
+                self._servers[where, port] = await self._ways.listen(
                     lambda: QuorumLink(self, None),
                     where,
                     port,
                     key=f"quorum port of server.{self._me.sid}",
                 )
-            )
+
+    async def move(self, me: ServerAddress, host: str | None) -> None:
+        """Listen at the quorum ports of ``me`` instead; :class:`ConfigError` when one cannot be had."""
+        self._me = me
+        await self.open(host)
+        wanted = self._wanted(host)
+        for place in [place for place in self._servers if place not in wanted]:
+            self._servers.pop(place).close()
+
+    def _wanted(self, host: str | None) -> list[tuple[str | None, int]]:
+        return to_open(host, [(place.host, place.quorum_port) for place in self._me.places])
 
     def reach(self, others: Iterable[ServerAddress]) -> None:
         """Dial these servers where they are from now on; links that exist stay."""
@@ -97,7 +107,7 @@ class QuorumLinks:
 
     async def close(self) -> None:
         """Stop listening and dialing, break everything; nothing is reported any more."""
-        for server in self._servers:
+        for server in self._servers.values():
             server.close()
         dials = list(self._dials)
         for dial in dials:

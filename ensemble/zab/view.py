@@ -81,7 +81,7 @@ class View:
         return (
             now is not None
             and then is not None
-            and (now.host, now.quorum_port) == (then.host, then.quorum_port)
+            and [place[:2] for place in now.places] == [place[:2] for place in then.places]
         )
 
     def reached(self, progress: Mapping[int, int]) -> int:

@@ -146,6 +146,28 @@ def test_a_client_port_that_changes_is_opened_and_the_old_one_closed(ensemble_of
     until(lambda: "Mode" in four_letter(port, "srvr"), 20)
 
 
+@KINDS
+def test_a_server_of_ours_moves_to_other_ports(ensemble_of: MakeEnsemble, kinds: tuple[Kind, ...]) -> None:
+    ensemble = ensemble_of(*kinds, extra=CHANGEABLE)
+    ensemble.start(1, 2, 3, 4)
+    ensemble.until_led()
+    ours = next(sid for sid, kind in ensemble.kinds.items() if kind == "ours")
+    quorum = free_base_port(2)
+    line = f"server.{ours}={HOST}:{quorum}:{quorum + 1}:participant;{HOST}:{ensemble.port(ours)}"
+    others = [sid for sid in (1, 2, 3, 4) if sid != ours]
+    with ensemble.client(others[0]) as client:
+        client.retry(client.reconfig, line, None, None)
+    ensemble.until_led()
+    write(ensemble, "moved", 1, 2, 3, 4)
+    # Only where it listens now can the others elect with it, and follow it.
+    ensemble.kill(others[0])
+    ensemble.until_led()
+    ensemble.start(others[0])
+    ensemble.until_led()
+    write(ensemble, "after", 1, 2, 3, 4)
+    ensemble.assert_one_state()
+
+
 def test_members_nobody_follows_with_are_refused(ensemble_of: MakeEnsemble) -> None:
     ensemble = ensemble_of("ours", "ours", "ours", spares=(3,), extra=CHANGEABLE)
     ensemble.start(1, 2)

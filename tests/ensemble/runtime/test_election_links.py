@@ -276,3 +276,14 @@ async def test_links_follow_the_members() -> None:
         one.links.reach(servers[2:])
         two.links.send(1, b"still here")  # who has left is not cut off
         await until(lambda: (2, b"still here") in one.messages)
+
+
+async def test_a_server_that_moves_is_called_at_its_new_port_and_not_at_the_old() -> None:
+    before, two = addresses(1, 2)
+    (after,) = addresses(1)
+    one, caller = Manager(before, [before, two]), Manager(two, [after, two])
+    async with running(one, caller):
+        await one.links.move(after, HOST)
+        await until(lambda: one.states == [(2, True)])
+        with pytest.raises(OSError, match=r"refused|Connect call failed"):
+            await asyncio.open_connection(HOST, before.election_port)
