@@ -102,3 +102,13 @@ async def run_awaiting(code: str, hosts: str) -> None:
         running = eval(compiled, names | {"zk": zk, "asyncio": asyncio})
         if inspect.iscoroutine(running):
             await running
+
+
+def test_the_client_and_the_recipes_need_nothing_but_python() -> None:
+    code = (
+        "import sys, ensemble.client, ensemble.recipes\n"
+        "ours = {name.partition('.')[0] for name in sys.modules} - set(sys.stdlib_module_names)\n"
+        "foreign = {name for name in ours if not name.startswith('_')} - {'ensemble'}\n"
+        "assert not foreign, foreign\n"
+    )
+    run([sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{code}"], ROOT)
