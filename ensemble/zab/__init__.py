@@ -13,8 +13,8 @@
     synchronization    DIFF, TRUNC or SNAP: a pure choice
     peer               one server: which of these roles it plays now
 
-Words: a *voter* is a participant of the membership; *round* is the election's logical clock; *accepted epoch* is a promise made in discovery, *current
-epoch* is the one whose history this server holds; *history* is the log of transactions; a transaction is
-*proposed*, *logged* (durable on one server), *acked*, *committed* (a quorum acked it and all before it)
-and *applied*.
+Words: a *voter* is a participant of the membership; *round* is the election's logical clock; *accepted epoch* is a
+promise made in discovery, *current epoch* is the one whose history this server holds; *history* is the log of
+transactions; a transaction is *proposed*, *logged* (durable on one server), *acked*, *committed* (a quorum acked it
+and all before it) and *applied*.
 """
