@@ -20,6 +20,35 @@ from ensemble.simulator.streams import Way, Weather
 
 Undo = Callable[[], None]
 
+KINDS = (
+    "kill",
+    "power",
+    "leader crash",
+    "crash at effect",
+    "crash at disk effect",
+    "crash in boot",
+    "crash all",
+    "crash storm",
+    "halves",
+    "isolate leader",
+    "isolate one",
+    "one-way in",
+    "one-way out",
+    "bridge",
+    "flapping",
+    "swizzle",
+    "break links",
+    "pause",
+    "pause leader",
+    "pause all",
+    "slow ways",
+    "slow disk",
+    "lossy mail",
+    "wall clock",
+    "client cut",
+)
+"""The names of all faults."""
+
 
 @dataclass(slots=True, frozen=True)
 class Strike:
@@ -89,16 +118,11 @@ class Faults:
             "client cut": self._client_cut,
         }
 
-    @property
-    def kinds(self) -> list[str]:
-        """The names of all faults."""
-        return list(self._kinds)
-
     def draw(self, count: int, span_us: int, favoured: Sequence[str] = ()) -> list[Strike]:
         """Draw ``count`` faults over ``span_us``: of the ``favoured`` kinds, or of a few drawn ones."""
         stage = self._stage
         rng = stage.rng
-        favoured = favoured or rng.sample(self.kinds, rng.randint(2, len(self.kinds)))
+        favoured = favoured or rng.sample(KINDS, rng.randint(2, len(KINDS)))
         strikes = []
         for number in range(count):
             kind = rng.choice(favoured)

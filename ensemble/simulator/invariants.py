@@ -142,8 +142,8 @@ class Monitor:
     def crashed(self, machine: Machine, effect: str) -> None:
         """A process is gone; what its disks hold may have changed."""
         self._disks[machine.sid].forget()
-        self._count(f"crash {_without_number(effect)}" if effect else "crash between steps")
-        self._note(f"server {machine.sid} died" + (f" before {effect}" if effect else ""))
+        self._count(f"crash before {_without_number(effect)}" if effect else "crash between steps")
+        self._note(f"server {machine.sid} died" + (f", before {effect}" if effect else ""))
 
     def before_effect(self, process: Process, effect: str, name: str) -> None:
         """Remember what a truncation might remove; check that history is durable before currentEpoch."""
@@ -378,7 +378,7 @@ def _kind_of(name: str) -> str:
 
 
 def _without_number(effect: str) -> str:
-    return effect.rstrip("0123456789 ")
+    return effect.rstrip("0123456789 ").removeprefix("before ")
 
 
 def check_quotas(sid: int, tree: Tree) -> None:

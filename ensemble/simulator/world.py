@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from ensemble.replica.access_config import AccessConfig
 from ensemble.replica.config import ReplicaConfig, SessionSettings
-from ensemble.simulator import checkers, watching
+from ensemble.simulator import checkers, coverage, watching
 from ensemble.simulator.changes import draw_change
 from ensemble.simulator.clients import Habits, SimulatedClient
 from ensemble.simulator.clock import Timeline
@@ -174,6 +174,7 @@ class World:
 
     def run(self) -> Outcome:
         """Live through all four acts."""
+        coverage.count_into(self.monitor.coverage)
         tick_us = self.plan.tick_ms * 1000
         self.trouble(self.plan.trouble_ticks * tick_us)
         self.heal()
@@ -325,6 +326,9 @@ class World:
             acknowledged=self.history.acknowledged(),
             committed=len(self.monitor.committed),
             faults=self.stage.counts,
-            coverage=self.monitor.coverage,
+            coverage={
+                **self.monitor.coverage,
+                **{f"fault {kind}": n for kind, n in self.stage.counts.items()},
+            },
             virtual_us=self.timeline.now_us,
         )

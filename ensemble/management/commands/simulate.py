@@ -19,7 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ensemble.simulator import runner
+from ensemble.simulator import coverage, ledger, runner
 from ensemble.simulator.invariants import INVARIANTS
 from ensemble.simulator.report import Failure, Summary, counts_text, replay_saved, replay_seed
 from ensemble.simulator.saved import NotASchedule, SavedSchedule, read
@@ -82,6 +82,11 @@ class Command(BaseCommand):
             help="where failed schedules are saved (default failed-schedules)",
         )
 
+        parser.add_argument("--coverage", action="store_true", help="print how often every path was taken")
+        parser.add_argument(
+            "--ledger", action="store_true", help="add a line about this run to docs/ledger.jsonl"
+        )
+
     def handle(self, *args: object, **options: object) -> None:
         """Run; exit 1 when a promise was broken, 130 on Ctrl-C."""
         console = Console()
@@ -100,11 +105,15 @@ class Command(BaseCommand):
             _run(console, summary, seeds, jobs)
         except KeyboardInterrupt:
             interrupted = True
-        _print_summary(console, summary, monotonic() - started)
+        seconds = monotonic() - started
+        _print_summary(console, summary, seconds)
         if interrupted:
             sys.exit(130)
+        covered = _print_coverage(console, summary, everything=bool(options["coverage"]))
+        if options["ledger"]:
+            ledger.record(summary, f"{seeds[0]}..{seeds[-1]}", seconds)
         _save(console, summary.failures, Path(str(options["save"])), shrink=not options["no_shrink"])
-        if summary.failures:
+        if summary.failures or not covered:
             sys.exit(1)
 
 
@@ -134,6 +143,24 @@ def _run(console: Console, summary: Summary, seeds: range, jobs: int) -> None:
             progress.update(task, advance=1, failed=len(summary.failures))
             if isinstance(result, Failure):
                 console.print(result.text(), markup=False, highlight=False, soft_wrap=True)
+
+
+def _print_coverage(console: Console, summary: Summary, *, everything: bool) -> bool:
+    """Say which paths were taken; False when a long run never took one that it should have taken."""
+    rows, counts = coverage.expected(), summary.coverage
+    reached = sorted((counts[row], row) for row in rows if counts.get(row))
+    seldom = ", ".join(f"{row} {count}" for count, row in reached[:5])
+    lines = [f"{len(reached)} of {len(rows)} paths taken; the least: {seldom}"]
+    if everything:
+        lines += [f"{counts.get(row, 0):>9}  {row}" for row in sorted({*rows, *counts})]
+        lines += [f"{row} cannot be reached: {reason}" for row, reason in coverage.UNREACHABLE.items()]
+    missing = coverage.missing(counts)
+    enough = summary.schedules >= coverage.SCHEDULES_MIN
+    if enough:
+        lines += missing
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return not (enough and missing)
 
 
 def _save(console: Console, failures: list[Failure], folder: Path, *, shrink: bool) -> None:

@@ -69,7 +69,7 @@ def test_the_rare_paths_are_reached(summary: Summary) -> None:
         "truncate log in boot",
         "remove snapshot",
         "crash between steps",
-        "crash send",
+        "crash before send",
         "crash before disk effect",
     ):
         assert summary.coverage.get(path, 0) > 0, path

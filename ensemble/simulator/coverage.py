@@ -1,0 +1,106 @@
+"""Which paths the runs have taken: the rows of ZAB's tables, the kinds of faults, the effects a crash fell before.
+
+A simulator that never reaches a row says nothing about it by its silence. The tables of ``zab`` (what may be said
+in which step) are put aside, in this process, for ones that count how often each row is looked up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from ensemble.simulator.faults import KINDS
+from ensemble.zab import leader, learner
+from ensemble.zab.followers import FollowerStep
+from ensemble.zab.messages import PacketType
+
+Row = Callable[..., None]
+
+EFFECTS = (
+    "write",
+    "allocate",
+    "sync",
+    "write_aside",
+    "write_atomic",
+    "truncate",
+    "remove",
+    "dial",
+    "send",
+    "send_election",
+    "reply",
+    "disk effect",
+)
+"""What a server does to the world; it has to die before each of them."""
+
+_KEPT_BACK = (
+    "only Apache's leaders say this so early; ours keeps it until UPTODATE (tests/mixed, tests/ensemble/zab)"
+)
+UNREACHABLE = {
+    **dict.fromkeys(
+        [
+            f"learner {step} {kind}"
+            for step in ("syncing", "synced")
+            for kind in ("COMMITANDACTIVATE", "INFORM", "INFORMANDACTIVATE", "PING")
+        ],
+        _KEPT_BACK,
+    ),
+    "learner synced COMMIT": _KEPT_BACK,
+}
+"""Rows that no run can reach, with the reason."""
+
+SCHEDULES_MIN = 2_000
+"""From so many schedules on, a row that was never reached fails the run."""
+
+_counts: dict[str, int] = {}
+
+
+class _CountedTable(dict[int, Row]):
+    """One step's table; a look-up that finds something is counted."""
+
+    def __init__(self, where: str, table: Mapping[int, Row]) -> None:
+        super().__init__(table)
+        self._where = where
+
+    def rows(self) -> list[str]:
+        """Return the names of the rows."""
+        return [f"{self._where} {PacketType(kind).name}" for kind in self]
+
+    def get(self, kind: int, default: Row | None = None) -> Row | None:  # type: ignore[override]
+        """Look a row up."""
+        row = super().get(kind, default)
+        if row is not None:
+            name = f"{self._where} {PacketType(kind).name}"
+            _counts[name] = _counts.get(name, 0) + 1
+        return row
+
+
+def count_into(counts: dict[str, int]) -> None:
+    """Count the rows that are reached from now on, in every world, into ``counts``."""
+    global _counts
+    _counts = counts
+
+
+def expected() -> list[str]:
+    """Return every row that a long run has to reach."""
+    tables = [*learner._TABLE.values(), *leader._TABLE.values()]
+    rows = [row for table in tables if isinstance(table, _CountedTable) for row in table.rows()]
+    faults = [f"fault {kind}" for kind in KINDS]
+    reachable = [row for row in rows if row not in UNREACHABLE]
+    return reachable + faults + [f"crash before {effect}" for effect in EFFECTS]
+
+
+def missing(counts: Mapping[str, int]) -> list[str]:
+    """Return the rows never reached that should have been, and those reached that are listed as unreachable."""
+    wrong = [f"{row}: never reached" for row in expected() if not counts.get(row)]
+    return wrong + [f"{row}: reached, though it should not be" for row in UNREACHABLE if counts.get(row)]
+
+
+def _install() -> None:
+    for learner_step, table in learner._TABLE.items():
+        learner._TABLE[learner_step] = _CountedTable(f"learner {learner_step.value}", table)
+    learner._BROADCAST = learner._TABLE[learner.Step.BROADCAST]
+    for step, rows in leader._TABLE.items():
+        leader._TABLE[step] = _CountedTable(f"leader, learner in {step.value}", rows)
+    leader._BROADCAST = leader._TABLE[FollowerStep.BROADCAST]
+
+
+_install()
