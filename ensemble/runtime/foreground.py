@@ -43,6 +43,8 @@ class Options:
     name: str = "coordinator"
     reserved_ports: tuple[int, ...] = ()
     """Ports that companions will listen on."""
+    observers: int | None = None
+    """How many more, without a vote; None for as many as there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ async def _run(
     layout = prepare(
         options.data_dir,
         servers=options.servers,
+        observers=options.observers,
         port=options.port,
         fresh=options.fresh,
         reserved=options.reserved_ports,

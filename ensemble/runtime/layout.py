@@ -49,6 +49,7 @@ class Seat:
     quorum_port: int
     election_port: int
     admin_port: int
+    votes: bool = True
 
     @property
     def admin_url(self) -> str:
@@ -87,6 +88,7 @@ def prepare(
     directory: Path,
     *,
     servers: int | None = None,
+    observers: int | None = None,
     port: int,
     fresh: bool = False,
     reserved: Collection[int] = (),
@@ -94,18 +96,25 @@ def prepare(
 ) -> Layout:
     """Lay out ``servers`` servers on client ports ``port``, ``port + 1``, …, or find them as they were.
 
-    ``servers`` may be None: as many as the directory holds, ``SERVERS`` when it holds none. ``reserved`` ports
+    ``servers`` may be None: as many as the directory holds, ``SERVERS`` when it holds none. ``observers`` more
+    follow without a vote; None for as many as the directory holds, or none. ``reserved`` ports
     are left to somebody else. ``settings`` go before what is chosen here. Raises :class:`ConfigError` when the directory or the ports cannot be used.
     """
     if servers is not None and not 1 <= servers <= SERVERS_MAX:
         raise ConfigError(f"--servers {servers} is out of range; an ensemble here has 1 to {SERVERS_MAX}")
+    if observers is not None and not 0 <= observers <= SERVERS_MAX - (servers or SERVERS):
+        raise ConfigError(
+            f"--observers {observers} is out of range; servers and observers are {SERVERS_MAX} at most"
+        )
+    if observers and servers == 1:
+        raise ConfigError("a single server cannot lead observers; say --servers 3 or drop --observers")
     if not 1 <= port <= PORT_MAX - SERVERS_MAX:
         raise ConfigError(f"--port {port} is out of range; write 1 to {PORT_MAX - SERVERS_MAX}")
     lock = _lock(directory)
     try:
         if fresh:
             _clear(directory)
-        seats, supervisor_port = _seats(directory, servers, port, reserved)
+        seats, supervisor_port = _seats(directory, servers, observers, port, reserved)
         _write(directory, seats, supervisor_port, settings or {})
     except OSError as error:
         lock.close()
@@ -150,14 +159,20 @@ def _clear(directory: Path) -> None:
 
 
 def _seats(
-    directory: Path, wanted: int | None, port: int, reserved: Collection[int]
+    directory: Path, wanted: int | None, watching: int | None, port: int, reserved: Collection[int]
 ) -> tuple[list[Seat], int]:
     known, supervisor_port = _remembered(directory)
-    servers = wanted or len(known) or SERVERS
-    if known and len(known) != servers:
-        raise ConfigError(
-            f"--data-dir {directory} holds an ensemble of {len(known)}; say --servers {len(known)} or --fresh"
+    known_voters = sum(1 for seat in known.values() if seat.votes)
+    known_observers = len(known) - known_voters
+    voters = wanted or known_voters or SERVERS
+    observers = known_observers if watching is None else watching
+    if known and (voters, observers) != (known_voters, known_observers):
+        many = f"{known_voters} and {known_observers} observers" if known_observers else f"{known_voters}"
+        flags = f"--servers {known_voters}" + (
+            f" --observers {known_observers}" if known_observers or observers else ""
         )
+        raise ConfigError(f"--data-dir {directory} holds an ensemble of {many}; say {flags} or --fresh")
+    servers = voters + observers
     for number in range(port, port + servers):
         check_free(number, "the client port", "--port")
         if number in reserved:
@@ -175,6 +190,7 @@ def _seats(
                 quorum_port=_free(before.quorum_port, port + QUORUM_OFFSET, taken),
                 election_port=_free(before.election_port, port + ELECTION_OFFSET, taken),
                 admin_port=_free(before.admin_port, port + ADMIN_OFFSET, taken),
+                votes=sid <= voters,
             )
         )
     return seats, _free(supervisor_port, port + SUPERVISOR_OFFSET, taken)
@@ -208,6 +224,7 @@ def _settings(data: Path, seat: Seat, seats: list[Seat]) -> dict[str, str]:
     alone = len(seats) == 1
     members = {
         f"server.{other.sid}": f"{HOST}:{other.quorum_port}:{other.election_port}"
+        + ("" if other.votes else ":observer")
         for other in ([] if alone else seats)
     }
     return {

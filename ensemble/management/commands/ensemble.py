@@ -21,6 +21,12 @@ def add_ensemble_arguments(parser: ArgumentParser) -> None:
         help="how many servers, 1 to 9 (default: as many as the data directory holds, or else 3)",
     )
     parser.add_argument(
+        "--observers",
+        type=int,
+        metavar="N",
+        help="how many more servers that follow without a vote (default: as many as the data directory holds)",
+    )
+    parser.add_argument(
         "--port",
         type=int,
         default=2181,
@@ -51,6 +57,7 @@ def ensemble_options(
         fresh=options["fresh"],
         name=name,
         reserved_ports=reserved_ports,
+        observers=options["observers"],
     )
 
 

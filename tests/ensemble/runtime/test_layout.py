@@ -17,7 +17,7 @@ from ensemble.runtime.config import server as config
 def port() -> int:
     """A client port with free neighbours."""
     base = 12_000
-    while not all(layout._is_free(number) for number in range(base, base + 3)):
+    while not all(layout._is_free(number) for number in range(base, base + 5)):
         base += 10
     return base
 
@@ -149,3 +149,26 @@ def test_why_a_process_ended(
     each.wanted_end = wanted  # type: ignore[assignment]
     each.ended(code)
     assert (each.state, each.reason, each.exit_code, each.alive) == (state, reason, code, False)
+
+
+def test_observers_come_after_the_voters_and_are_remembered(tmp_path: Path, port: int) -> None:
+    laid = layout.prepare(tmp_path, servers=3, observers=2, port=port)
+    loaded = config.load(laid.config_path(5))
+    assert (loaded.membership.voters, loaded.membership.observers) == ((1, 2, 3), (4, 5))
+    laid.close()
+    again = layout.prepare(tmp_path, port=port)
+    assert again.seats == laid.seats
+    again.close()
+    with pytest.raises(ConfigError, match="of 3 and 2 observers; say --servers 3 --observers 2 or --fresh"):
+        layout.prepare(tmp_path, servers=3, observers=1, port=port)
+
+
+@pytest.mark.parametrize(
+    ("servers", "observers", "sentence"),
+    [(3, 7, "9 at most"), (None, -1, "9 at most"), (1, 1, "a single server cannot lead observers")],
+)
+def test_observers_nobody_could_lead_are_refused(
+    tmp_path: Path, port: int, servers: int | None, observers: int, sentence: str
+) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        layout.prepare(tmp_path, servers=servers, observers=observers, port=port)
