@@ -49,6 +49,8 @@ delquota -n /a
 listquota /a
 addWatch -m persistent /a
 set /a y
+ls -R /
+sync /a
 printwatches
 printwatches off
 delete /a
@@ -84,7 +86,7 @@ def comparable(said: str) -> tuple[list[str], list[str]]:
     said = re.sub(r"\nWATCHER::\n\n.*\n", "", said)
     banner = r"(Connecting to .*|Welcome to ZooKeeper!|JLine support is disabled|SLF4J: .*|.*\| (INFO|WARN|DEBUG) .*|)"
     answers = [line for line in said.splitlines() if not re.fullmatch(banner, line)]
-    return answers, [event for event in fired if "type:None" not in event]
+    return answers, sorted([event for event in fired if "type:None" not in event])
 
 
 @pytest.mark.skipif(

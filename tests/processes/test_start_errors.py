@@ -39,8 +39,9 @@ def manage(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 def the_sentence(done: subprocess.CompletedProcess[str]) -> str:
     assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("error: ")
+    assert "Traceback" not in done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert done.stderr.endswith(f"{line}\n"), "something is said behind the reason"
     return line
 
 
