@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
-from ensemble.client import NoNode
+from ensemble.client import NoNode, Watcher
 from ensemble.shell import formats
 from ensemble.shell.registry import ShellError, command, flags
 
@@ -35,15 +35,30 @@ async def ls(shell: Shell, words: Namespace) -> None:
     _old_watch(shell, words, "ls")
     client, watch = shell.client, shell.watcher if words.w else None
     if words.R:
-        async for path in client.walk(words.path):
-            if watch is not None:
-                await client.get_children(path, watch=watch)
-            shell.say(path)
+        await _list_below(shell, words.path, watch)
         return
     names, stat = await client.get_children2(words.path, watch=watch)
     shell.say(formats.listing(sorted(names)))
     if words.s:
         shell.say_all(formats.stat_lines(stat))
+
+
+async def _list_below(shell: Shell, top: str, watch: Watcher | None) -> None:
+    """Say every path from ``top`` on: a znode's children together, then what is below the first of them."""
+    waiting = [top]
+    while waiting:
+        path = waiting.pop()
+        try:
+            names = await shell.client.get_children(path, watch=watch)
+        except NoNode:
+            if path == top:
+                raise
+            continue  # gone since its parent was asked
+        if path == top:
+            shell.say(top)
+        below = [f"{path.rstrip('/')}/{name}" for name in sorted(names)]
+        shell.say_all(below)
+        waiting += reversed(below)
 
 
 def _declare_get(parser: ArgumentParser) -> None:
