@@ -19,6 +19,8 @@ from ensemble.errors import ConfigError
 
 SID_MAX = 2**63 - 1
 """Ids are longs on the wire."""
+NUMBER_DIGITS_MAX = 19
+"""As many as a long has."""
 SID_DISTINCT_MAX = 255
 """The low byte of a server id is the top byte of the session ids it gives out."""
 
@@ -113,13 +115,13 @@ def _place(key: str, value: str, found: re.Match[str]) -> Place:
 
 
 def _port(key: str, text: str) -> int:
-    if not 1 <= int(text) <= 65535:
+    if len(text) > NUMBER_DIGITS_MAX or not 1 <= int(text) <= 65535:
         raise ConfigError(f"{key} names the port {text}; ports are 1 to 65535")
     return int(text)
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit()
+    return text.isascii() and text.isdigit() and len(text) <= NUMBER_DIGITS_MAX
 
 
 @dataclass(frozen=True, slots=True)

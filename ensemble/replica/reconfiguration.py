@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ensemble.errors import Code, ConfigError, KeeperError
-from ensemble.membership import Membership, ServerAddress, parse, parse_server
+from ensemble.membership import NUMBER_DIGITS_MAX, Membership, ServerAddress, parse, parse_server
 from ensemble.ports import Members
 from ensemble.replica.service import Service
 from ensemble.tree.operations import Reconfig
@@ -56,7 +56,10 @@ class Reconfiguration:
         ``KeeperError`` says why not; one line of the log says it to people.
         """
         try:
-            return self._prepare(change, zxid).text().encode()
+            text = self._prepare(change, zxid).text()
+            if parse(text).text() != text:
+                raise ConfigError("other servers would read something else; leave out what is in no name")
+            return text.encode()
         except ConfigError as error:
             raise self._refusal(Code.BAD_ARGUMENTS, str(error)) from error
 
@@ -91,7 +94,7 @@ class Reconfiguration:
             raise ConfigError("servers join and leave one by one under majorities only; give all new members")
         servers = {server.sid: server for server in now.servers}
         for sid in leaving:
-            if not sid.isascii() or not sid.isdigit():
+            if not sid.isascii() or not sid.isdigit() or len(sid) > NUMBER_DIGITS_MAX:
                 raise self._refusal(Code.MARSHALLING_ERROR, f"{sid!r} that leaves is no server id")
             servers.pop(int(sid), None)
         for line in joining:

@@ -32,7 +32,10 @@ UNLIMITED = -1
 PREFIX = QUOTA_PATH + "/"
 _LIMITS_END = "/" + LIMITS
 _SEPARATORS = re.compile("[,;]+")
-_NUMBER = re.compile(r"[+-]?[0-9]+")
+_NUMBER = re.compile(r"[+-]?0*[0-9]{1,19}")
+_DIGITS_MAX = 1000
+"""Python reads no more than some thousands at once; nobody writes as many zeros."""
+_LONGS = range(-(1 << 63), 1 << 63)
 
 
 def limits_path(path: str) -> str:
@@ -59,7 +62,7 @@ def parse(data: bytes | None) -> dict[str, int] | None:
         value, *_ = rest.split("=")
         if not value and rest.strip("="):
             value = "-1"
-        if not _NUMBER.fullmatch(value):
+        if not _NUMBER.fullmatch(value) or len(value) > _DIGITS_MAX or int(value) not in _LONGS:
             return None
         figures[name] = int(value)
     return figures

@@ -123,3 +123,25 @@ def test_an_ensemble_of_one_may_grow_when_it_does_not_stand_alone() -> None:
     assert world.only.replica.service.mode == "leader"
     user = client(world)
     assert user.error(Op.RECONFIG, Reconfig(LINE_4, "", "", -1)) == Code.NEW_CONFIG_NO_QUORUM
+
+
+NINES = "9" * 5000
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        Reconfig(f"server.{NINES}=a:1:2;3", "", "", -1),
+        Reconfig(f"server.4=a:{NINES}:2;3", "", "", -1),
+        Reconfig(f"server.4=a:1:2;{NINES}", "", "", -1),
+        Reconfig("", NINES, "", -1),
+        Reconfig("", "", f"server.1=a:1:2;3,group.{NINES}=1", -1),
+        Reconfig("server.4=a\nb:1:2;3", "", "", -1),
+        Reconfig("server.4=a\x85b:1:2;3", "", "", -1),
+        Reconfig("", "", "server.1=a\u2028b:1:2;3,server.2=b:1:2;3", -1),
+    ],
+)
+def test_no_text_of_a_change_ends_a_server(change: Reconfig) -> None:
+    world = changeable()
+    assert client(world).error(Op.RECONFIG, change) in (Code.BAD_ARGUMENTS, Code.MARSHALLING_ERROR)
+    assert client(world).create("/still-here") == "/still-here"

@@ -203,6 +203,24 @@ def test_stats_that_a_client_has_spoilt_are_counted_anew(office: Office) -> None
         office.leader.do(Op.DELETE, Delete("/a/c", -1))
 
 
+@pytest.mark.parametrize(
+    "spoilt", [b"count=" + b"9" * 5000, b"count=1,bytes=" + b"9" * 20], ids=["huge", "large"]
+)
+def test_figures_that_are_no_longs_are_counted_anew(office: Office, spoilt: bytes) -> None:
+    """Python refuses to read a number of thousands of digits: every server would end by it."""
+    office.leader.create("/q")
+    office.set_quota("/q", "count=10,bytes=-1")
+    office.try_to_set(stats_path("/q"), spoilt)
+    office.leader.create("/q/b", b"xyz")
+    assert office.used("/q") == "count=2,bytes=3"
+
+
+def test_limits_that_are_no_longs_limit_nothing(office: Office) -> None:
+    office.leader.create("/q")
+    office.set_quota("/q", "count=1,bytes=-1=;countHardLimit=" + "9" * 5000)
+    assert office.try_to_create("/q/b") == Code.OK
+
+
 def test_what_else_the_stats_say_is_kept(office: Office) -> None:
     office.leader.do(Op.SET_DATA, SetData(stats_path("/a"), b"zebra=7,bytes=1", -1))
     office.leader.create("/a/c", b"x")
