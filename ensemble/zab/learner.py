@@ -257,9 +257,12 @@ class Learner(Term):
         self._ack_durable()
 
     def _on_up_to_date(self, packet: Packet) -> None:
-        if self._offered is not None and self.view.activate(self._offered) and not self._keeps_place():
-            self.give_up("the membership has changed")
-            return
+        if self._offered is not None:
+            # One that was proposed in this epoch may still come to nothing: in force it is when it is committed.
+            known = [each for each in (self.view.seen, self._offered) if not self._is_on_its_way(each)]
+            if known and self.view.activate(known[0]) and not self._keeps_place():
+                self.give_up("the membership has changed")
+                return
         self._deliver_tail()
         self.step = Step.BROADCAST
         self.serving = True
@@ -331,8 +334,12 @@ class Learner(Term):
         self._activate(packet.zxid, payload, packet.data or b"", lambda: self._on_commit(packet))
 
     def _on_sync_commit_and_activate(self, packet: Packet) -> None:
-        """What it puts in force is in force by the membership of NEWLEADER."""
+        """What it puts in force is in force with the epoch: see :meth:`_on_up_to_date`."""
         self._on_sync_commit(packet)
+
+    def _is_on_its_way(self, membership: Membership) -> bool:
+        """Tell whether a membership was proposed in this epoch and is not committed, as far as we know."""
+        return membership.version > max(self.zxid_committed, make(self.epoch, 0))
 
     def _on_inform_and_activate(self, packet: Packet) -> None:
         data = packet.data or b""

@@ -229,3 +229,44 @@ def test_a_membership_told_of_late_is_no_news() -> None:
     assert table.peers[1].serving
     assert table.peers[1].view.active == wanted == table.peers[1].view.seen
     assert table.stores[1].seen is None or table.stores[1].seen.version <= wanted.version
+
+
+@pytest.mark.parametrize("voters", [(3, 4, 5), (1, 2, 3, 4)])
+def test_who_comes_while_a_change_is_proposed_has_it_in_force_when_it_is_committed(
+    voters: tuple[int, ...],
+) -> None:
+    """Or those who came late would be a quorum of the new membership that the old one never agreed on."""
+    table = table_of(1, 2, 3, spares=(4, 5))
+    table.stuck_disks = {1, 2}
+    wanted = table.propose_members(plain(voters))
+    table.settle()
+    table.kill(4)
+    table.settle()
+    table.start(4)
+    table.advance(400)
+    assert table.peers[4].serving
+    assert table.peers[4].view.active.version == 0x100000000
+    assert table.peers[4].view.seen == wanted == table.stores[4].seen
+    table.stuck_disks = set()
+    table.settle()
+    table.advance(400)
+    assert in_force(table) == {wanted.version}
+
+
+def test_an_observer_that_comes_while_a_change_is_proposed_waits_for_its_commit() -> None:
+    table = Table({sid: MemoryHistory() for sid in (1, 2, 3, 4, 5)}, plain((1, 2, 3), 4, 5), changeable=True)
+    table.start(1, 2, 3, 4, 5)
+    table.advance(2_000)
+    table.stuck_disks = {1, 2}
+    wanted = table.propose_members(plain((1, 2, 3, 4), 5))
+    table.settle()
+    table.kill(4)
+    table.settle()
+    table.start(4)
+    table.advance(400)
+    assert table.peers[4].serving
+    assert table.peers[4].view.active.version < wanted.version
+    table.stuck_disks = set()
+    table.settle()
+    table.advance(400)
+    assert in_force(table) == {wanted.version}
