@@ -17,6 +17,7 @@
     idle            connections that have gone silent
     clients         who may have a connection, and all of them at hand
     read_only       reads without a quorum
+    restoring       a snapshot from elsewhere, proved before it replaces anything
     application     what agreement delivers: apply, watches, replies, snapshots
     peering         zab's packets over the host's links
     four_letter     the words of monitoring, with the figures of metrics

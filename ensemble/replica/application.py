@@ -15,6 +15,7 @@ from ensemble.membership import Membership
 from ensemble.replica.history import History
 from ensemble.replica.read_only import ReadOnlyMode
 from ensemble.replica.reads import access_allows
+from ensemble.replica.restoring import Restorable
 from ensemble.replica.service import Service
 from ensemble.replica.writes import Writes, op_name, path_of
 from ensemble.trace import session_text
@@ -285,6 +286,17 @@ class Application:
         tree.zxid = zxid
         self._store.install_snapshot(zxid, body, tree.digest())
         self._take_over(tree, [zxid])
+
+    def restore(self, found: Restorable, zxid: int) -> None:
+        """Replace the state by that of a snapshot from elsewhere, durably, as that of ``zxid``."""
+        tree = found.tree
+        tree.zxid = zxid
+        self._store.install_snapshot(zxid, found.body, found.digest)
+        self._take_over(tree, [zxid])
+        self._service.log(
+            f"restored {len(tree.nodes)} znodes and {len(tree.sessions)} sessions from a snapshot at "
+            f"{text(found.zxid)}; they are the state of {text(zxid)}, and what was here before is gone"
+        )
 
     def rebuild(self) -> None:
         """Build the state anew from disk."""

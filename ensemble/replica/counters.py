@@ -34,6 +34,8 @@ _COUNTS = (
     "received",
     "refused",
     "request_throttle_wait_count",
+    "restore_errors",
+    "restores_limited",
     "revalidated_for_learners",
     "revalidations",
     "sent",
@@ -61,6 +63,7 @@ _SUMMARIES = (
     "propagation",
     "read_waits",
     "snapshot_loads",
+    "restores",
     "snapshots",
     "throttle_waits",
     "token_deficits",
@@ -120,6 +123,8 @@ class Counters:
     sent: int
     sessionless_expired: int
     sessions_expired: int
+    restore_errors: int
+    restores_limited: int
     snapshot_errors: int
     snapshots_limited: int
     stale_requests: int
@@ -149,6 +154,7 @@ class Counters:
     read_waits: SampledSummary
     """Reads that waited behind a write or a sync; all others are answered in the step they come in."""
     snapshot_loads: SampledSummary
+    restores: SampledSummary
     snapshots: SampledSummary
     throttle_waits: SampledSummary
     """Requests that may begin, from their bytes on (milliseconds), where only so many may."""

@@ -24,6 +24,7 @@ from ensemble.replica.history import History
 from ensemble.replica.metrics.names import registry_of
 from ensemble.replica.peering import PacketLink, PacketNetwork
 from ensemble.replica.reconfiguration import Keeper
+from ensemble.replica.restoring import Restorable
 from ensemble.replica.service import Service
 from ensemble.replica.status import Status
 from ensemble.replica.writes import Writes
@@ -32,6 +33,8 @@ from ensemble.trace import Trace
 from ensemble.tree.tree import Tree
 from ensemble.wire import elections
 from ensemble.zab.peer import Peer
+from ensemble.zab.restoration import Restoration
+from ensemble.zxid import epoch_of
 
 __all__ = ["Connection", "Replica"]
 
@@ -203,6 +206,38 @@ class Replica:
     def take_snapshot(self, done: Callable[[int], None]) -> None:
         """Save a snapshot of the state as it is now, then call ``done`` with its zxid."""
         self.application.take_snapshot(done)
+
+    def restore(self, found: Restorable, done: Callable[[int, str], None]) -> str:
+        """Replace the state of the ensemble by that of a snapshot; or return, at once, why that is not done.
+
+        ``done`` gets the zxid that the state now has, or 0 and why nothing came of it. Clients are cut off.
+        """
+        service = self.service
+        if not service.leading:
+            leader = self.peer.leader
+            return (
+                f"the leader restores for all; ask server {leader}"
+                if leader
+                else "there is no leader to restore"
+            )
+        if service.view.pending:
+            return "the membership is being changed; restore when that is done"
+        if self.peer.restoring:
+            return "another snapshot is being restored"
+        began_us = service.clock.monotonic_us()
+
+        def ended(zxid: int, why: str) -> None:
+            if zxid:
+                service.counters.restores.add(service.clock.monotonic_us() - began_us)
+            done(zxid, why)
+
+        install = partial(self.application.restore, found)
+        self.peer.restore(Restoration(epoch_of(found.zxid), install, ended))
+        return ""
+
+    def cancel_restore(self, why: str) -> None:
+        """Wait no longer for a quorum to take over what is restored."""
+        self.peer.cancel_restore(why)
 
     def expire_session(self, session_id: int) -> bool:
         """End a session as if its time were over; False unless this server leads and knows it."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
@@ -19,11 +19,12 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from ensemble.errors import StorageError
+from ensemble.errors import CorruptionError, StorageError
 from ensemble.replica.commands.answers import Data
 from ensemble.replica.commands.table import COMMANDS, Command, Commands, find, framed
 from ensemble.replica.metrics.exposition import CONTENT_TYPE, exposition
 from ensemble.replica.metrics.registry import Registry
+from ensemble.runtime.restoring import RefusedError
 
 if TYPE_CHECKING:
     import socket
@@ -65,6 +66,13 @@ class Host(Protocol):
     async def take_snapshot(self) -> tuple[int, Path]:
         """Save a snapshot of the state; return its zxid and where it is. ``StorageError`` when that fails."""
 
+    async def restore(self, chunks: AsyncIterator[bytes]) -> int:
+        """Replace the ensemble's state by a snapshot (``restoring.restore``); return the zxid it then has."""
+
+    @property
+    def leads(self) -> bool:
+        """Whether this server orders the writes of its ensemble, or stands alone."""
+
     def now_ms(self) -> int:
         """The monotonic clock."""
 
@@ -92,6 +100,8 @@ class AdminServer:
         self._settings = settings
         self._log = log
         self._snapshots = RateLimit(settings.rate_limit_ms // SNAPSHOT_RATE_DIVISOR)
+        self._restores = RateLimit(settings.rate_limit_ms)
+        self._restoring = False
 
     def application(self) -> web.Application:
         """Build the application."""
@@ -134,7 +144,7 @@ class AdminServer:
             return found
         if found.name != "restore":
             return answer(framed(found.name, {}, f"{found.name} is asked by GET"), 405)
-        return self._restore(found)
+        return await self._restore(request, found)
 
     def _find(self, request: web.Request) -> Command | web.Response:
         """Return the command that is asked for, or why it is not run."""
@@ -175,16 +185,33 @@ class AdminServer:
                 await response.write(chunk)
             return response
 
-    def _restore(self, command: Command) -> web.Response:
+    async def _restore(self, request: web.Request, command: Command) -> web.Response:
         if not self._settings.restore:
             return answer(framed(command.name, {}), 503)
-        return answer(framed(command.name, {}, NO_RESTORE), 501)
+        if not request.body_exists:
+            return answer(
+                framed(command.name, {}, "a snapshot is to be sent as the body of the request"), 400
+            )
+        if self._restoring:
+            return answer(framed(command.name, {}, "another snapshot is being restored"), 409)
+        if not self._host.leads:
+            return answer(framed(command.name, {}, NOT_LEADING), 409)
+        if not self._restores.allows(self._host.now_ms()):
+            self._host.counters.restores_limited += 1
+            return answer(framed(command.name, {}), 429)
+        self._restoring = True
+        try:
+            zxid = await self._host.restore(request.content.iter_chunked(CHUNK_BYTES))
+        except (OSError, CorruptionError, RefusedError) as error:
+            self._host.counters.restore_errors += 1
+            self._log(f"AdminServer: a snapshot is not restored: {error}")
+            return answer(framed(command.name, {}, str(error)), 500)
+        finally:
+            self._restoring = False
+        return answer(framed(command.name, {"last_zxid": zxid}))
 
 
-NO_RESTORE = (
-    "this server cannot replace its state while it runs; stop every server of the ensemble, leave nothing but the "
-    "snapshot in each dataDir/version-2, and start them again"
-)
+NOT_LEADING = "this server does not lead; restore on the leader alone, which brings up all others"
 
 
 def answer(data: Data, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:

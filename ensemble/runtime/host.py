@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from ensemble.replica.config import ReplicaConfig
 from ensemble.replica.counters import Counters
 from ensemble.replica.metrics.registry import Registry
 from ensemble.replica.replica import Replica
-from ensemble.runtime import environment, process_figures
+from ensemble.runtime import environment, process_figures, restoring
 from ensemble.runtime.client_ports import ClientPorts
 from ensemble.runtime.clients import ClientSocket
 from ensemble.runtime.clock import LoopClock
@@ -180,6 +180,15 @@ class Server:
             if path.exists():
                 return zxid, path
         raise StorageError(f"{paths[0]} is gone")
+
+    async def restore(self, chunks: AsyncIterator[bytes]) -> int:
+        """Replace the ensemble's state by a snapshot, as :func:`restoring.restore` does."""
+        return await restoring.restore(self.replica, chunks, self.config.data_dir, self._steps.wake)
+
+    @property
+    def leads(self) -> bool:
+        """Whether this server orders the writes of its ensemble, or stands alone."""
+        return self.replica.service.leading
 
     # -- faults ------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ METHODS = ("", "gz", "snappy")
 """What ``snapshot.compression.method`` may be; also the suffixes of the names, after a dot."""
 
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
+_GZIP_MAGIC = b"\x1f\x8b"
 _BLOCK_BYTES = 32 * 1024
 _SNAPPY_MAGIC = b"\x82SNAPPY\0"
 _SNAPPY_HEAD = _SNAPPY_MAGIC + Struct(">ii").pack(1, 1)
@@ -33,6 +34,13 @@ def method_of(name: str) -> str:
     """Return how the file ``name`` is compressed."""
     suffix = name.rpartition(".")[2]
     return suffix if suffix in METHODS else ""
+
+
+def recognized(data: bytes) -> str:
+    """Return by which of :data:`METHODS` ``data`` is compressed, as its first bytes show."""
+    if data.startswith(_GZIP_MAGIC):
+        return "gz"
+    return "snappy" if data.startswith(_SNAPPY_MAGIC) else ""
 
 
 def compress(chunks: Iterable[bytes], method: str) -> Iterator[bytes]:

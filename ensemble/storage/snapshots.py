@@ -13,6 +13,7 @@ is read from the back: the four possible endings are tried, longest first, and e
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from struct import Struct
 from zlib import adler32
 
@@ -93,19 +94,50 @@ def _sealed(body: Iterable[bytes], sections: Iterable[bytes]) -> Iterator[bytes]
         yield section + seal
 
 
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a snapshot file holds."""
+
+    body: bytes
+    zxid: int | None
+    """The last transaction in the body; None in a file that does not say so."""
+    digest: int | None
+    """The digest of the tree, 64 bits; None when there is none, or one of a version that is not ours."""
+
+
 def body_of(data: bytes, name: str) -> bytes:
     """Return the body of snapshot file ``name`` whose content is ``data``.
 
     Raises ``CorruptionError`` when it does not decompress, is incomplete, or fails a seal.
     """
+    return content_of(data, name).body
+
+
+def content_of(data: bytes, name: str) -> Content:
+    """Return all that snapshot file ``name``, whose content is ``data``, tells; raises as :func:`body_of` does."""
     data = compression.decompress(data, name)
     if not data.startswith(HEADER[:8]):
         raise CorruptionError(f"{name} does not begin as a snapshot does")
     for sections in _LAYOUTS:
         end = _sealed_body_end(data, sections)
         if end is not None:
-            return data[_HEADER_BYTES:end]
+            return Content(data[_HEADER_BYTES:end], *_told(data, end + _SEAL.size, sections))
     raise CorruptionError(f"{name} is incomplete or corrupt: its checksums do not hold")
+
+
+def _told(data: bytes, offset: int, sections: tuple[int, ...]) -> tuple[int | None, int | None]:
+    """Read zxid and digest from the sections that begin at ``offset``."""
+    zxid = digest = None
+    for size in sections:
+        if size == _DIGEST.size:
+            zxid, version, told = _DIGEST.unpack_from(data, offset)
+            # Apache's server writes zeros when nothing was applied since it started.
+            digest = told if version == _DIGEST_VERSION and (zxid or told) else None
+            zxid = zxid or None
+        else:
+            (zxid,) = _LONG.unpack_from(data, offset)
+        offset += size + _SEAL.size
+    return zxid, digest
 
 
 def _sealed_body_end(data: bytes, sections: tuple[int, ...]) -> int | None:

@@ -23,6 +23,7 @@ from ensemble.errors import InvariantViolation, PeerProtocolError
 from ensemble.zab.followers import Follower, Followers, FollowerStep
 from ensemble.zab.messages import PROTOCOL_VERSION, Packet, PacketType
 from ensemble.zab.phase import Phase
+from ensemble.zab.restoration import Restoration
 from ensemble.zab.synchronization import Synchronization, choose
 from ensemble.zab.term import Term
 from ensemble.zxid import counter_of, epoch_of, make, text
@@ -137,6 +138,8 @@ class Establishment(Term):
             self.history.sync(self._if_active(self._on_history_durable))
 
     def _on_history_durable(self) -> None:
+        if self.restoration is not None:
+            self._restore(self.restoration)
         self.history.save_current_epoch(self.epoch)
         self._own_acked = self.history.zxid_durable
         self.zxid_committed = self._zxid_proposed
@@ -144,6 +147,14 @@ class Establishment(Term):
             if follower.history is not None:
                 self._synchronize(follower)
         self._establish()
+
+    def _restore(self, restoration: Restoration) -> None:
+        """Begin with another history than ours, under the first zxid of an epoch that is ours alone.
+
+        Not under the zero-th: Apache's leader takes that for the end of the epoch before.
+        """
+        restoration.zxid = self._zxid_proposed = make(self.epoch, 1)
+        restoration.install(restoration.zxid)
 
     # ------------------------------------------------------------------ synchronization
 
@@ -209,7 +220,7 @@ class Establishment(Term):
         if self.serving or self._own_acked < 0 or not self.quorum.contains(self._followers.loyal()):
             return
         self.serving = True
-        self._zxid_proposed = make(self.epoch, 0)
+        self._zxid_proposed = max(make(self.epoch, 0), self._zxid_proposed)
         self.set_phase(Phase.BROADCAST, f"epoch {self.epoch} established")
         for follower in self._followers:
             if follower.synced:

@@ -19,8 +19,10 @@ from ensemble.zab.messages import Notification, Packet, ServerState, Vote
 from ensemble.zab.meter import Meter
 from ensemble.zab.phase import Phase
 from ensemble.zab.ports import Application, History, PeerLink, PeerNetwork, Timing
+from ensemble.zab.restoration import Restoration
 from ensemble.zab.term import Term
 from ensemble.zab.view import View
+from ensemble.zxid import COUNTER_MAX, make
 
 __all__ = ["Peer", "Phase"]
 
@@ -131,6 +133,7 @@ class Peer:
     def stop(self) -> None:
         """Leave without a word; links are closed, timers forgotten."""
         self._stopped = True
+        self._end_restoration("this server stops")
         self.election.stop()
         self._end_term()
         self._close_early()
@@ -143,17 +146,50 @@ class Peer:
     def _look(self, why: str) -> None:
         if self._stopped:
             return
+        self._end_restoration(why)
+        self._begin_election(why, self._history.zxid_logged)
+
+    def _begin_election(self, why: str, zxid: int) -> None:
         self._end_term()
         self.role = ServerState.LOOKING
         self.meter.looking += 1
         self._set_phase(Phase.ELECTION, why)
         self._app.on_looking(why)
-        self.election.start(self._history.zxid_logged, self._history.current_epoch)
+        self.election.start(zxid, self._history.current_epoch)
+
+    def restore(self, restoration: Restoration) -> None:
+        """Leader: begin another epoch, with another history than ours.
+
+        The vote names more than we hold, so that none of those who are level with us is elected. That wins the
+        election only: who leads proves by its true history that nobody in its quorum knows of more.
+        """
+        assert self.serving
+        assert self.role is ServerState.LEADING
+        assert self._context.restoration is None
+        self._history.save_accepted_epoch(max(self._history.accepted_epoch, restoration.epoch))
+        self._context.restoration = restoration
+        self._begin_election("a snapshot is to be restored", make(self._history.current_epoch, COUNTER_MAX))
+
+    @property
+    def restoring(self) -> bool:
+        """Whether a restoration has not ended yet."""
+        return self._context.restoration is not None
+
+    def cancel_restore(self, why: str) -> None:
+        """Give up a restoration that has not ended, and look for a leader with our true history."""
+        if self._context.restoration is not None:
+            self._look(why)
+
+    def _end_restoration(self, why: str) -> None:
+        restoration, self._context.restoration = self._context.restoration, None
+        if restoration is not None:
+            restoration.fail(why)
 
     def _go_over(self, leader: int, why: str) -> None:
         """Begin a term under a leader that was named to us: a change of the membership costs no election."""
         if self._stopped:
             return
+        self._end_restoration(why)
         self._end_term()
         self._app.on_looking(why)
         vote = Vote(leader, self._history.zxid_logged, self._history.current_epoch)
@@ -176,6 +212,7 @@ class Peer:
             leader.start()
             self._hand_over_early(leader)
         else:
+            self._end_restoration(f"server {vote.leader} was elected meanwhile")
             self.role = ServerState.OBSERVING if self.view.observes else ServerState.FOLLOWING
             self._term = Learner(context, vote.leader)
             self.election.settle(self.role)
@@ -184,6 +221,9 @@ class Peer:
 
     def _on_established(self, epoch: int) -> None:
         self.election.confirm(epoch)
+        restoration, self._context.restoration = self._context.restoration, None
+        if restoration is not None:
+            restoration.done(restoration.zxid, "")
 
     def _set_phase(self, phase: Phase, why: str) -> None:
         self.phase = phase

@@ -16,6 +16,7 @@ from ensemble.zab.meter import Meter
 from ensemble.zab.phase import Phase
 from ensemble.zab.ports import Application, History, PeerNetwork, Timing
 from ensemble.zab.quorum import Quorum
+from ensemble.zab.restoration import Restoration
 from ensemble.zab.view import View
 from ensemble.zxid import epoch_of, make
 
@@ -55,6 +56,8 @@ class Term:
         set_phase: Callable[[Phase, str], None]
         established: Callable[[int], None]
         """The epoch has a quorum behind it."""
+        restoration: Restoration | None = None
+        """What the next term as leader is to begin with instead of our history."""
 
     def __init__(self, context: Context) -> None:
         self.sid = context.sid
@@ -70,6 +73,7 @@ class Term:
         self.hand_over = context.hand_over
         self.set_phase = context.set_phase
         self.established = context.established
+        self.restoration = context.restoration
         self.active = True
         self._traced_to = 0
         self.serving = False
