@@ -30,6 +30,7 @@ SUCCESS, FAILURE, INVOKED = "success", "failure", "invoked"
 _OK = int(Code.OK)
 _ERROR = int(Op.ERROR)
 _DELETED = int(EventType.NODE_DELETED)
+_MODES = frozenset(int(mode) for mode in CreateMode)
 _LETTERS = (
     (Perm.CREATE, "c"), (Perm.DELETE, "d"), (Perm.READ, "r"), (Perm.WRITE, "w"), (Perm.ADMIN, "a"),
 )  # fmt: skip
@@ -147,7 +148,9 @@ class Audit:
             "session": session, "user": user, "ip": ip, "operation": operation, "znode": znode,
             "znode_type": znode_type, "acl": acl, "result": result,
         }  # fmt: skip
-        self._write("\t".join([f"{name}={value}" for name, value in fields.items() if value is not None]))
+        self._write(
+            "\t".join([f"{name}={one_line(value)}" for name, value in fields.items() if value is not None])
+        )
 
 
 def users(identities: tuple[Identity, ...]) -> str | None:
@@ -156,9 +159,16 @@ def users(identities: tuple[Identity, ...]) -> str | None:
     return ",".join([name for name in names if name.strip()]) or None
 
 
-def kind(mode: int) -> str:
-    """Name the kind of a znode as it is asked for."""
-    return CreateMode(mode).name.lower()
+def one_line(value: str) -> str:
+    """Write a control character, which what is refused may hold, so that it begins no line or field of its own."""
+    if value.isprintable():
+        return value
+    return "".join([each if each.isprintable() else each.encode("unicode_escape").decode() for each in value])
+
+
+def kind(mode: int) -> str | None:
+    """Name the kind of a znode as it is asked for; None when there is no such kind."""
+    return CreateMode(mode).name.lower() if mode in _MODES else None
 
 
 def acl_text(acl: tuple[Acl, ...]) -> str:

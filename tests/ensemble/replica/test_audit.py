@@ -104,3 +104,21 @@ def test_the_server_itself_is_told_of() -> None:
         "user=operator\toperation=serverStop\tresult=invoked",
         "user=operator\toperation=serverStart\tresult=failure",
     ]
+
+
+def test_a_mode_that_is_none_is_a_failure_like_any_other() -> None:
+    world, lines = audited()
+    user = client(world)
+    assert user.error(Op.CREATE, Create("/a", b"", OPEN_ACL, 99)) == Code.BAD_ARGUMENTS
+    assert lines == [f"{who(user)}\toperation=create\tznode=/a\tresult=failure"]
+
+
+def test_nobody_writes_a_line_of_its_own() -> None:
+    world, lines = audited()
+    user = client(world)
+    forged = "/a\nuser=admin\toperation=delete"
+    assert user.error(Op.DELETE, Delete(forged, -1)) == Code.NO_NODE
+    assert lines == [f"{who(user)}\toperation=delete\tznode=/a\\nuser=admin\\toperation=delete\tresult=failure"]
+    user.error(Op.AUTH, Auth(0, "digest", "ann\nresult=x\u2028:secret".encode()))
+    user.create("/b")
+    assert lines[-1].startswith(f"{who(user, '127.0.0.1,ann')}\\nresult=x\\u2028\t".replace("\tip=127.0.0.1", "", 1))
