@@ -87,7 +87,6 @@ class ElectionLinks:
         self.ways = ways or Ways()
         self._peers = {address.sid: _Peer(address) for address in others}
         self._strangers_welcome = strangers_welcome
-        self._guests = 0
         self._calls: set[asyncio.Task[None]] = set()
         self._keepers: dict[int, asyncio.Task[None]] = {}
         """Of members only: a guest is dialed when it knocks."""
@@ -127,6 +126,7 @@ class ElectionLinks:
         members = {address.sid: address for address in others}
         for sid in [sid for sid in self._keepers if sid not in members]:
             self._keepers.pop(sid).cancel()
+            self._forget_guest(self._peers[sid])
         for sid, address in members.items():
             peer = self._peers.setdefault(sid, _Peer(address))
             if peer.address != address:
@@ -193,16 +193,16 @@ class ElectionLinks:
                 self.lost(peer.link)
             peer.changed.set()
             if peer.sid not in self._keepers:
-                call = watched(self._dial(peer))
+                call = watched(self._call_back(peer))
                 self._calls.add(call)
                 call.add_done_callback(self._calls.discard)
         return None
 
     def _guest(self, line: _Line, hello: Hello) -> _Peer | None:
         """Take in a server that is no member; None when it is not welcome."""
-        if hello.sid == ANONYMOUS and self._guests < STRANGERS_MAX:
-            self._guests += 1
-            peer = _Peer(ServerAddress(-self._guests, line.where, 0, 0, votes=False))
+        free = next((sid for sid in range(-1, -STRANGERS_MAX - 1, -1) if sid not in self._peers), None)
+        if hello.sid == ANONYMOUS and free is not None:
+            peer = _Peer(ServerAddress(free, line.where, 0, 0, votes=False))
             # A connection of its own each time, which nobody can call back.
             line.peer = peer
             self._peers[peer.sid] = peer
@@ -217,6 +217,9 @@ class ElectionLinks:
 
     def up(self, peer: _Peer, line: _Line) -> None:
         """Take ``line`` as the link to ``peer``, in place of any older one."""
+        if self._peers.setdefault(peer.sid, peer) is not peer:
+            line.abort()  # a guest that went and came back while it was called
+            return
         older, peer.link = peer.link, line
         peer.up_since = time.monotonic()
         peer.changed.set()
@@ -236,8 +239,12 @@ class ElectionLinks:
             peer.link = None
             peer.changed.set()
             self._on_link(peer.sid, False)
-            if peer.sid not in self._keepers:
-                del self._peers[peer.sid]
+            self._forget_guest(peer)
+
+    def _forget_guest(self, peer: _Peer) -> None:
+        """Know no more of a server that is no member and has no link."""
+        if peer.link is None and peer.sid not in self._keepers and self._peers.get(peer.sid) is peer:
+            del self._peers[peer.sid]
 
     def message(self, peer: _Peer, line: _Line, payload: bytes) -> None:
         """Pass on one message of the link in force."""
@@ -265,6 +272,10 @@ class ElectionLinks:
                     async with asyncio.timeout(wait_s):
                         await peer.changed.wait()
                 wait_s = min(wait_s * 2, RETRY_S_MAX)
+
+    async def _call_back(self, peer: _Peer) -> None:
+        await self._dial(peer)
+        self._forget_guest(peer)
 
     async def _dial(self, peer: _Peer) -> None:
         places = peer.address.places

@@ -118,7 +118,11 @@ def test_nobody_writes_a_line_of_its_own() -> None:
     user = client(world)
     forged = "/a\nuser=admin\toperation=delete"
     assert user.error(Op.DELETE, Delete(forged, -1)) == Code.NO_NODE
-    assert lines == [f"{who(user)}\toperation=delete\tznode=/a\\nuser=admin\\toperation=delete\tresult=failure"]
+    assert lines == [
+        f"{who(user)}\toperation=delete\tznode=/a\\nuser=admin\\toperation=delete\tresult=failure"
+    ]
     user.error(Op.AUTH, Auth(0, "digest", "ann\nresult=x\u2028:secret".encode()))
     user.create("/b")
-    assert lines[-1].startswith(f"{who(user, '127.0.0.1,ann')}\\nresult=x\\u2028\t".replace("\tip=127.0.0.1", "", 1))
+    assert lines[-1].startswith(
+        f"{who(user, '127.0.0.1,ann')}\\nresult=x\\u2028\t".replace("\tip=127.0.0.1", "", 1)
+    )

@@ -11,6 +11,7 @@ import pytest
 
 from ensemble.membership import ServerAddress
 from ensemble.runtime.election_links import RETRY_S_MAX, STRANGERS_MAX, ElectionLinks
+from ensemble.runtime.ways import P, Ways
 
 HOST = "127.0.0.1"
 
@@ -259,6 +260,75 @@ async def test_an_observer_without_an_id_gets_one_of_its_own_for_as_long_as_it_s
         assert await read_exactly(reader, 8) == b"\x00\x00\x00\x04told"
         writer.close()
         await until(lambda: manager.states == [(-1, True), (-1, False)])
+
+
+async def test_callers_that_are_gone_take_nobodys_place() -> None:
+    servers = addresses(100, 99)
+    member, joining = Manager(servers[0], servers[:1], strangers_welcome=True), Manager(servers[1], servers)
+    joining.links.send(100, b"who leads?")
+    (nobody,) = free_ports(1)
+    async with running(member):
+        for sid in range(1, STRANGERS_MAX + 2):
+            knocking = await knock(servers[0], golden_hello(sid, nobody))
+            await until(lambda: len(member.said) >= sid)  # noqa: B023 - awaited at once
+            knocking.close()
+        async with running(joining):
+            await until(lambda: member.messages == [(99, b"who leads?")])
+
+
+async def test_observers_without_an_id_take_no_place_for_ever() -> None:
+    servers = addresses(2)
+    member = Manager(servers[0], servers)
+    async with running(member):
+        for count in range(1, STRANGERS_MAX + 2):
+            knocking = await knock(servers[0], golden_hello(2**63 - 1, 1))
+            await until(lambda: len(member.states) == 2 * count - 1)  # noqa: B023 - awaited at once
+            knocking.close()
+            await until(lambda: len(member.states) == 2 * count)  # noqa: B023
+
+
+async def test_a_guest_that_is_called_twice_may_go_twice() -> None:
+    servers = addresses(2)
+    member = Manager(servers[0], servers, strangers_welcome=True)
+    faults: list[dict[str, object]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: faults.append(context))
+    guest = socket.create_server((HOST, 0))
+    guest.setblocking(False)
+    turns = asyncio.Semaphore(0)
+    member.links.ways = InTurns(turns)
+    async with running(member):
+        for _ in range(2):
+            (await knock(servers[0], golden_hello(1, guest.getsockname()[1]))).close()
+        for _ in range(2):
+            turns.release()
+            called, _ = await asyncio.wait_for(loop.sock_accept(guest), 5)
+            await until(lambda: member.states and member.states[-1] == (1, True))
+            called.close()
+            await until(lambda: member.states[-1] == (1, False))
+    guest.close()
+    assert faults == []
+
+
+class InTurns(Ways):
+    """Calls that are made when they are let."""
+
+    def __init__(self, turns: asyncio.Semaphore) -> None:
+        super().__init__()
+        self._turns = turns
+
+    async def dial(self, host: str, port: int, make_protocol: Callable[[], P], *, greeting: bytes = b"") -> P:
+        await self._turns.acquire()
+        return await super().dial(host, port, make_protocol, greeting=greeting)
+
+
+async def knock(server: ServerAddress, hello: bytes) -> socket.socket:
+    knocking = socket.socket()
+    knocking.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(knocking, (HOST, server.election_port))
+    await loop.sock_sendall(knocking, hello)
+    return knocking
 
 
 async def test_links_follow_the_members() -> None:
