@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from socket import SOCK_STREAM
 from ssl import SSLContext, SSLError
+from typing import cast
 
 from ensemble.client.addresses import Address
 from ensemble.client.session import Session, State
@@ -63,8 +64,7 @@ class _Protocol(asyncio.Protocol):
         from then on at least."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none of asyncio's classes
         self._session.on_connection()
         self.flush()
 

@@ -54,7 +54,7 @@ class Clients:
         """Forget what each connection did so far (``crst``)."""
         for connection in self.connections:
             connection.received = connection.sent = 0
-            connection.pipeline.reset_statistics()
+            connection.pipeline.activity.reset()
 
     @property
     def outstanding(self) -> int:

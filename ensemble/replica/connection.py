@@ -168,12 +168,10 @@ class Connection(Client):
             if count:
                 self.heard[self.session_id] = self.timeout_ms
                 self.received += count
-                self.sent += count
                 counters = service.counters
                 counters.received += count
-                counters.sent += count
                 counters.reads += count
-                pipeline.note_run(self._out[-1])
+                pipeline.activity.note_run(self._out[-1], service.clock.monotonic_us())
                 if offset == len(data):
                     return
                 data = data[offset:]
@@ -195,7 +193,17 @@ class Connection(Client):
         if txn.type == _CREATE_SESSION and self.state is State.OPENING:
             self._open("opened")
             return
-        self._guarded(lambda: self.pipeline.applied(txn, outcome))
+        if self.state is not State.CLOSED:
+            self._batching = True
+            try:
+                self.pipeline.applied(txn, outcome)
+            except WireError as error:
+                self._cut_off(error)
+            self._batching = False
+            if self._out:
+                self._flush()
+            if self._paused:
+                self._unthrottle()
         if txn.type == _CLOSE_SESSION:
             self.close("the session is over")
 
@@ -215,10 +223,18 @@ class Connection(Client):
         """Take a step of the pipeline outside ``on_data``."""
         if self.state is State.CLOSED:
             return
+        outer, self._batching = self._batching, True
         try:
             step()
         except WireError as error:
             self._cut_off(error)
+        self._batching = outer
+        if self._out and not outer:
+            self._flush()
+        if self._paused:
+            self._unthrottle()
+
+    def _unthrottle(self) -> None:
         if self._paused and self.pipeline.slack:
             self._paused = False
             self._transport.resume_reading()
@@ -251,14 +267,10 @@ class Connection(Client):
     # ------------------------------------------------------------------ what leaves
 
     def write(self, data: bytes) -> None:
-        """Send one answer or event."""
-        self.sent += 1
-        self._service.counters.sent += 1
-        if self._batching:
-            self._out.append(data)
-        elif self.state is not State.CLOSED:
-            self._service.counters.count_response(len(data), len(data))
-            self._transport.write(data)
+        """Send one answer or event: with what else there is to send, when bytes or a transaction are dealt with."""
+        self._out.append(data)
+        if not self._batching:
+            self._flush()
 
     def notify(self, event: bytes) -> None:
         """Send a watch event: it leaves before any answer given after this call."""
@@ -267,8 +279,11 @@ class Connection(Client):
     def _flush(self) -> None:
         out = self._out
         if self.state is not State.CLOSED:
-            data = out[0] if len(out) == 1 else b"".join(out)
-            self._service.counters.count_response(len(out[-1]), len(data))
+            count, counters = len(out), self._service.counters
+            data = out[0] if count == 1 else b"".join(out)
+            self.sent += count
+            counters.sent += count
+            counters.count_response(len(out[-1]), len(data))
             self._transport.write(data)
         out.clear()
 

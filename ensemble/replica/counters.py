@@ -5,7 +5,7 @@ On the paths of requests there is at most one update for each batch of them. Tim
 
 from __future__ import annotations
 
-from ensemble.measures import SampledSummary, Summary
+from ensemble.measures import SampledSummary
 from ensemble.tree.operations import EventType
 
 WATCH_EVENTS = (
@@ -79,7 +79,6 @@ class Counters:
     __slots__ = (
         *_COUNTS,
         *_SUMMARIES,
-        "latency",
         "proposal_bytes_last",
         "proposal_bytes_max",
         "proposal_bytes_min",
@@ -166,8 +165,6 @@ class Counters:
     """From losing the leader (or the start) to serving."""
 
     def __init__(self) -> None:
-        self.latency = Summary()
-        """The same as ``latencies``, for those who want no percentiles."""
         self.quota_refusals: dict[str, int] = {}
         """Writes refused as beyond a quota, by the name of the child of the root they were for."""
         self.watchers = {int(kind): SampledSummary() for kind in WATCH_EVENTS}
@@ -184,31 +181,27 @@ class Counters:
             getattr(self, name).reset()
         for summary in self.watchers.values():
             summary.reset()
-        self.latency.reset()
         self.quota_refusals.clear()
         self.proposals = 0
         self.proposal_bytes_last = self.proposal_bytes_min = self.proposal_bytes_max = -1
         self.response_bytes_last = self.response_bytes_min = self.response_bytes_max = -1
 
-    def add_latency(self, sample_us: int) -> None:
-        """Count one answer that had to wait for ``sample_us``."""
-        self.latency.add(sample_us)
-        self.latencies.add(sample_us)
-
     def count_proposal(self, size: int) -> None:
         """Count a proposal of ``size`` bytes made by this leader."""
         self.proposals += 1
-        self.proposal_bytes_last = size
-        if size > self.proposal_bytes_max:
-            self.proposal_bytes_max = size
-        if size < self.proposal_bytes_min or self.proposal_bytes_min < 0:
-            self.proposal_bytes_min = size
+        if size != self.proposal_bytes_last:
+            self.proposal_bytes_last = size
+            if size > self.proposal_bytes_max:
+                self.proposal_bytes_max = size
+            if size < self.proposal_bytes_min or self.proposal_bytes_min < 0:
+                self.proposal_bytes_min = size
 
     def count_response(self, size: int, sent: int) -> None:
         """Count ``sent`` bytes of answers given together, the last of which has ``size`` bytes."""
         self.bytes_sent += sent
-        self.response_bytes_last = size
-        if size > self.response_bytes_max:
-            self.response_bytes_max = size
-        if size < self.response_bytes_min or self.response_bytes_min < 0:
-            self.response_bytes_min = size
+        if size != self.response_bytes_last:
+            self.response_bytes_last = size
+            if size > self.response_bytes_max:
+                self.response_bytes_max = size
+            if size < self.response_bytes_min or self.response_bytes_min < 0:
+                self.response_bytes_min = size

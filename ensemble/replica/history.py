@@ -8,7 +8,7 @@ from ensemble.ports import Disk
 from ensemble.replica.service import Service
 from ensemble.storage.store import Store
 from ensemble.tree.txns import time_of
-from ensemble.zxid import counter_of, epoch_of
+from ensemble.zxid import COUNTER_MAX
 
 
 class History(Store):
@@ -63,7 +63,7 @@ class History(Store):
         self._measured_to = last
         if last <= before:  # nothing, or the history was cut
             return 0
-        count = counter_of(last) - (counter_of(before) if epoch_of(before) == epoch_of(last) else 0)
+        count = last - before if before | COUNTER_MAX == last | COUNTER_MAX else last & COUNTER_MAX
         counters = self._service.counters
         counters.logged += count
         counters.batches.add(count)

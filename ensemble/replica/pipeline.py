@@ -15,10 +15,10 @@ from collections import deque
 
 from ensemble.errors import Code, WireError
 from ensemble.jute import Reader
-from ensemble.limits import OUTSTANDING_BYTES_PER_CONNECTION_MAX, OUTSTANDING_PER_CONNECTION_MAX
-from ensemble.measures import Summary
 from ensemble.replica import reads
+from ensemble.replica.activity import Activity
 from ensemble.replica.answers import body_of
+from ensemble.replica.backlog import Backlog
 from ensemble.replica.credentials import Credentials
 from ensemble.replica.service import Client, Service
 from ensemble.replica.throttle import Throttle
@@ -48,21 +48,20 @@ _SESSION_MOVED = int(Code.SESSION_MOVED)
 _SESSION_EXPIRED = int(Code.SESSION_EXPIRED)
 _THROTTLED = (WRITE_OPS | {_SYNC}) - {_CLOSE_SESSION}
 """What may be refused for having waited too long, besides reads."""
+_PLAIN_WRITES = WRITE_OPS - {_CLOSE_SESSION}
 _NO_ZXID = -1
 """In the answer to an unknown operation, as Apache gives it."""
 _READS = frozenset({*reads.HANDLERS, _PING})
 
 
-class Pipeline:
+class Pipeline(Backlog):
     """Unanswered requests of one connection."""
 
     __slots__ = (
-        "_admission",
         "_client",
         "_credentials",
         "_earlier",
         "_in_flight",
-        "_large_bytes",
         "_local",
         "_opened",
         "_outlet",
@@ -72,31 +71,22 @@ class Pipeline:
         "_throttle",
         "_unbegun",
         "_writes",
+        "activity",
         "barred",
-        "choked",
         "ended",
         "held",
-        "last_cxid",
-        "last_op",
-        "last_response_us",
-        "last_zxid",
-        "latency",
         "spent",
-        "waiting",
-        "waiting_bytes",
     )
 
     def __init__(self, client: Client, outlet: Outlet, service: Service, writes: Writes) -> None:
+        super().__init__(service.admission)
         self._client = client
         self._credentials = Credentials(client, service)
         self._outlet = outlet
         self._service = service
         self._writes = writes
         self._local = service.local_sessions
-        self._admission = service.admission
         self._throttle = service.admission.throttle
-        self._large_bytes = 0
-        """Bytes of the large requests that wait, where these are looked for."""
         self._sync: Waiting | None = None
         self._unbegun: deque[Waiting] = deque()
         """Requests other than reads that are not on their way yet."""
@@ -108,52 +98,25 @@ class Pipeline:
         """Writes on their way."""
         self._reads = 0
         """Reads that wait."""
-        self.waiting: deque[Waiting] = deque()
-        self.waiting_bytes = 0
         self.held = True
         """Nothing is begun: the session is not open yet, or a sync is unanswered."""
         self.barred = not self._credentials.suffice
         """The client has to prove first who it is (``enforce.auth.enabled``)."""
-        self.choked = False
-        """The client is not given more answers in this step, or does not read those it has."""
         self.ended = False
         """No request is taken any more: one was the last."""
         self.spent = 0
         """Bytes of answers in this step."""
-        self.last_op = 0
-        self.last_cxid = -1
-        self.last_zxid = -1
-        self.last_response_us = 0
-        """When the last answer was given, by the server's monotonic clock; 0 before the first."""
-        self.latency = Summary()
-        """Of writes and syncs; reads are answered in the step they come in, or behind one of those."""
-
-    @property
-    def full(self) -> bool:
-        """Whether so much is unanswered that no more should be read from the socket."""
-        return (
-            len(self.waiting) > OUTSTANDING_PER_CONNECTION_MAX
-            or self.waiting_bytes > OUTSTANDING_BYTES_PER_CONNECTION_MAX
-            or self.choked
-            or (bool(self.waiting) and self._admission.crowded)
-        )
-
-    @property
-    def slack(self) -> bool:
-        """Whether enough has been answered to read again."""
-        return (
-            len(self.waiting) <= OUTSTANDING_PER_CONNECTION_MAX // 2
-            and self.waiting_bytes <= OUTSTANDING_BYTES_PER_CONNECTION_MAX // 2
-            and not self.choked
-            and not (self.waiting and self._admission.crowded)
-        )
+        self.activity = Activity()
+        """What the client last asked for."""
 
     # ------------------------------------------------------------------ requests come in
 
     def take(self, frames: list[bytes], now_us: int) -> None:
         """Answer, begin or keep each request; ``WireError`` for one that is none, or too large by now."""
         if not self.waiting:
-            self.last_response_us = now_us  # of reads answered below; whatever waits is answered later
+            self.activity.last_response_us = (
+                now_us  # of reads answered below; whatever waits is answered later
+            )
         admission = self._admission
         if not admission.weighs:
             self._take(frames, now_us)
@@ -165,7 +128,8 @@ class Pipeline:
                 self._weigh()
 
     def _take(self, frames: list[bytes], now_us: int) -> None:
-        waiting = self.waiting
+        waiting, unbegun = self.waiting, self._unbegun
+        goes_at_once = self._opened and self._throttle is None
         kept = size = 0
         try:
             for frame in frames:
@@ -184,26 +148,21 @@ class Pipeline:
                     self._reads += 1
                     if not self.barred:
                         continue
+                elif goes_at_once and op in _PLAIN_WRITES and not unbegun and self._is_free():
+                    self._begin(request)
+                    if request.reply is None:
+                        continue
                 else:
-                    self._unbegun.append(request)
+                    unbegun.append(request)
                 if self._opened:
                     self._advance()
         finally:
-            self._count(kept, size)
+            if kept:
+                self._count(kept, size)
 
-    def _count(self, requests: int, size: int) -> None:
-        """Count requests that wait, or with negative numbers wait no more: here, and for all clients."""
-        admission = self._admission
-        admission.unanswered += requests
-        admission.unanswered_bytes += size
-        self.waiting_bytes += size
-
-    def _weigh(self) -> None:
-        """Count the bytes of large requests anew."""
-        admission = self._admission
-        large_bytes = sum([request.size for request in self.waiting if admission.is_large(request.size)])
-        admission.large_bytes += large_bytes - self._large_bytes
-        self._large_bytes = large_bytes
+    def _is_free(self) -> bool:
+        """Tell whether a write may go on its way when no other waits to: nothing is answered before its turn."""
+        return not (self.held or self.choked or self.barred) and self._reads <= READS_PASSED_MAX
 
     def _advance(self) -> None:
         """Begin and answer, each in order, all that can be."""
@@ -321,11 +280,11 @@ class Pipeline:
             # The leader, which does not know the session, cannot say it better (FinalRequestProcessor).
             error = Code.EPHEMERAL_ON_LOCAL_SESSION
         body = b"" if error else body_of(head.op, outcome)
-        head.reply = replies.reply(head.xid, txn.zxid, error, body)
+        reply = replies.reply(head.xid, txn.zxid, error, body)
         self._in_flight -= 1
         if self._throttle is not None:
             self._throttle.finished()
-        self.last_zxid = txn.zxid
+        self.activity.last_zxid = txn.zxid
         service = self._service
         if service.audit is not None:
             client = self._client
@@ -337,7 +296,29 @@ class Pipeline:
         if trace.on and trace.wants(txn.zxid):
             session = session_text(txn.session_id)
             trace.emit("replied", zxid=str(txn.zxid), session=session, cxid=head.xid, error=error)
-        self._advance()
+        if self.choked or head.last:
+            head.reply = reply
+            self._advance()
+            return
+        self._answer_head(head, reply)
+        waiting = self.waiting
+        if self._unbegun or (waiting and (waiting[0].frame is not None or waiting[0].reply is not None)):
+            self._advance()
+
+    def _answer_head(self, head: Waiting, reply: bytes) -> None:
+        """Give the request at the front its answer."""
+        now_us = self.activity.last_response_us = self._service.clock.monotonic_us()
+        waited_us = now_us - head.since_us
+        if head.op in _READS:
+            self._reads -= 1
+            self._service.counters.read_waits.add(waited_us)
+        else:
+            self.activity.note_answer(head.op, head.xid, waited_us)
+            self._service.counters.latencies.add(waited_us)
+        self.waiting.popleft()
+        self._count(-1, -head.size)
+        self._outlet.write(reply)
+        self._spend(len(reply))
 
     def synced(self) -> None:
         """The sync is complete: answer it, and begin what was held behind it."""
@@ -378,50 +359,65 @@ class Pipeline:
     def _drain(self) -> bool:
         """Answer from the front what can be answered; tell whether anything was."""
         waiting = self.waiting
-        answered = freed = 0
-        now_us = reads_waited = wait_us = 0
-        wait_us_least = wait_us_greatest = 0
+        any_answered = False
         # A write on its way will change what the reads before it are to see: those cannot wait for the client.
         while waiting and (not self.choked or self._in_flight):
             head = waiting[0]
             reply = head.reply
-            if reply is None and (head.op not in _READS or head.frame is None):
-                break
-            if not now_us:
-                now_us = self.last_response_us = self._service.clock.monotonic_us()
-            waited_us = now_us - head.since_us
-            if reply is not None:
-                self._measure(head, waited_us)
-            else:
+            if reply is None:
+                if head.op not in _READS:
+                    break
+                if not (self.barred or self._throttle is not None):
+                    self._answer_reads()
+                    any_answered = True
+                    continue
                 assert head.frame is not None
-                if self.barred or self._throttle is not None:
-                    reply = self._judge(head, head.frame)
-                else:
-                    reply = self._read(head.op, head.xid, head.frame)
-                self._reads -= 1
-                # The first of a run has waited longest.
-                wait_us_greatest = wait_us_greatest or waited_us
-                wait_us_least = waited_us
-                wait_us += waited_us
-                reads_waited += 1
-            answered += 1
-            freed += head.size
-            waiting.popleft()
-            self._reply(reply)
+                reply = self._judge(head, head.frame)
+            self._answer_head(head, reply)
+            any_answered = True
             if head.last:
                 self._outlet.close(f"after {op_name(head.op)}")
                 break
-        if reads_waited:
-            self._service.counters.read_waits.add_run(reads_waited, wait_us, wait_us_least, wait_us_greatest)
-        if answered:
-            # Once for each write: without a call of its own (0.3 us).
-            admission = self._admission
-            admission.unanswered -= answered
-            admission.unanswered_bytes -= freed
-            self.waiting_bytes -= freed
-            if self._large_bytes:
-                self._weigh()
-        return answered > 0
+        return any_answered
+
+    def _answer_reads(self) -> None:
+        """Answer the reads at the front, from one state (under mixed load most reads wait behind a write)."""
+        service, waiting, write = self._service, self.waiting, self._outlet.write
+        get_data_frame, last_plain = reads.get_data_frame, b""
+        now_us = self.activity.last_response_us = service.clock.monotonic_us()
+        since_us_first = waiting[0].since_us
+        count = plain = since_us_sum = since_us = size = freed = 0
+        while waiting:
+            head = waiting[0]
+            frame = head.frame
+            if head.op not in _READS or frame is None:
+                break
+            waiting.popleft()
+            count += 1
+            since_us = head.since_us
+            since_us_sum += since_us
+            freed += head.size
+            plain_reply = get_data_frame(frame, service) if head.op == _GET_DATA else None
+            if plain_reply is None:
+                reply = self._read(head.op, head.xid, frame)
+            else:
+                reply = last_plain = plain_reply
+                plain += 1
+            write(reply)
+            size += len(reply)
+            if self.spent + size > STEP_BYTES_MAX and not self._in_flight:
+                break
+        if plain:
+            service.counters.reads += plain
+            if reply is last_plain:
+                self.activity.note_run(reply, now_us)
+        self._reads -= count
+        # The first of them has waited longest.
+        service.counters.read_waits.add_run(
+            count, count * now_us - since_us_sum, now_us - since_us, now_us - since_us_first
+        )
+        self._count(-count, -freed)
+        self._spend(size)
 
     def _judge(self, request: Waiting, frame: bytes) -> bytes:
         """Answer a read where not all are answered."""
@@ -435,53 +431,34 @@ class Pipeline:
     def _read(self, op: int, xid: int, frame: bytes) -> bytes:
         """Answer a read or a ping from the state as it is."""
         service = self._service
-        self.last_op, self.last_zxid = op, service.tree.zxid
+        activity = self.activity
+        activity.last_op, activity.last_zxid = op, service.tree.zxid
         if xid >= 0:
-            self.last_cxid = xid
+            activity.last_cxid = xid
         if op == _PING:
             return replies.reply(PING_XID, service.tree.zxid, 0)
         service.counters.reads += 1
         reply = reads.get_data_frame(frame, service) if op == _GET_DATA else None
         return reads.answer(service, self._client, xid, op, frame) if reply is None else reply
 
-    def reset_statistics(self) -> None:
-        """Forget what was answered so far (``crst``)."""
-        self.latency.reset()
-        self.last_op = self.last_response_us = 0
-        self.last_cxid = self.last_zxid = -1
-
-    def note_run(self, reply: bytes) -> None:
-        """Take note of a run of getData that was answered without this pipeline; ``reply`` is its last."""
-        service = self._service
-        self.last_op = _GET_DATA
-        self.last_cxid = int.from_bytes(reply[4:8], "big", signed=True)
-        self.last_zxid = service.tree.zxid
-        self.last_response_us = service.clock.monotonic_us()
-
-    def _measure(self, request: Waiting, waited_us: int) -> None:
-        self.last_op = request.op
-        if request.xid >= 0:
-            self.last_cxid = request.xid
-        self.latency.add(waited_us)
-        self._service.counters.add_latency(waited_us)
-
     def _reply(self, reply: bytes) -> None:
         self._outlet.write(reply)
-        self.spent += len(reply)
+        self._spend(len(reply))
+
+    def _spend(self, size: int) -> None:
+        """Count bytes of answers in this step; beyond a bound the rest waits for the next."""
+        self.spent += size
         if self.spent > STEP_BYTES_MAX:
             self.choked = True
             self._outlet.choke()
 
     def clear(self) -> None:
         """Forget everything: the connection is gone."""
-        admission, throttle = self._admission, self._throttle
-        self._count(-len(self.waiting), -sum([request.size for request in self.waiting]))
-        admission.large_bytes -= self._large_bytes
-        self._large_bytes = 0
+        throttle = self._throttle
+        self._forget_all()
         if throttle is not None:
             throttle.leave(self)
             throttle.finished(self._in_flight)
-        self.waiting.clear()
         self._unbegun.clear()
         self._in_flight = self._reads = 0
         self._sync = None

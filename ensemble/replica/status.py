@@ -147,8 +147,10 @@ class Status:
             status["client"] = connection.client_text
             status["timeout_ms"] = connection.timeout_ms
             status["watches"] = service.watches.count_of(connection)
-            status["last_zxid"] = str(pipeline.last_zxid) if pipeline.last_zxid > 0 else None
-            status["last_op"] = op_name(pipeline.last_op) if pipeline.last_op else None
+            status["last_zxid"] = (
+                str(pipeline.activity.last_zxid) if pipeline.activity.last_zxid > 0 else None
+            )
+            status["last_op"] = op_name(pipeline.activity.last_op) if pipeline.activity.last_op else None
             status["outstanding"] = len(pipeline.waiting)
             status["received"] = connection.received
             status["sent"] = connection.sent

@@ -58,13 +58,18 @@ _CREATE_TTL = int(Op.CREATE_TTL)
 _ERROR = int(Op.ERROR)
 _MULTI = int(Op.MULTI)
 
-_SEQUENTIAL = (
-    CreateMode.PERSISTENT_SEQUENTIAL,
-    CreateMode.EPHEMERAL_SEQUENTIAL,
-    CreateMode.PERSISTENT_SEQUENTIAL_WITH_TTL,
+_MODES = frozenset({int(mode) for mode in CreateMode})
+_SEQUENTIAL: frozenset[int] = frozenset(
+    {
+        CreateMode.PERSISTENT_SEQUENTIAL,
+        CreateMode.EPHEMERAL_SEQUENTIAL,
+        CreateMode.PERSISTENT_SEQUENTIAL_WITH_TTL,
+    }
 )
-_EPHEMERAL = (CreateMode.EPHEMERAL, CreateMode.EPHEMERAL_SEQUENTIAL)
-_WITH_TTL = (CreateMode.PERSISTENT_WITH_TTL, CreateMode.PERSISTENT_SEQUENTIAL_WITH_TTL)
+_EPHEMERAL: frozenset[int] = frozenset({CreateMode.EPHEMERAL, CreateMode.EPHEMERAL_SEQUENTIAL})
+_WITH_TTL: frozenset[int] = frozenset(
+    {CreateMode.PERSISTENT_WITH_TTL, CreateMode.PERSISTENT_SEQUENTIAL_WITH_TTL}
+)
 _SPECIAL = ("/", PROC_PATH, QUOTA_PATH, CONFIG_PATH)
 
 _INT_MAX = 0x7FFFFFFF
@@ -174,7 +179,7 @@ class Preparer(Outlook):
     def _check_mode(self, op: int, operation: Create) -> None:
         """Judge the mode of a create, and its time to live, which only a createTTL may have and must have."""
         mode = operation.mode
-        if not 0 <= mode <= CreateMode.PERSISTENT_SEQUENTIAL_WITH_TTL:
+        if mode not in _MODES:
             raise KeeperError(Code.BAD_ARGUMENTS, operation.path)
         if mode in _WITH_TTL:
             if not self._extended_types:

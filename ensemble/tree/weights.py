@@ -16,7 +16,7 @@ PATH_BYTES_PER_CHARACTER = 3
 def check_size(path: str, data: bytes | None, acl: tuple[Acl, ...]) -> None:
     """Refuse what would make a transaction larger than any server is sure to take (ZOOKEEPER-2101)."""
     size = PATH_BYTES_PER_CHARACTER * len(path) + (len(data) if data else 0)
-    if size + _acl_weight(acl) > limits.TXN_BYTES_MAX - RECORD_BYTES:
+    if size + (_acl_weight(acl) if acl else RECORD_BYTES) > limits.TXN_BYTES_MAX - RECORD_BYTES:
         raise KeeperError(Code.BAD_ARGUMENTS, path)
 
 

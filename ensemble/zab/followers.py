@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
+from ensemble.measures import Summary
 from ensemble.zab.messages import Packet
 from ensemble.zab.ports import PeerLink
 
@@ -32,6 +33,8 @@ class Follower:
     sid: int | None = None
     observer: bool = False
     """It came to observe: it is told what is committed, and counts for nothing."""
+    acks: Summary | None = None
+    """How long its acks take."""
     accepted_epoch: int = 0
     history: tuple[int, int] | None = None
     """(current epoch, last zxid), once it acked the epoch."""

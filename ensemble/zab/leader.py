@@ -31,7 +31,7 @@ from ensemble.zab.ports import PeerLink
 from ensemble.zab.quorum import Quorum, rule_of
 from ensemble.zab.syncs import Syncs
 from ensemble.zab.term import Term
-from ensemble.zxid import COUNTER_MAX, counter_of, text
+from ensemble.zxid import COUNTER_MAX, text
 
 _DESIGNATED = Struct(">q")
 _PROPOSAL = int(PacketType.PROPOSAL)
@@ -46,6 +46,7 @@ class Leader(Establishment):
 
     def __init__(self, context: Term.Context) -> None:
         super().__init__(context)
+        self._own_acks = self.meter.acks.of(str(self.sid))
         self._syncs = Syncs()
         self._tick: Timer | None = None
         self._started_us = self.clock.monotonic_us()
@@ -114,7 +115,8 @@ class Leader(Establishment):
             if table is not _BROADCAST:
                 table = _TABLE[follower.step]
         if follower.zxid_acked > acked:
-            self.meter.acked(str(follower.sid), acked, follower.zxid_acked, follower.heard_us)
+            acks = follower.acks = follower.acks or self.meter.acks.of(str(follower.sid))
+            self.meter.acked(acks, acked, follower.zxid_acked, follower.heard_us)
 
     def _is_followed(self) -> bool:
         """Tell whether a quorum follows; in a transition that no quorum of the old can end any more, none does."""
@@ -181,7 +183,7 @@ class Leader(Establishment):
         if self._syncs.begin_round():
             self._ping()
             self._answer_syncs()
-        if counter_of(self._zxid_proposed) > COUNTER_MAX - _COUNTER_RESERVE:
+        if self._zxid_proposed & COUNTER_MAX > COUNTER_MAX - _COUNTER_RESERVE:
             self.give_up("the epoch has no zxid left")  # ZOOKEEPER-1277
 
     def _send_proposals(self) -> None:
@@ -196,7 +198,7 @@ class Leader(Establishment):
         if self.trace.on:
             self._trace_acked(self.sid, self.history.zxid_durable, self._own_acked)
         before, self._own_acked = self._own_acked, self.history.zxid_durable
-        self.meter.acked(str(self.sid), before, self._own_acked, self.clock.monotonic_us())
+        self.meter.acked(self._own_acks, before, self._own_acked, self.clock.monotonic_us())
         self._acked = True
 
     def _on_ack(self, follower: Follower, packet: Packet) -> None:
@@ -224,6 +226,7 @@ class Leader(Establishment):
         if not self._outstanding or not self.serving or self._successor is not None:
             return
         reached = self._reached()
+        trace, deliver = self.trace, self.app.deliver
         change = self.view.seen.version if self.view.pending else 0
         observed = self._followers.observed
         outstanding = self._outstanding
@@ -232,21 +235,22 @@ class Leader(Establishment):
         while outstanding and outstanding[0][0] <= reached:
             zxid, payload = outstanding.popleft()
             self.zxid_committed = zxid
-            if self.trace.on and self.trace.wants(zxid):
-                self.trace.emit("committed", zxid=str(zxid))
+            if trace.on and trace.wants(zxid):
+                trace.emit("committed", zxid=str(zxid))
             if zxid == change:
                 self._activate(zxid, payload, commits, informs)
             else:
                 commits.append(Packet(_COMMIT, zxid))
                 if observed:
                     informs.append(Packet(_INFORM, zxid, payload))
-            self.app.deliver(zxid, payload)
+            deliver(zxid, payload)
             if self._successor is not None:
                 break
         if commits:
             self.meter.committed(self.zxid_committed, len(commits), self.clock.monotonic_us())
             self._tell_committed(commits, informs)
-            self._answer_held()
+            if self._held:
+                self._answer_held()
             self._answer_syncs()
 
     def _reached(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from ensemble.measures import SampledSummary, SummarySet
+from ensemble.measures import SampledSummary, Summary, SummarySet
 
 STAMPS_MAX = 4096
 """Steps whose proposals wait for their acks; beyond it the oldest are not measured."""
@@ -77,15 +77,17 @@ class Meter:
 
     def proposed(self, zxid: int, now_us: int) -> None:
         """A step has sent its proposals, the last of them ``zxid``."""
-        self._stamps.append((zxid, now_us))
-        self._recent.append((zxid, now_us))
+        stamp = (zxid, now_us)
+        self._stamps.append(stamp)
+        self._recent.append(stamp)
 
-    def acked(self, key: str, before: int, zxid: int, now_us: int) -> None:
-        """A server has acked all that follows ``before`` up to ``zxid``: one sample, of the last step in it."""
+    def acked(self, acks: Summary, before: int, zxid: int, now_us: int) -> None:
+        """A server, whose are ``acks``, has acked all that follows ``before`` up to ``zxid``: one sample, of the
+        last step in it."""
         for last, sent_us in reversed(self._recent):
             if last <= zxid:
                 if last > before:
-                    self.acks.of(key).add(now_us - sent_us)
+                    acks.add(now_us - sent_us)
                 return
 
     def committed(self, zxid: int, count: int, now_us: int) -> None:

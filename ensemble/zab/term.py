@@ -98,13 +98,15 @@ class Term:
         return call
 
     def sync_history(self, done: Callable[[], None]) -> None:
-        """Make everything appended so far durable, emit ``logged`` for it, then call ``done``."""
+        """Make everything appended so far durable, emit ``logged`` for it if somebody listens, then call ``done``."""
+        if not self.trace.on:
+            self.history.sync(self._if_active(done))
+            return
         first, last = self.history.zxid_durable, self.history.zxid_logged
         asked_us = self.clock.monotonic_us()
 
         def on_durable() -> None:
-            if self.trace.on:
-                self._trace_logged(first, last, self.clock.monotonic_us() - asked_us)
+            self._trace_logged(first, last, self.clock.monotonic_us() - asked_us)
             done()
 
         self.history.sync(self._if_active(on_durable))

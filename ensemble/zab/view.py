@@ -40,6 +40,8 @@ class View:
         """Who elects: the membership in force alone. Whether the winner may lead shows in discovery."""
         self.quorum: Quorum = self.rule
         """Who may decide now."""
+        self.pending = self.seen.version > active.version
+        """Whether a newer membership than the one in force was seen."""
         if self.pending:
             self.quorum = Joint(self.rule, rule_of(self.seen))
         self.voters = self.quorum.voters
@@ -53,11 +55,6 @@ class View:
     def changeable(self) -> bool:
         """Whether the membership may change (``reconfigEnabled``)."""
         return self._store is not None
-
-    @property
-    def pending(self) -> bool:
-        """Whether a newer membership than the one in force was seen."""
-        return self.seen.version > self.active.version
 
     @property
     def observes(self) -> bool:

@@ -58,16 +58,17 @@ def brief(connection: Connection) -> Facts:
 
 def full(connection: Connection) -> Facts:
     """Return what ``cons`` tells; the keys are the AdminServer's, times are in milliseconds."""
-    pipeline, latency = connection.pipeline, connection.pipeline.latency
+    activity = connection.pipeline.activity
+    latency = activity.latency
     return {
         **brief(connection),
         "session_id": connection.session_id,
-        "last_operation": LAST_OPS.get(pipeline.last_op, "NA"),
+        "last_operation": LAST_OPS.get(activity.last_op, "NA"),
         "established": connection.established_ms,
         "session_timeout": connection.timeout_ms,
-        "last_cxid": pipeline.last_cxid,
-        "last_zxid": pipeline.last_zxid,
-        "last_response_time": pipeline.last_response_us // US_PER_MS,
+        "last_cxid": activity.last_cxid,
+        "last_zxid": activity.last_zxid,
+        "last_response_time": activity.last_response_us // US_PER_MS,
         "last_latency": latency.last // US_PER_MS,
         "min_latency": latency.least // US_PER_MS,
         "avg_latency": int(latency.mean) // US_PER_MS,
@@ -85,12 +86,12 @@ def full_text(connection: Connection) -> str:
     facts = full(connection)
     if not facts["session_id"]:
         return f"{_open_text(facts)})"
-    last_cxid = connection.pipeline.last_cxid
+    last_cxid = connection.pipeline.activity.last_cxid
     cxid = f",lcxid={last_cxid:#x}" if last_cxid >= 0 else ""
     return (
         f"{_open_text(facts)},sid={facts['session_id']:#x},lop={facts['last_operation']}"
         f",est={facts['established']},to={facts['session_timeout']}{cxid}"
-        f",lzxid={connection.pipeline.last_zxid & UNSIGNED:#x},lresp={facts['last_response_time']}"
+        f",lzxid={connection.pipeline.activity.last_zxid & UNSIGNED:#x},lresp={facts['last_response_time']}"
         f",llat={facts['last_latency']},minlat={facts['min_latency']},avglat={facts['avg_latency']}"
         f",maxlat={facts['max_latency']})"
     )

@@ -19,10 +19,10 @@ class ReadLatency(Summary):
         super().__init__()
         self._waits = waits
         self._at_once = max(0, reads - waits.count)
-        self.count = waits.count + self._at_once
-        self.total = waits.total
-        self.least = 0 if self._at_once else waits.least
-        self.greatest = waits.greatest
+        self._count = waits.count + self._at_once
+        self._total = waits.total
+        self._least = 0 if self._at_once else waits.least
+        self._greatest = waits.greatest
 
     def quantiles(self, *shares: float) -> tuple[int, ...]:
         """Return what each share of the reads stayed below."""
@@ -42,10 +42,9 @@ def read_latency(counters: Counters) -> ReadLatency:
 
 def request_latency(counters: Counters) -> Summary:
     """Return the latency of all requests that have one: reads, writes and syncs (microseconds)."""
-    reads, others = read_latency(counters), counters.latency
+    reads, others = read_latency(counters), counters.latencies
     both = Summary()
-    both.count = reads.count + others.count
-    both.total = reads.total + others.total
-    both.greatest = max(reads.greatest, others.greatest)
-    both.least = min([each.least for each in (reads, others) if each.count], default=0)
+    for each in (reads, others):
+        if each.count:
+            both.add_run(each.count, each.total, each.least, each.greatest)
     return both

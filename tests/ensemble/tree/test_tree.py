@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zlib import crc32
+
 import pytest
 
 from ensemble.errors import Code, InvariantViolation, KeeperError
@@ -62,6 +64,13 @@ def test_the_digest_of_a_new_tree_is_apaches() -> None:
     assert node_digest("/", tree.get("/")) == 68323592
     assert node_digest("/zookeeper", tree.get("/zookeeper")) == 1303661912
     assert tree.digest() == 1371985504
+
+
+@pytest.mark.parametrize("size", [1, 1024, 1025, 5000])
+def test_the_digest_runs_over_path_data_and_fields_of_any_length(size: int) -> None:
+    node = Node(b"x" * size)
+    fields = bytes(60)  # of a znode made by no transaction, at no time
+    assert node_digest("/a", node) == crc32(b"/a" + b"x" * size + fields)
 
 
 def test_the_digest_returns_when_the_state_does() -> None:
