@@ -30,6 +30,7 @@ ROOMS = (
     "recipes",
     "shell",
     "testing",
+    "chaos",
     "management",
     "toolkit",
 )
@@ -49,7 +50,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "explorer": {"zab"},
     "testing": {"runtime", "admin"},
     "toolkit": {"tree", "storage"},
+    "chaos": {"simulator", "runtime", "toolkit", "recipes", "client", "storage", "wire", "tree"},
     "management": {
+        "chaos",
         "runtime",
         "simulator",
         "explorer",

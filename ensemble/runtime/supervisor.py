@@ -11,7 +11,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from ensemble.admin.schema import EnsembleStatus, ProcessStatus
@@ -38,7 +38,16 @@ class Unknown(CoordinatorError):
 class Supervisor:
     """Starts, signals and observes the server processes of one layout."""
 
-    def __init__(self, layout: Layout, *, token: str, name: str = "coordinator") -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        *,
+        token: str,
+        name: str = "coordinator",
+        nursery: str = "ensemble.runtime.nursery",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """``nursery`` is the module that servers are forked from; ``environment`` is added to theirs."""
         self.layout = layout
         self.name = name
         self.processes = {
@@ -48,6 +57,8 @@ class Supervisor:
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when the nursery, and with it every server, has ended unasked."""
         self._token = token
+        self._module = nursery
+        self._environment = dict(environment or {})
         self._changed = asyncio.Condition()
         self._nursery: asyncio.subprocess.Process | None = None
         self._listener: asyncio.Task[None] | None = None
@@ -66,10 +77,10 @@ class Supervisor:
         self._nursery = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "ensemble.runtime.nursery",
+            self._module,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env=os.environ | {TOKEN_VARIABLE: self._token, "PYTHONPATH": python_path()},
+            env=os.environ | {TOKEN_VARIABLE: self._token, "PYTHONPATH": python_path()} | self._environment,
             # Ctrl-C reaches every process of the terminal's group; the servers are to be stopped by us.
             start_new_session=True,
         )

@@ -80,6 +80,18 @@ class Attached:
 
 
 @dataclass(slots=True)
+class Rewatching:
+    """A client says with setWatches what it watches, and so what it has heard of all else; perhaps nothing.
+
+    Written down for clients that are seen only from outside, whose watches cannot be looked at.
+    """
+
+    data: tuple[str, ...] = ()
+    exist: tuple[str, ...] = ()
+    child: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
 class Rewatched:
     """The reply to setWatches arrived."""
 
@@ -95,7 +107,7 @@ class Expired:
     """How long ago the client last heard from a server."""
 
 
-Seen = Replied | Pinged | Fired | Attached | Rewatched | Expired
+Seen = Replied | Pinged | Fired | Attached | Rewatching | Rewatched | Expired
 
 
 @dataclass(slots=True)

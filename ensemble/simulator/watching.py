@@ -12,7 +12,17 @@ from __future__ import annotations
 from bisect import bisect_right
 
 from ensemble.simulator.checkers import HistoryViolation, Replay
-from ensemble.simulator.history import Attached, Expired, Fired, History, Pinged, Replied, Rewatched, Seen
+from ensemble.simulator.history import (
+    Attached,
+    Expired,
+    Fired,
+    History,
+    Pinged,
+    Replied,
+    Rewatched,
+    Rewatching,
+    Seen,
+)
 from ensemble.simulator.model import CHANGED, CHILDREN, CREATED, DELETED
 from ensemble.tree.operations import Op, Read
 from ensemble.zxid import text
@@ -93,6 +103,8 @@ class _Stream:
                 self._register(seen)
             elif isinstance(seen, Pinged):
                 self._seen(seen.zxid)
+            elif isinstance(seen, Rewatching):
+                self._rewatching(seen)
             elif isinstance(seen, Rewatched):
                 self._rewatched(seen.zxid)
             elif isinstance(seen, Attached):
@@ -154,6 +166,13 @@ class _Stream:
     def _told_twice(self, fired: Fired) -> bool:
         """setWatches tells of a deletion once for the data watch and once for the child watch (as Apache)."""
         return self._settling and fired.event == DELETED and fired in self._found
+
+    def _rewatching(self, seen: Rewatching) -> None:
+        """Take the client's word for what it watches: what was sent to it may not have reached it."""
+        keys = [(path, False) for path in (*seen.data, *seen.exist)] + [(path, True) for path in seen.child]
+        self._pending = {key: self._pending.get(key, self._relative) for key in keys}
+        self._exist = dict.fromkeys(seen.exist, True)
+        self._settling = bool(keys)
 
     def _rewatched(self, zxid: int) -> None:
         """Judge what setWatches found at ``zxid``, and what it registered again."""

@@ -1,0 +1,205 @@
+"""The judgement of a run: the simulator's checkers, over the log that real servers have on their disks.
+
+C8, locks, is judged here: what a lock guards is written in a transaction that checks the holder's znode, so the log
+says at which zxid somebody wrote who did not hold it. So are watches that stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+
+from ensemble.simulator import checkers
+from ensemble.simulator.checkers import Entry, HistoryViolation, Replay
+from ensemble.simulator.history import Attached, Call, Fired, History, Pinged, Replied, Rewatched, Seen
+from ensemble.simulator.model import CHILDREN, CREATED, DELETED, Model
+from ensemble.simulator.watching import check_watches
+from ensemble.tree.operations import AddWatch, Check, Multi, Op
+from ensemble.tree.tree import Tree
+from ensemble.zxid import text
+
+LOCKS = "/lock/"
+NUMBER_DIGITS = 10
+
+
+@dataclass(slots=True)
+class Judgement:
+    """What was broken, and what was checked."""
+
+    violations: list[str] = field(default_factory=list)
+    checked: dict[str, int] = field(default_factory=dict)
+
+    def hold(self, name: str, check: Callable[[], int | None]) -> None:
+        """Run a check; note what it counted or what it found broken."""
+        try:
+            self.checked[name] = check() or 0
+        except HistoryViolation as violation:
+            self.violations.append(str(violation))
+
+
+def judge(history: History, log: list[tuple[int, bytes]], trees: Mapping[int, Tree]) -> Judgement:
+    """Hold everything that clients saw, and the servers' trees, against the committed log."""
+    judgement = Judgement()
+    entries = [Entry.decode(zxid, payload) for zxid, payload in log]
+    replay = Replay(Model())
+
+    def replayed() -> int:
+        nonlocal replay
+        replay = checkers.replay_log(history, entries, Model())
+        return history.acknowledged()
+
+    judgement.hold("C1 real time", lambda: checkers.check_real_time(history, entries))
+    judgement.hold("C2 order within sessions", lambda: checkers.check_session_order(history, entries))
+    judgement.hold("C3 sync", lambda: _syncs(history))
+    judgement.hold("C1, C5, C6, C7 replies", replayed)
+    if judgement.violations:
+        return judgement  # what follows stands on the replay
+    judgement.hold("C5 sessions", lambda: checkers.check_expiry(history, entries, replay))
+    staying = {place: stream for place, stream in history.streams.items() if _stays(stream)}
+    once = {place: stream for place, stream in history.streams.items() if place not in staying}
+    judgement.hold("C4 watches", lambda: _watches(History(history.calls, once), replay))
+    judgement.hold("C4 persistent watches", lambda: check_staying_watches(staying, replay))
+    judgement.hold("C8 locks", lambda: check_locks(history, replay))
+    judgement.hold("C9 digests", lambda: _digests(replay, trees))
+    return judgement
+
+
+def _syncs(history: History) -> int:
+    checkers.check_sync(history)
+    return sum(call.op == Op.SYNC and call.answer is not None for call in history.calls)
+
+
+def _watches(history: History, replay: Replay) -> int:
+    check_watches(history, replay)
+    return _fired(history.streams)
+
+
+def _fired(streams: Mapping[int, list[Seen]]) -> int:
+    return sum(isinstance(seen, Fired) for stream in streams.values() for seen in stream)
+
+
+def _digests(replay: Replay, trees: Mapping[int, Tree]) -> int:
+    expected = replay.model.digest()
+    for sid, tree in trees.items():
+        if tree.digest() != expected:
+            raise HistoryViolation(
+                "C9", f"server {sid} ends with digest {tree.digest():#x}, the model with {expected:#x}"
+            )
+    return len(trees)
+
+
+# -- watches that stay -----------------------------------------------------------------------------------------
+
+
+def _stays(stream: list[Seen]) -> bool:
+    return any(isinstance(seen, Replied) and seen.call.op == Op.ADD_WATCH for seen in stream)
+
+
+def check_staying_watches(streams: Mapping[int, list[Seen]], replay: Replay) -> int:
+    """C4 for addWatch: on one connection every change is told once, in order, before its zxid is seen."""
+    for place, stream in streams.items():
+        _Staying(place, replay).run(stream)
+    return _fired(streams)
+
+
+class _Staying:
+    """The one persistent watch of a client."""
+
+    def __init__(self, place: int, replay: Replay) -> None:
+        self._place = place
+        self._replay = replay
+        self._due: list[tuple[int, int, str]] = []
+        self._next = 0
+        self._watch: AddWatch | None = None
+        self._live = False
+
+    def run(self, stream: list[Seen]) -> None:
+        for seen in stream:
+            if isinstance(seen, Attached):
+                self._live = False
+                if not seen.resumed:
+                    self._watch = None
+            elif isinstance(seen, Rewatched) and self._watch is not None:
+                self._begin(seen.zxid)
+            elif isinstance(seen, Replied):
+                self._seen(seen.call.zxid)
+                if seen.call.op == Op.ADD_WATCH and not self._live:
+                    assert isinstance(seen.call.operation, AddWatch)
+                    self._watch = seen.call.operation
+                    self._begin(seen.call.zxid)
+            elif isinstance(seen, Pinged):
+                self._seen(seen.zxid)
+            elif isinstance(seen, Fired):
+                self._fired(seen)
+
+    def _begin(self, zxid: int) -> None:
+        """From ``zxid`` on everything is to be told."""
+        assert self._watch is not None
+        if not self._due:
+            self._due = sorted(
+                (at, event, path)
+                for path, changes in self._replay.changes.items()
+                for at, event in changes
+                if self._covers(path, event)
+            )
+        self._next = next((i for i, due in enumerate(self._due) if due[0] > zxid), len(self._due))
+        self._live = True
+
+    def _covers(self, path: str, event: int) -> bool:
+        assert self._watch is not None
+        if path == self._watch.path:
+            return self._watch.mode == 0 or event != CHILDREN
+        return self._watch.mode == 1 and event != CHILDREN and path.startswith(f"{self._watch.path}/")
+
+    def _seen(self, zxid: int) -> None:
+        if self._live and self._next < len(self._due) and self._due[self._next][0] <= zxid:
+            at, event, path = self._due[self._next]
+            self._fail(f"saw {text(zxid)}, and was not told of event {event} on {path} at {text(at)}")
+
+    def _fired(self, fired: Fired) -> None:
+        told = (fired.zxid, fired.event, fired.path)
+        due = self._due[self._next] if self._live and self._next < len(self._due) else None
+        if told != due:
+            self._fail(f"told of {told}, due is {due}")
+        self._next += 1
+
+    def _fail(self, what: str) -> None:
+        raise HistoryViolation("C4", f"client {self._place}, persistent watch: {what}")
+
+
+# -- locks -----------------------------------------------------------------------------------------------------
+
+
+def check_locks(history: History, replay: Replay) -> int:
+    """C8: at every write that a lock guards its writer was the first in line."""
+    lives: list[tuple[int, int, int]] = []
+    for path, changes in replay.changes.items():
+        if path.startswith(LOCKS):
+            created = next(zxid for zxid, event in changes if event == CREATED)
+            deleted = next((zxid for zxid, event in changes if event == DELETED), 1 << 63)
+            lives.append((created, deleted, int(path[-NUMBER_DIGITS:])))
+    lives.sort(reverse=True)
+    writes = sorted((call.zxid, holder) for call in history.calls if (holder := _guard(call)) is not None)
+    line: list[tuple[int, int]] = []
+    """The numbers of those who wait or hold, the least first, and when each leaves."""
+    for zxid, holder in writes:
+        while lives and lives[-1][0] < zxid:
+            _, deleted, number = lives.pop()
+            heappush(line, (number, deleted))
+        while line and line[0][1] < zxid:
+            heappop(line)
+        if not line or line[0][0] != int(holder[-NUMBER_DIGITS:]):
+            first = line[0][0] if line else "nobody"
+            raise HistoryViolation("C8", f"{holder} wrote at {text(zxid)} while {first} held the lock")
+    return len(writes)
+
+
+def _guard(call: Call) -> str | None:
+    """Return the znode of the lock that a successful guarded write relied on."""
+    if call.op != Op.MULTI or call.answer is None or not isinstance(call.operation, Multi):
+        return None
+    if any(result.error for result in call.answer.results or []):
+        return None
+    checks = [part.path for _, part in call.operation.ops if isinstance(part, Check)]
+    return next((path for path in checks if path.startswith(LOCKS)), None)

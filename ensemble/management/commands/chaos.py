@@ -1,0 +1,75 @@
+"""``manage.py chaos``: real servers under real faults, and a judgement of what their clients saw."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+
+from django.core.management.base import BaseCommand, CommandError
+
+from ensemble.chaos.faults import FAULTS
+from ensemble.chaos.report import exit_code, lines, save
+from ensemble.chaos.run import Plan, Run
+from ensemble.chaos.servers import Make
+from ensemble.chaos.workloads import WORKLOADS
+
+
+class Command(BaseCommand):
+    """Thin: parses arguments, prints progress and the verdict."""
+
+    help = (
+        "Run real servers under faults for a while, and check what their clients saw. "
+        "Exit code 0: everything held; 1: a promise was broken; 3: too little happened to tell."
+    )
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--servers", type=int, choices=(3, 5), default=3, help="how many (default 3)")
+        parser.add_argument("--seconds", type=float, default=60.0, help="how long (default 60)")
+        parser.add_argument("--seed", type=int, default=1, help="what the choice of faults is drawn from")
+        parser.add_argument(
+            "--faults",
+            default=",".join(FAULTS),
+            metavar="NAME,...",
+            help=f"of {', '.join(FAULTS)} (default all)",
+        )
+        parser.add_argument(
+            "--workloads",
+            default=",".join(WORKLOADS),
+            metavar="NAME,...",
+            help=f"of {', '.join(WORKLOADS)} (default all)",
+        )
+        parser.add_argument(
+            "--report", type=Path, metavar="FILE", help="where to write all that was seen, as JSON"
+        )
+
+    def handle(self, *args: object, **options: object) -> None:
+        """Run; exit 130 on Ctrl-C."""
+        faults = _names("--faults", str(options["faults"]), tuple(FAULTS))
+        plan = Plan(
+            seconds=float(str(options["seconds"])),
+            seed=int(str(options["seed"])),
+            make=Make(servers=int(str(options["servers"])), small_disk="disk-full" in faults),
+            faults=faults,
+            workloads=_names("--workloads", str(options["workloads"]), WORKLOADS),
+        )
+        try:
+            report = asyncio.run(Run(plan, lambda text: print(text, flush=True)).go())
+        except KeyboardInterrupt:
+            sys.exit(130)
+        print("\n".join(lines(report)))
+        path = options["report"]
+        if path is not None:
+            save(report, Path(str(path)))
+        sys.exit(exit_code(report))
+
+
+def _names(flag: str, text: str, known: tuple[str, ...]) -> list[str]:
+    names = [name for name in text.split(",") if name]
+    wrong = [name for name in names if name not in known]
+    if wrong or not names:
+        raise CommandError(f"{flag} {text}: {', '.join(wrong) or 'nothing'} is none of {', '.join(known)}")
+    return names

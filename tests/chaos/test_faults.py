@@ -1,0 +1,143 @@
+"""Single faults, looked at closely: that each does what its name says, and what the servers make of it."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from ensemble.chaos.disks import Disk, compile_shim
+from ensemble.chaos.servers import Make, Servers
+from ensemble.client import ZooKeeper
+from ensemble.runtime.supervisor import ActionRefused
+
+pytestmark = pytest.mark.process
+
+
+@asynccontextmanager
+async def three(directory: Path) -> AsyncIterator[Servers]:
+    servers = Servers(Make(), directory)
+    try:
+        await servers.open()
+        assert await servers.until(servers.all_serve, 20)
+        yield servers
+    finally:
+        await servers.close()
+
+
+@asynccontextmanager
+async def client(servers: Servers, *sids: int) -> AsyncIterator[ZooKeeper]:
+    async with ZooKeeper(",".join(f"127.0.0.1:{servers.ports[sid]}" for sid in sids)) as zk:
+        yield zk
+
+
+async def test_all_that_servers_say_to_each_other_goes_through_the_relays(tmp_path: Path):
+    async with three(tmp_path) as servers:
+        leader = await servers.leader()
+        assert leader is not None
+        rest = [sid for sid in servers.sids if sid != leader]
+        servers.links.block([(leader, sid) for sid in rest] + [(sid, leader) for sid in rest])
+
+        async def replaced() -> bool:
+            modes = await servers.modes()
+            return modes[leader] == "" and "leader" in [modes[sid] for sid in rest]
+
+        assert await servers.until(replaced, 20)
+        servers.links.heal()
+        assert await servers.until(servers.all_serve, 20)
+        assert servers.links.carried_bytes > 0
+
+
+@pytest.mark.parametrize("kind", ["sync", "write"])
+@pytest.mark.parametrize("place", ["leader", "follower"])
+async def test_a_server_whose_disk_fails_ends_at_once_and_the_others_go_on(
+    tmp_path: Path, kind: str, place: str
+):
+    async with three(tmp_path) as servers:
+        leader = await servers.leader()
+        assert leader is not None
+        victim = leader if place == "leader" else next(sid for sid in servers.sids if sid != leader)
+        rest = [sid for sid in servers.sids if sid != victim]
+        servers.disks[victim].trouble(kind, errno.EIO)
+        async with client(servers, *rest) as zk:
+            # An acknowledgement of the one whose disk fails must not be counted; the others are a quorum.
+            await zk.create(
+                "/after",
+                b"kept",
+            )
+
+            async def ended() -> bool:
+                return servers.state(victim) == "failed"
+
+            assert await servers.until(ended, 10)
+            code, words = servers.end_of(victim)
+            assert code == 74
+            assert "the disk cannot be relied on" in words
+            assert "Input/output error" in words
+            servers.disks[victim].mend()
+            await servers.start([victim])
+            assert await servers.until(servers.all_serve, 20)
+        async with client(servers, victim) as zk:
+            await zk.sync("/")
+            assert (await zk.get("/after")).data == b"kept"
+
+
+@pytest.mark.parametrize("prefix", ["log.", "snapshot."])
+async def test_a_stopped_server_with_a_spoiled_file_refuses_or_is_healed_by_its_peers(
+    tmp_path: Path, prefix: str
+):
+    async with three(tmp_path) as servers:
+        leader = await servers.leader()
+        victim = next(sid for sid in servers.sids if sid != leader)
+        async with client(servers, *servers.sids) as zk:
+            await asyncio.gather(*(zk.create(f"/{number}", b"x" * 50) for number in range(200)))
+        await servers.act(victim, "stop")
+        directory = servers.disks[victim].data / "version-2"
+        path = max(directory.glob(f"{prefix}*"))
+        content = bytearray(path.read_bytes())
+        # In the middle of what is used of it; the rest of a log is zeros.
+        content[len(content.rstrip(b"\0")) // 2] ^= 0x10
+        path.write_bytes(content)
+        with pytest.raises(ActionRefused, match=rf"{prefix}.*(checksum|corrupt|restore)"):
+            await servers.act(victim, "start")
+        assert [mode for mode in (await servers.modes()).values() if mode] != []
+        servers.spoil(victim)
+        await servers.start([victim])
+        assert await servers.until(servers.all_serve, 20)
+        async with client(servers, victim) as zk:
+            await zk.sync("/")
+            assert len(await zk.get_children("/")) >= 200
+
+
+WRITER = """
+import os, sys
+file = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+os.pwrite(file, b"durable", 0)
+os.fdatasync(file)
+os.pwrite(file, b"LOST", 0)
+os.pwrite(file, b"lost too", 100)
+os._exit(9)
+"""
+
+
+def test_a_power_cut_takes_back_what_was_not_synced_and_nothing_else(tmp_path: Path):
+    library = compile_shim(tmp_path)
+    disk = Disk(tmp_path / "server-1")
+    disk.data.mkdir(parents=True)
+    disk.trouble("undo", 1)
+    path = disk.data / "file"
+    subprocess.run(
+        [sys.executable, "-c", WRITER, str(path)],
+        env={"LD_PRELOAD": str(library), "CHAOS_ROOT": str(tmp_path)},
+        check=False,
+    )
+    assert path.read_bytes().startswith(b"LOSTble")
+    assert disk.lose_unsynced() == 2
+    assert path.read_bytes() == b"durable" + bytes(101)
+    assert disk.lose_unsynced() == 0

@@ -1,0 +1,109 @@
+"""What is judged by the chaos run itself: locks, watches that stay, and the log put together from several disks."""
+
+from __future__ import annotations
+
+import pytest
+
+from ensemble.chaos.book import Book
+from ensemble.chaos.judge import check_locks, check_staying_watches
+from ensemble.simulator.checkers import HistoryViolation, Replay
+from ensemble.simulator.history import Attached, Call, Fired, History, Pinged, Replied, Rewatched, Seen
+from ensemble.simulator.model import CHANGED, CHILDREN, CREATED, DELETED, Answer, Model
+from ensemble.storage.names import DIRECTORY
+from ensemble.storage.records import HEADER, encode
+from ensemble.tree.operations import AddWatch, Check, Multi, Op, SetData
+from ensemble.zxid import make
+
+OLDER, NEWER = "/lock/_c_a-lock-0000000001", "/lock/_c_b-lock-0000000002"
+
+
+def guarded_write(holder: str, zxid: int) -> Call:
+    multi = Multi([(Op.CHECK, Check(holder, -1)), (Op.SET_DATA, SetData("/fenced", b"", -1))])
+    return Call(0, 1, 1, Op.MULTI, multi, 0, 1, 5, zxid, Answer(results=[Answer(), Answer()]))
+
+
+LINE = Replay(Model(), {OLDER: [(10, CREATED), (20, DELETED)], NEWER: [(11, CREATED), (30, DELETED)]})
+
+
+def test_who_writes_while_somebody_else_holds_the_lock_is_caught():
+    assert check_locks(History([guarded_write(OLDER, 15), guarded_write(NEWER, 25)]), LINE) == 2
+    with pytest.raises(HistoryViolation, match="C8"):
+        check_locks(History([guarded_write(NEWER, 15)]), LINE)
+
+
+WATCHED = Replay(Model(), {"/w": [(2, CREATED), (5, CHILDREN)], "/w/a": [(5, CREATED), (6, CHANGED)]})
+
+
+def watcher(*seen: Seen, mode: int = 1) -> list[Seen]:
+    added = Call(0, 1, 1, Op.ADD_WATCH, AddWatch("/w", mode), 0, 1, 5, 3)
+    return [Attached(1, 1, False, 0), Replied(added), *seen]
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        watcher(Fired(5, CREATED, "/w/a"), Fired(6, CHANGED, "/w/a"), Pinged(6)),
+        watcher(Fired(5, CHILDREN, "/w"), Pinged(6), mode=0),
+        watcher(Pinged(4), Attached(1, 2, True, 4), Rewatched(5), Fired(6, CHANGED, "/w/a"), Pinged(7)),
+    ],
+)
+def test_a_persistent_watch_that_is_told_everything_holds(stream: list[Seen]):
+    assert check_staying_watches({0: stream}, WATCHED) > 0
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        watcher(Pinged(5)),
+        watcher(Fired(6, CHANGED, "/w/a")),
+        watcher(Fired(5, CREATED, "/w/a"), Fired(5, CREATED, "/w/a")),
+        watcher(Fired(5, CHILDREN, "/w")),
+        watcher(Attached(1, 2, True, 4), Fired(5, CREATED, "/w/a")),
+    ],
+)
+def test_a_persistent_watch_that_misses_or_repeats_something_is_caught(stream: list[Seen]):
+    with pytest.raises(HistoryViolation, match="C4"):
+        check_staying_watches({0: stream}, WATCHED)
+
+
+class Logs:
+    """The log files of a server: each a list of zxids."""
+
+    def __init__(self, *logs: list[int], last: bytes = b"") -> None:
+        self.logs = {f"log.{log[0]:x}": log for log in logs}
+        self.last = last
+
+    def names(self, directory: str) -> list[str]:
+        return sorted(self.logs) if directory == DIRECTORY else []
+
+    def read(self, name: str) -> bytes:
+        zxids = self.logs[name.rpartition("/")[2]]
+        return HEADER + b"".join(encode(payload(zxid) + self.last) for zxid in zxids) + bytes(64)
+
+
+def payload(zxid: int) -> bytes:
+    return (
+        (1).to_bytes(8) + (0).to_bytes(4) + zxid.to_bytes(8) + (0).to_bytes(8) + (-1).to_bytes(4, signed=True)
+    )
+
+
+def test_the_log_is_put_together_from_servers_that_each_hold_a_part():
+    book = Book()
+    first, second = [make(1, n) for n in (1, 2, 3)], [make(2, n) for n in (1, 2)]
+    book.collect(Logs(first), make(1, 2))
+    assert book.newest == make(1, 2)
+    book.collect(Logs(second), make(2, 2))
+    assert book.newest == make(1, 2), "a log that begins behind a snapshot was taken to follow"
+    book.collect(Logs(first, second), make(2, 1))
+    assert [zxid for zxid, _ in book.entries] == [*first, second[0]]
+
+
+def test_a_server_with_another_transaction_or_too_few_is_caught():
+    book = Book()
+    zxids = [make(1, n) for n in (1, 2, 3)]
+    book.collect(Logs(zxids), zxids[-1])
+    book.compare(1, Logs(zxids[1:]), zxids[-1])
+    with pytest.raises(HistoryViolation, match="I2"):
+        book.compare(1, Logs(zxids, last=b"!"), zxids[-1])
+    with pytest.raises(HistoryViolation, match="C9"):
+        book.compare(1, Logs(zxids[:2]), zxids[-1])
