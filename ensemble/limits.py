@@ -29,6 +29,9 @@ TXN_BYTES_MAX = 16 * 1024 * 1024
 MULTI_OPS_MAX = 100_000
 """Operations in one multi: more than a frame of the default size can hold (Apache has no bound of its own)."""
 
+MULTI_READ_BYTES_MAX = 64 * 1024 * 1024
+"""Answers to the reads of one multi: more than any client takes in one frame (Apache has no bound of its own)."""
+
 ACL_ENTRIES_MAX = 65_536
 """Entries of one access list: more than a client frame holds, but each ``auth`` stands for several."""
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Any
 
+from ensemble import limits
 from ensemble.errors import Code, KeeperError, WireError
 from ensemble.replica.service import Client, Service
 from ensemble.trace import session_text
@@ -208,12 +209,20 @@ def _count_descendants(service: Service, client: Client, read: Read) -> bytes:
 
 
 def _multi_read(service: Service, client: Client, multi: Multi) -> bytes:
-    """Answer each read on its own: one that is refused does not stop the others. None sets a watch."""
+    """Answer each read on its own: one that is refused does not stop the others. None sets a watch.
+
+    What would fill the memory is refused: a frame has room for tens of thousands of reads, each of a megabyte.
+    """
     results: list[tuple[int, int, bytes]] = []
+    room = limits.MULTI_READ_BYTES_MAX
     for op, operation in multi.ops:
         assert isinstance(operation, Read)
         try:
-            results.append((op, Code.OK, HANDLERS[op](service, client, Read(operation.path))))
+            body = HANDLERS[op](service, client, Read(operation.path))
+            room -= len(body)
+            if room < 0:
+                raise KeeperError(Code.BAD_ARGUMENTS, operation.path)
+            results.append((op, Code.OK, body))
         except KeeperError as error:
             results.append((Op.ERROR, error.code, b""))
     return replies.multi_body(results)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ensemble import limits
 from ensemble.errors import Code
 from ensemble.limits import OUTSTANDING_PER_CONNECTION_MAX
 from ensemble.replica.authentication import digest_identity
@@ -187,6 +188,16 @@ def test_multi_read_answers_each_by_itself() -> None:
     results = replies.read_multi(replies.body_reader(user.ask(Op.MULTI_READ, multi)))
     assert (results[0].data, results[1].error) == (b"1", Code.NO_NODE)
     assert sorted(results[2].children or ()) == ["a", "zookeeper"]
+
+
+def test_a_multi_read_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MULTI_READ_BYTES_MAX", 1000)
+    user = client(World())
+    user.create("/a", b"x" * 400)
+    multi = Multi([(Op.GET_DATA, Read("/a")), (Op.GET_DATA, Read("/no")), *[(Op.GET_DATA, Read("/a"))] * 3])
+    results = replies.read_multi(replies.body_reader(user.ask(Op.MULTI_READ, multi)))
+    refused = Code.BAD_ARGUMENTS
+    assert [result.error for result in results] == [0, Code.NO_NODE, 0, refused, refused]
 
 
 def test_digest_identities_open_what_they_protect() -> None:
