@@ -267,13 +267,20 @@ class QuorumLink(asyncio.Protocol):
             self.send(b"".join(first))
             return
         self.flush()
-        if not self.broken:
+        if self.broken:
+            return
+        whole = chain(first, rest)
+        try:
             self._outflow = Outflow(
-                chain(first, rest),
+                whole,
                 asyncio.get_running_loop(),
                 deliver=self._transport.write,
                 finished=self._on_outflow_end,
             )
+        except OSError as error:
+            # Nobody above expects this: half a step would be carried out. It costs memory and a pause.
+            self._links.log(f"quorum: no process for a snapshot ({error.strerror}); it is sent without one")
+            self.send(b"".join(whole))
 
     def _hold(self, size: int) -> None:
         self._held_bytes += size

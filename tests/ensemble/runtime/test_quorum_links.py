@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
+import os
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -265,6 +267,22 @@ async def test_a_small_state_is_sent_without_a_child(monkeypatch: pytest.MonkeyP
         link.send_aside([b"small ", b"state"])
         link.send(b"!")
         await until(lambda: two.data.get(arrived, b"").endswith(b"small state!"))
+
+
+async def test_a_large_state_is_sent_where_no_process_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room() -> int:
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", no_room)
+    async with two_servers() as (one, two):
+        link, arrived = await linked(one, two)
+        one.steps.wake()
+        link.send_aside(iter([bytes([n]) * MIB for n in range(3)]))
+        link.send(b"behind it")
+        expected = introduction(1) + b"".join(bytes([n]) * MIB for n in range(3)) + b"behind it"
+        await until(lambda: len(two.data.get(arrived, b"")) >= len(expected))
+        assert two.data[arrived] == expected
+    assert any("no process for a snapshot" in line for line in one.said)
 
 
 async def test_a_state_that_cannot_be_made_breaks_the_link() -> None:
