@@ -268,7 +268,8 @@ class Master(Holdable):
     async def release(self, hold: Hold) -> None:
         """Be the master no more."""
         hold.let_go()
-        await protected.finish(protected.remove(self._zk, hold.path))
+        work = protected.remove_own(self._zk, hold.path, lambda _, stat: stat.czxid == hold.token)
+        await protected.finish(work)
 
     async def _claimed(self, claim: bytes) -> bool:
         """Try to become the master; when another is, wait until something happens to it."""
@@ -288,9 +289,7 @@ class Master(Holdable):
         return False
 
     async def _withdraw(self, claim: bytes) -> None:
-        await protected.AGAIN(self._zk.sync, self._place.root or "/")
-        if await self._place.data(MASTER) == claim:
-            await protected.remove(self._zk, self._path)
+        await protected.remove_own(self._zk, self._path, lambda data, _: data == claim)
 
     # --- handing out ----------------------------------------------------------------------------------------
 

@@ -9,7 +9,8 @@ connection left under way is refused once the session has moved.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, Final
 from uuid import uuid4
 
@@ -23,6 +24,7 @@ from ensemble.client import (
     NodeExists,
     NoNode,
     Retry,
+    Stat,
     WatchEnded,
     ZooKeeper,
 )
@@ -88,6 +90,20 @@ async def remove(zk: ZooKeeper, path: str) -> None:
         await AGAIN(zk.delete, path)
     except NoNode:
         return
+
+
+async def remove_own(zk: ZooKeeper, path: str, is_own: Callable[[bytes | None, Stat], bool]) -> None:
+    """Delete a znode whose path others use too, unless it is another's by now: that is looked at before every
+    attempt, since one whose answer was lost may have made room for another's."""
+
+    async def attempt() -> None:
+        await zk.sync(path)
+        data, stat = await zk.get(path)
+        if is_own(data, stat):
+            await zk.delete(path)
+
+    with suppress(NoNode):
+        await AGAIN(attempt)
 
 
 async def withdraw(zk: ZooKeeper, directory: str, prefix: str) -> None:

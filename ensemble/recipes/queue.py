@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Final
 
 import ensemble.recipes.protected as protected
@@ -165,11 +165,7 @@ class Queue:
 
     async def _withdraw(self, claim: str, claimant: bytes) -> None:
         """Take a claim back, if it is that one."""
-        await protected.AGAIN(self._zk.sync, self._claims)
-        with suppress(NoNode):
-            found, _stat = await protected.AGAIN(self._zk.get, claim)
-            if found == claimant:
-                await protected.remove(self._zk, claim)
+        await protected.remove_own(self._zk, claim, lambda data, _: data == claimant)
 
     async def _done(self, item: Item) -> None:
         def fill(transaction: Transaction) -> None:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from ensemble.client import EventStream, ZooKeeper
+from ensemble.client import ConnectionLoss, EventStream, ZooKeeper
 from ensemble.recipes import Assignment, Lost, Master, TaskFailed, Tasks, Worker
 from tests.ensemble.recipes.conftest import Connect, expire
 from tests.relay import Relay
@@ -118,6 +118,33 @@ async def test_another_master_goes_on(connect: Connect, server: str) -> None:
     for each in (standing_by, working):
         each.cancel()
     await asyncio.gather(standing_by, working, return_exceptions=True)
+
+
+async def test_who_was_the_master_leaves_the_next_one_alone(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zk, other = await connect(), await connect()
+    master = Master(zk)
+    await zk.ensure_path("/tasks")
+    hold = await master.acquire()
+    await other.delete("/master")
+    await other.create("/master", b"next")
+    await master.release(hold)
+    assert (await other.get("/master")).data == b"next"
+
+    await other.delete("/master")
+    hold = await master.acquire()
+    delete = zk.delete
+
+    async def delete_unheard(path: str) -> None:
+        monkeypatch.undo()
+        await delete(path)
+        await other.create("/master", b"next")
+        raise ConnectionLoss(path)
+
+    monkeypatch.setattr(zk, "delete", delete_unheard)
+    await master.release(hold)
+    assert (await other.get("/master")).data == b"next"
 
 
 async def test_every_task_is_answered_once_while_connections_break(connect: Connect, relay: Relay) -> None:
