@@ -14,6 +14,9 @@ CONNECT_FRAME_BYTES_MAX = 4096
 PEER_FRAME_BYTES_MAX = 64 * 1024 * 1024
 """One packet between servers: a transaction may outgrow the client frame it came from."""
 
+INTRODUCTION_BYTES_MAX = 1024
+"""The data of the first packet of a learner that calls (20 bytes, if it is honest)."""
+
 SNAPSHOT_BYTES_MAX = 4 * 1024 * 1024 * 1024
 """One snapshot streamed by a leader: it is held in memory until it is whole."""
 

@@ -20,13 +20,16 @@ from ensemble.errors import ConfigError
 SID_MAX = 2**63 - 1
 """Ids are longs on the wire."""
 NUMBER_DIGITS_MAX = 19
-"""As many as a long has."""
+"""As many as a long has. These texts come from strangers, too, and Python's ``int`` has a limit of its own."""
 SID_DISTINCT_MAX = 255
 """The low byte of a server id is the top byte of the session ids it gives out."""
+VERSION_MAX = 2**63 - 1
 
-_HOST = r"(?:\[(?P<ipv6{0}>[^\]]+)\]|(?P<host{0}>[^:\[\]]+))"
-_SERVER = re.compile(_HOST.format("") + r":(?P<quorum>\d+):(?P<election>\d+)(?::(?P<role>\w+))?")
-_CLIENT = re.compile("(?:" + _HOST.format("") + r":)?(?P<port>\d+)")
+_HOST = r"(?:\[(?P<ipv6{0}>[^\]\s]+)\]|(?P<host{0}>[^:\[\]\s]+))"
+_SERVER = re.compile(
+    _HOST.format("") + r":(?P<quorum>[0-9]{1,9}):(?P<election>[0-9]{1,9})(?::(?P<role>\w+))?"
+)
+_CLIENT = re.compile("(?:" + _HOST.format("") + r":)?(?P<port>[0-9]{1,9})")
 _FORM = (
     "host:quorumport:electionport[|host:quorumport:electionport][:participant|observer][;[host:]clientport]"
 )
@@ -81,7 +84,7 @@ def bracketed(host: str) -> str:
 def parse_server(key: str, value: str) -> ServerAddress:
     """Read one ``server.N`` line; :class:`ConfigError` names it."""
     number = key.removeprefix("server.")
-    if not _is_number(number) or int(number) > SID_MAX:
+    if not is_number(number) or int(number) > SID_MAX:
         raise ConfigError(f"{key} does not name a server; ids are whole numbers up to {SID_MAX}")
     server_text, _, client_text = value.replace(" ", "").partition(";")
     client = _CLIENT.fullmatch(client_text) if client_text else None
@@ -109,7 +112,7 @@ def parse_server(key: str, value: str) -> ServerAddress:
 
 
 def _place(key: str, value: str, found: re.Match[str]) -> Place:
-    if found["quorum"] == found["election"]:
+    if int(found["quorum"]) == int(found["election"]):
         raise ConfigError(f"{key}={value} uses port {found['quorum']} twice; give elections another port")
     return Place(found["ipv6"] or found["host"], _port(key, found["quorum"]), _port(key, found["election"]))
 
@@ -120,7 +123,8 @@ def _port(key: str, text: str) -> int:
     return int(text)
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Tell whether a text is a whole number of a sensible length."""
     return text.isascii() and text.isdigit() and len(text) <= NUMBER_DIGITS_MAX
 
 
@@ -228,16 +232,19 @@ def from_properties(properties: Mapping[str, str]) -> Membership:
 
 
 def _number(key: str, text: str) -> int:
-    if not _is_number(text.strip()):
-        raise ConfigError(f"{key} holds {text!r}, which is no number; correct the line")
+    if not is_number(text.strip()):
+        raise ConfigError(f"{key} holds {text[:80]!r}, which is no number; correct the line")
     return int(text)
 
 
 def _version(text: str) -> int:
     try:
-        return int(text, 16)
+        version = int(text, 16)
     except ValueError:
-        raise ConfigError(f"version={text} is no hexadecimal number; correct the line") from None
+        version = -1
+    if not 0 <= version <= VERSION_MAX:
+        raise ConfigError(f"version={text[:80]} is no hexadecimal number of 63 bits; correct the line")
+    return version
 
 
 def _judge_groups(groups: Mapping[int, tuple[int, ...]], voters: Iterable[int]) -> None:

@@ -19,9 +19,9 @@ class PacketLink:
 
     __slots__ = ("_links", "decoder", "link")
 
-    def __init__(self, link: Link, links: dict[Link, PacketLink]) -> None:
+    def __init__(self, link: Link, links: dict[Link, PacketLink], *, unknown: bool) -> None:
         self.link = link
-        self.decoder = PacketDecoder()
+        self.decoder = PacketDecoder(unknown=unknown)
         self._links = links
         links[link] = self
 
@@ -46,9 +46,9 @@ class PacketNetwork:
         self._network = network
         self.links: dict[Link, PacketLink] = {}
 
-    def join(self, link: Link) -> PacketLink:
-        """Speak packets on a link of the host."""
-        return PacketLink(link, self.links)
+    def join(self, link: Link, *, unknown: bool) -> PacketLink:
+        """Speak packets on a link of the host; ``unknown`` when somebody called us, and may be anybody."""
+        return PacketLink(link, self.links, unknown=unknown)
 
     def notify(self, sid: int, notification: Notification) -> None:
         """Send an election message; may be lost."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ensemble.errors import Code, ConfigError, KeeperError
-from ensemble.membership import NUMBER_DIGITS_MAX, Membership, ServerAddress, parse, parse_server
+from ensemble.membership import Membership, ServerAddress, is_number, parse, parse_server
 from ensemble.ports import Members
 from ensemble.replica.service import Service
 from ensemble.tree.operations import Reconfig
@@ -94,8 +94,8 @@ class Reconfiguration:
             raise ConfigError("servers join and leave one by one under majorities only; give all new members")
         servers = {server.sid: server for server in now.servers}
         for sid in leaving:
-            if not sid.isascii() or not sid.isdigit() or len(sid) > NUMBER_DIGITS_MAX:
-                raise self._refusal(Code.MARSHALLING_ERROR, f"{sid!r} that leaves is no server id")
+            if not is_number(sid):
+                raise self._refusal(Code.MARSHALLING_ERROR, f"{sid[:80]!r} that leaves is no server id")
             servers.pop(int(sid), None)
         for line in joining:
             key, _, value = line.partition("=")

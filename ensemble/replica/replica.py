@@ -151,11 +151,11 @@ class Replica:
 
     def on_link_accepted(self, link: Link) -> None:
         """A server connected to our quorum port."""
-        self.peer.on_accepted(self._network.join(link))
+        self.peer.on_accepted(self._network.join(link, unknown=True))
 
     def on_link_dialed(self, sid: int, link: Link | None) -> None:
         """Our call to ``sid``'s quorum port succeeded, or failed (None)."""
-        self.peer.on_dialed(sid, None if link is None else self._network.join(link))
+        self.peer.on_dialed(sid, None if link is None else self._network.join(link, unknown=False))
 
     def on_link_data(self, link: Link, data: bytes) -> None:
         """Bytes came on a link of the quorum port."""

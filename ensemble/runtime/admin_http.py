@@ -18,6 +18,7 @@ from aiohttp.typedefs import Middleware
 from ensemble.admin.schema import FaultCommand, FaultStatus, ServerStatus, SessionStatus, WatchStatus
 from ensemble.errors import ConfigError
 from ensemble.runtime.admin_stream import stream
+from ensemble.runtime.http_log import http_logger
 from ensemble.runtime.listening import failure_sentence
 from ensemble.trace import Trace
 
@@ -90,7 +91,9 @@ def guarded(token: str) -> Middleware:
 
 async def listen_on_loopback(application: web.Application, port: int, *, key: str) -> web.AppRunner:
     """Serve ``application``; :class:`ConfigError` when the port cannot be had. The caller cleans up."""
-    runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+    runner = web.AppRunner(
+        application, access_log=None, handle_signals=False, shutdown_timeout=1.0, logger=http_logger()
+    )
     await runner.setup()
     try:
         await web.TCPSite(runner, LOOPBACK, port, reuse_address=True).start()
@@ -187,7 +190,7 @@ def parse_fault(text: str) -> FaultCommand | str:
     """Read a fault command; a string says what is wrong with it."""
     try:
         command = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "the body is not JSON"
     if not isinstance(command, dict) or command.get("what") not in ("cut", "heal"):
         return 'the body needs "what": "cut" or "heal"'
@@ -201,4 +204,4 @@ def parse_fault(text: str) -> FaultCommand | str:
 
 def _limit(request: web.Request) -> int:
     text = request.query.get("limit", "")
-    return int(text) if text.isascii() and text.isdigit() else LISTED_MAX
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else LISTED_MAX

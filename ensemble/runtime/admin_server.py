@@ -24,6 +24,7 @@ from ensemble.replica.commands.answers import Data
 from ensemble.replica.commands.table import COMMANDS, Command, Commands, find, framed
 from ensemble.replica.metrics.exposition import CONTENT_TYPE, exposition
 from ensemble.replica.metrics.registry import Registry
+from ensemble.runtime.http_log import http_logger
 from ensemble.runtime.restoring import RefusedError
 
 if TYPE_CHECKING:
@@ -288,12 +289,20 @@ def refusal(headers: Headers, *, loopback: bool) -> str:
     if headers.get("Sec-Fetch-Site", "").lower() not in SAFE_SITES:
         return "a page from elsewhere may not ask this server"
     origin = headers.get("Origin", "")
-    if origin and urlsplit(origin).netloc != host:
+    if origin and _host_of(origin) != host:
         return "a page from elsewhere may not ask this server"
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
     if loopback and name.lower() not in LOCAL_NAMES and not is_loopback(name):
         return f"this server is not {name[:80]!r}; ask for localhost, or set admin.serverAddress"
     return ""
+
+
+def _host_of(origin: str) -> str:
+    """Return host and port of an origin; "" when it is none."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 async def serve(
@@ -310,6 +319,7 @@ async def serve(
         handle_signals=False,
         shutdown_timeout=1.0,
         keepalive_timeout=idle_timeout_ms / 1000,
+        logger=http_logger(),
     )
     await runner.setup()
     await web.SockSite(runner, listening, ssl_context=context).start()

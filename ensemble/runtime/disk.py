@@ -33,6 +33,7 @@ from ensemble.runtime.aside import Aside
 from ensemble.runtime.files import (
     directory_bytes,
     open_directory,
+    read_file,
     storage_errors,
     sync_directory,
     write_all,
@@ -106,7 +107,7 @@ class FileDisk:
         self._drain()
         path = self.directory / name
         with storage_errors(path):
-            return path.read_bytes()
+            return read_file(path)
 
     def write_atomic(self, name: str, data: bytes) -> None:
         """See ``ports.Disk``."""
@@ -122,7 +123,7 @@ class FileDisk:
         self._drain()
         path = self.directory / name
         with storage_errors(path):
-            file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+            file = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
             try:
                 os.ftruncate(file, size)
                 os.fsync(file)
@@ -272,7 +273,7 @@ class FileDisk:
         if file is None:
             path = self.directory / name
             self._make_directory(path.parent)
-            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
             self._files[name] = file
             self._unsynced_directories.add(path.parent)
         self._unsynced_files[name] = file

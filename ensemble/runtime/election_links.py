@@ -288,7 +288,8 @@ class ElectionLinks:
                 )
         except ConnectionRefusedError:
             return  # it is not up yet, or no more: the everyday case
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, ValueError) as error:
+            # A ValueError is a host that can be none: a server that knocks says where it is to be called.
             why = self.ways.why(error)
             if why != peer.trouble:
                 self.log(f"election: server {peer.sid} cannot be reached: {why}")

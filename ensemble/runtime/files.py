@@ -35,7 +35,7 @@ def write_all(file: int, data: bytes, offset: int) -> None:
 def write_replacing(path: Path, suffix: str, chunks: Iterable[bytes]) -> None:
     """Create or replace ``path``, whole and durable: a temporary file, fsync, rename, fsync of the directory."""
     temporary = path.with_name(path.name + suffix)
-    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     try:
         offset = 0
         for block in gathered(chunks):
@@ -60,6 +60,13 @@ def gathered(chunks: Iterable[bytes]) -> Iterator[bytes]:
             block, size = [], 0
     if block:
         yield b"".join(block)
+
+
+def read_file(path: Path) -> bytes:
+    """Return the content of a file. A symbolic link in its place is refused, here as wherever files are written:
+    it would make a server read or overwrite what is elsewhere."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW), "rb") as file:
+        return file.read()
 
 
 def directory_bytes(path: Path) -> int:
@@ -88,7 +95,7 @@ class ReadOnlyFiles:
         """Return the whole content of a file; ``StorageError`` when it cannot be read."""
         path = self.directory / name
         with storage_errors(path):
-            return path.read_bytes()
+            return read_file(path)
 
 
 def in_use(directory: Path) -> bool:

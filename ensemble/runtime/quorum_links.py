@@ -135,7 +135,7 @@ class QuorumLinks:
             try:
                 async with asyncio.timeout(self._settings.connect_timeout_ms / 1000):
                     return await self._ways.dial(place.host, place.quorum_port, lambda: QuorumLink(self, sid))
-            except (OSError, TimeoutError) as error:
+            except (OSError, TimeoutError, ValueError) as error:  # ValueError: a host that can be none
                 self.log(f"quorum: server {sid} cannot be reached: {self._ways.why(error)}")
                 self._turns[sid] = turn + 1
         return None

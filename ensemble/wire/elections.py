@@ -24,6 +24,8 @@ _MANY_ADDRESSES = -65535
 _NOTIFICATION = Struct(">iqqqqii")
 _VOTE = Struct(">iqqq")
 _VERSION = 2
+ROUND_MAX = 1 << 62
+"""Nobody counts so far: a greater round is forged, and whoever took it over could soon count no further."""
 _VOTE_BYTES = 28
 """A notification of ZooKeeper 3.3: state, leader, zxid, round."""
 _VOTE_AND_EPOCH_BYTES = 40
@@ -115,6 +117,8 @@ def decode_notification(sender: int, payload: bytes) -> Notification:
         raise WireError(f"a notification of {len(payload)} bytes") from None
     except ValueError:
         raise WireError(f"a notification of a server in state {state}") from None
+    if round_ > ROUND_MAX:
+        raise WireError(f"a notification of round {round_}")
     if len(payload) == _VOTE_BYTES:
         return Notification(sender, server_state, Vote(leader, zxid, zxid >> 32), round_)
     reader = Reader(payload, _VOTE_BYTES)

@@ -33,6 +33,7 @@ _LEARNER_INFO = Struct(">qiq")
 # Plain integers: comparing with a member of an enum costs as much as slicing a packet.
 _REQUEST = int(PacketType.REQUEST)
 _SNAP = int(PacketType.SNAP)
+_INTRODUCTIONS = (int(PacketType.FOLLOWERINFO), int(PacketType.OBSERVERINFO))
 _TYPES = frozenset(int(packet_type) for packet_type in PacketType)
 
 
@@ -75,9 +76,13 @@ class PacketDecoder:
     twice, however large the packet and however small the pieces.
     """
 
-    __slots__ = ("_held", "_scanner", "_wanted", "fault")
+    __slots__ = ("_called", "_first", "_held", "_scanner", "_wanted", "fault")
 
-    def __init__(self) -> None:
+    def __init__(self, *, unknown: bool = False) -> None:
+        """``unknown`` says that somebody called us: it must introduce itself as a learner first, in few bytes, and
+        has no snapshot to send."""
+        self._called = unknown
+        self._first: bytes | None = b"" if unknown else None
         self._held = bytearray()
         self._scanner: Generator[int, None, tuple[Packet, int]] | None = None
         self._wanted = 0
@@ -100,6 +105,8 @@ class PacketDecoder:
             raise self.fault
         packets: list[Packet] = []
         try:
+            if self._first is not None:
+                self._look_at_first(data)
             while data:
                 if not self._held:
                     offset = _whole_packets(data, packets)
@@ -113,6 +120,19 @@ class PacketDecoder:
                 raise
         return packets
 
+    def _look_at_first(self, data: bytes) -> None:
+        """Refuse whoever begins with anything but an introduction, before more than its head is held."""
+        assert self._first is not None
+        self._first += data[: _HEAD_BYTES - len(self._first)]
+        if len(self._first) < _HEAD_BYTES:
+            return
+        packet_type, _, size = _HEAD.unpack(self._first)
+        if packet_type not in _INTRODUCTIONS or size > limits.INTRODUCTION_BYTES_MAX:
+            raise WireError(
+                f"a packet of type {packet_type} and {size} bytes where a learner introduces itself"
+            )
+        self._first = None
+
     def _resume(self, data: bytes, packets: list[Packet]) -> bytes:
         """Go on with the packet that is not whole; return what lies behind it when it has become so."""
         held = self._held
@@ -120,7 +140,7 @@ class PacketDecoder:
         if len(held) < self._wanted:
             return b""
         if self._scanner is None:
-            self._scanner = _scan(held)
+            self._scanner = _scan(held, snapshots=not self._called)
         try:
             self._wanted = next(self._scanner)
         except StopIteration as stop:
@@ -207,7 +227,7 @@ def _read_identities(
     return tuple([(reader.string(), reader.string()) for _ in range(count)])
 
 
-def _scan(held: bytearray) -> Generator[int, None, tuple[Packet, int]]:
+def _scan(held: bytearray, *, snapshots: bool = True) -> Generator[int, None, tuple[Packet, int]]:
     """Read one packet of any kind from the start of ``held``, which grows between steps.
 
     Yields how many bytes must be there to go on; returns the packet and where it ends.
@@ -217,6 +237,8 @@ def _scan(held: bytearray) -> Generator[int, None, tuple[Packet, int]]:
     packet_type, zxid, size = _HEAD.unpack_from(held)
     if packet_type not in _TYPES:
         raise WireError(f"a packet of type {packet_type}")
+    if packet_type == _SNAP and not snapshots:
+        raise WireError("a snapshot from a learner")
     if size < -1 or size > limits.PEER_FRAME_BYTES_MAX:
         raise WireError(f"a packet of {size} bytes")
     stop = _HEAD_BYTES + max(size, 0)

@@ -28,6 +28,10 @@ from ensemble.zab.synchronization import Synchronization, choose
 from ensemble.zab.term import Term
 from ensemble.zxid import counter_of, epoch_of, make, text
 
+EPOCHS_AHEAD_MAX = 1 << 20
+"""An election takes at least some tens of milliseconds: nobody honest is a million epochs ahead of its leader. Who
+says so is refused, or the epochs, 31 bits, would be used up (Apache believes it)."""
+
 _LEARNER_INFO = Struct(">qiq")
 _EPOCH = Struct(">i")
 
@@ -57,6 +61,8 @@ class Establishment(Term):
         except StructError as error:
             raise PeerProtocolError(f"FOLLOWERINFO: {error}") from None
         self._judge_learner(sid, config_version)
+        if epoch_of(packet.zxid) - self.history.accepted_epoch > EPOCHS_AHEAD_MAX:
+            raise PeerProtocolError(f"server {sid} says it has promised epoch {epoch_of(packet.zxid)}")
         for other in self._followers:
             if other.sid == sid:
                 self._followers.drop(other)  # it came back before we noticed that it was gone

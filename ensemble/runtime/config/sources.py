@@ -59,14 +59,23 @@ def gather(path: Path, arguments: Iterable[str] = ()) -> Sources:
             )
         else:
             sources.take({key: value.strip()}, COMMAND_LINE)
-    sources.take(properties.parse(read_text(path, "the configuration")), path.name)
+    sources.take(_parsed(read_text(path, "the configuration"), path.name), path.name)
     if dynamic := sources.keys.get("dynamicConfigFile"):
         text = read_text(Path(dynamic), "dynamicConfigFile of the configuration")
-        sources.take(properties.parse(text), Path(dynamic).name)
+        sources.take(_parsed(text, Path(dynamic).name), Path(dynamic).name)
         version = dynamic.rpartition(".")[2]
         if _HEXADECIMAL.fullmatch(version):
             sources.take({"version": version}, f"the name of {Path(dynamic).name}")
     return sources
+
+
+def _parsed(text: str, name: str) -> dict[str, str]:
+    """Read properties; :class:`ConfigError` for characters that can be in no name of a file or host."""
+    found = properties.parse(text)
+    for key, value in found.items():
+        if "\0" in key + value or any("\ud800" <= letter <= "\udfff" for letter in key + value):
+            raise ConfigError(f"{key!r} of {name} holds a NUL or half a character; write the line anew")
+    return found
 
 
 def read_text(path: Path, what: str, fix: str = "give the path of a zoo.cfg") -> str:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from ensemble.errors import ConfigError
 
+IDENTIFIER_BYTES_MAX = 128
+"""An object identifier in use has some ten bytes."""
+
 
 class DamagedDer(ConfigError):
     """The bytes are not DER."""
@@ -22,28 +25,37 @@ class Der:
     """All of it, tag and length included."""
 
     @classmethod
-    def parse(cls, data: bytes) -> Der:
-        """Read the value that ``data`` begins with; :class:`DamagedDer`."""
-        if len(data) < 2:
+    def parse(cls, data: bytes, offset: int = 0) -> Der:
+        """Read the value that begins at ``offset``; :class:`DamagedDer`."""
+        if len(data) < offset + 2:
             raise DamagedDer("it ends too early")
-        tag, length, start = data[0], data[1], 2
+        tag, length, start = data[offset], data[offset + 1], offset + 2
         if length & 0x80:
-            start = 2 + (length & 0x7F)
-            length = int.from_bytes(data[2:start], "big")
+            start += length & 0x7F
+            length = int.from_bytes(data[offset + 2 : start], "big")
         if len(data) < start + length:
             raise DamagedDer("it ends too early")
-        return cls(tag, data[start : start + length], data[: start + length])
+        return cls(tag, data[start : start + length], data[offset : start + length])
 
     def children(self) -> list[Der]:
         """Return the members of a SEQUENCE or SET."""
-        rest, found = self.value, []
-        while rest:
-            found.append(Der.parse(rest))
-            rest = rest[len(found[-1].encoded) :]
+        offset, found = 0, []
+        while offset < len(self.value):
+            found.append(Der.parse(self.value, offset))
+            offset += len(found[-1].encoded)
         return found
 
+    def pair(self) -> tuple[Der, Der]:
+        """Return the members of a SEQUENCE of two; :class:`DamagedDer` when they are more or fewer."""
+        members = self.children()
+        if len(members) != 2:
+            raise DamagedDer(f"it has {len(members)} values where two belong")
+        return members[0], members[1]
+
     def dotted(self) -> str:
-        """Write an OBJECT IDENTIFIER as people do."""
+        """Write an OBJECT IDENTIFIER as people do; :class:`DamagedDer` for one that no name needs."""
+        if len(self.value) > IDENTIFIER_BYTES_MAX:
+            raise DamagedDer(f"it has an object identifier of {len(self.value)} bytes")
         arcs, arc = [], 0
         for byte in self.value:
             arc = arc << 7 | byte & 0x7F

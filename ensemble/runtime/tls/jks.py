@@ -75,8 +75,8 @@ def read(data: bytes, password: str) -> JavaStore:
 
 def _unprotect(protected: bytes, secret: bytes) -> bytes:
     """Return the private key in an EncryptedPrivateKeyInfo; ``secret`` is the password in UTF-16."""
-    algorithm, wrapped = Der.parse(protected).children()
-    if algorithm.children()[0].value != _KEY_PROTECTOR:
+    algorithm, wrapped = Der.parse(protected).pair()
+    if [part.value for part in algorithm.children()[:1]] != [_KEY_PROTECTOR]:
         raise DamagedStore("it protects a key in a way that is not Java's")
     data = wrapped.value
     salt, secret_key, check = data[:_SHA1_BYTES], data[_SHA1_BYTES:-_SHA1_BYTES], data[-_SHA1_BYTES:]

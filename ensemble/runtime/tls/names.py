@@ -48,7 +48,7 @@ def distinguished_name(name: bytes) -> str:
 
 
 def _attribute(attribute: Der) -> str:
-    kind, value = attribute.children()
+    kind, value = attribute.pair()
     keyword = _KEYWORDS.get(kind.dotted())
     if keyword is None or value.tag not in _STRINGS:
         return f"{keyword or kind.dotted()}=#{value.encoded.hex()}"

@@ -212,3 +212,16 @@ def test_nonsense_is_no_fault(text: str) -> None:
 def test_booleans_are_no_server_ids() -> None:
     assert isinstance(parse_fault('{"what": "cut", "peers": [true]}'), str)
     assert parse_fault('{"what": "heal"}') == {"what": "heal", "peers": []}
+
+
+async def test_numbers_and_nestings_without_end_are_refused_or_passed_over() -> None:
+    async with running(Server()) as url, aiohttp.ClientSession() as session:
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        async with session.get(f"{url}/api/sessions?limit={'9' * 5000}", headers=headers) as response:
+            assert (response.status, (await response.json())["total"]) == (200, 5)
+        for body in (b"[" * 50_000, b'{"what": "cut", "peers": [' + b"9" * 5000 + b"]}"):
+            async with session.post(f"{url}/api/faults", data=body, headers=headers) as response:
+                assert response.status == 400
+        for session_id in ("0x" + "f" * 40, "-0x1", "-" + "f" * 20):
+            async with session.post(f"{url}/api/sessions/{session_id}/expire", headers=headers) as response:
+                assert response.status in (400, 404)

@@ -202,7 +202,7 @@ class HandNetwork:
     def send_election(self, sid: int, payload: bytes) -> None:
         """Queue an election message."""
         world = self.world
-        if self.sid not in world.cut and sid not in world.cut:
+        if self.sid not in world.cut and sid not in world.cut and sid in world.servers:
             world.later.append(lambda: world.servers[sid].replica.on_election_message(self.sid, payload))
 
     def dial(self, sid: int) -> None:
@@ -211,7 +211,7 @@ class HandNetwork:
 
     def _connect(self, sid: int) -> None:
         world = self.world
-        if self.sid in world.cut or sid in world.cut:
+        if self.sid in world.cut or sid in world.cut or sid not in world.servers:
             world.servers[self.sid].replica.on_link_dialed(sid, None)
             return
         near, far = Wire(world, self.sid), Wire(world, sid)

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import aiohttp.web
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ensemble.client import ZooKeeper
 from ensemble.errors import ConfigError, StorageError
 from ensemble.replica.commands.table import COMMANDS
-from ensemble.runtime.admin_server import RateLimit, refusal
+from ensemble.runtime.admin_server import RateLimit, refusal, serve
 from ensemble.runtime.host import Server
 from ensemble.runtime.operator_ports import OperatorPorts
 from ensemble.storage import snapshots
@@ -476,3 +477,49 @@ def test_keys_are_read_with_their_defaults(tmp_path: Path) -> None:
 def test_what_cannot_be_is_one_sentence(tmp_path: Path, line: str, sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         load(tmp_path, line)
+
+
+@pytest.mark.parametrize("origin", ["http://[", "http://[::1", "//", "\\", "http://" + "a" * 5000])
+def test_an_origin_that_is_none_is_elsewhere(origin: str) -> None:
+    assert refusal({"Host": "localhost", "Origin": origin}, loopback=True)
+
+
+async def test_what_is_no_http_is_answered_and_fills_no_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with asking(tmp_path) as asked:
+        port = int(asked.url.rpartition(":")[2])
+        for line in (
+            b"TRACE /commands HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            b"\x16\x03\x01 no HTTP\r\n\r\n",
+            b"GET / HTTP/9.9\r\n\r\n",
+        ):
+            reader, writer = await asyncio.open_connection(HOST, port)
+            writer.write(line)
+            status = int((await reader.readline()).split()[1])
+            assert status in (400, 405)
+            writer.close()
+            await writer.wait_closed()
+        # Where a request comes from is what the socket says.
+        status, _ = await asked.get(
+            "/commands/ruok", **{"X-Forwarded-For": "10.0.0.1", "Forwarded": "for=10.0.0.1"}
+        )
+        assert status == 200
+    assert caplog.records == []
+
+
+async def test_a_failure_of_ours_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def fails(request: aiohttp.web.Request) -> aiohttp.web.Response:
+        raise RuntimeError("our bug")
+
+    application = aiohttp.web.Application()
+    application.router.add_get("/", fails)
+    listening = socket.create_server((HOST, 0))
+    runner = await serve(application, listening)
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"http://{HOST}:{listening.getsockname()[1]}/") as response,
+    ):
+        assert response.status == 500
+    await runner.cleanup()
+    assert "our bug" in caplog.text

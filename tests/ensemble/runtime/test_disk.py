@@ -15,6 +15,7 @@ import pytest
 from ensemble.errors import StorageError
 from ensemble.runtime.aside import Aside
 from ensemble.runtime.disk import FileDisk
+from ensemble.runtime.files import ReadOnlyFiles, write_replacing
 
 
 class Host:
@@ -355,3 +356,32 @@ async def test_a_slow_sync_is_told_with_the_file_and_how_long_it_took(tmp_path: 
         assert took_ms > 0
     finally:
         disk.close()
+
+
+def test_a_symbolic_link_in_the_place_of_a_file_is_refused_and_what_it_names_stays(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(b"precious")
+    for name in ("log.1", "snapshot.0", "epoch.tmp"):
+        (tmp_path / name).symlink_to(elsewhere)
+    with pytest.raises(StorageError, match=r"snapshot\.0"):
+        ReadOnlyFiles(tmp_path).read("snapshot.0")
+    with pytest.raises(OSError, match="symbolic"):
+        write_replacing(tmp_path / "epoch", ".tmp", [b"1"])
+    assert elsewhere.read_bytes() == b"precious"
+
+
+async def test_a_disk_writes_through_no_symbolic_link(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(b"precious")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "log.1").symlink_to(elsewhere)
+    disk = FileDisk(tmp_path / "data", loop=asyncio.get_running_loop(), fail=lambda error: None)
+    for attempt in (
+        lambda: disk.write("log.1", 0, b"overwritten"),
+        lambda: disk.read("log.1"),
+        lambda: disk.truncate("log.1", 0),
+    ):
+        with pytest.raises(StorageError):
+            attempt()
+    disk.close()
+    assert elsewhere.read_bytes() == b"precious"

@@ -12,6 +12,7 @@ import pytest
 from ensemble.membership import ServerAddress
 from ensemble.runtime.election_links import RETRY_S_MAX, STRANGERS_MAX, ElectionLinks
 from ensemble.runtime.ways import P, Ways
+from ensemble.wire.elections import encode_hello
 
 HOST = "127.0.0.1"
 
@@ -357,3 +358,20 @@ async def test_a_server_that_moves_is_called_at_its_new_port_and_not_at_the_old(
         await until(lambda: one.states == [(2, True)])
         with pytest.raises(OSError, match=r"refused|Connect call failed"):
             await asyncio.open_connection(HOST, before.election_port)
+
+
+async def test_a_guest_that_says_it_is_where_nobody_can_be_is_not_called_and_nothing_else_happens() -> None:
+    servers = addresses(2, 3)
+    manager, other = Manager(servers[0], servers, strangers_welcome=True), Manager(servers[1], servers)
+    async with running(manager):
+        for host in ("a" * 70, "a..b", "\0"):
+            _, writer = await asyncio.open_connection(HOST, servers[0].election_port)
+            writer.write(encode_hello(1, [(host, 1)]))
+            await until(lambda: "server 1 cannot be reached" in " ".join(manager.said))
+            manager.said.clear()
+            manager.links._peers.clear()
+            writer.close()
+            await writer.wait_closed()
+    manager = Manager(servers[0], servers, strangers_welcome=True)
+    async with running(manager, other):
+        await until(lambda: manager.states == [(3, True)])

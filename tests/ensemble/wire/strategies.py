@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from ensemble.errors import WireError
 from ensemble.tree import operations as ops
 from ensemble.tree.operations import Acl, Identity, Op, Operation
+from ensemble.wire.elections import ROUND_MAX
 from ensemble.zab.messages import Notification, Packet, PacketType, ServerState, Vote
 
 ints = st.integers(-(2**31), 2**31 - 1)
@@ -122,7 +123,7 @@ notifications = st.builds(
     longs,
     st.sampled_from(ServerState),
     st.builds(Vote, longs, longs, longs),
-    longs,
+    st.integers(-(2**63), ROUND_MAX),
     st.binary(max_size=50),
 )
 

@@ -135,3 +135,12 @@ def test_whatever_hello_arrives(raw: bytes) -> None:
         except WireError:
             results.append(None)
     assert results[0] == results[1]
+
+
+def test_a_round_that_nobody_counts_to_is_refused() -> None:
+    def at(round_: int) -> bytes:
+        return elections.encode_notification(Notification(2, ServerState.LOOKING, Vote(2, 0, 0), round_))
+
+    assert elections.decode_notification(2, at(elections.ROUND_MAX)).round == elections.ROUND_MAX
+    with pytest.raises(WireError, match="round"):
+        elections.decode_notification(2, at(elections.ROUND_MAX + 1))

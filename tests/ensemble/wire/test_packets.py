@@ -16,7 +16,7 @@ from ensemble.tree.tree import Tree
 from ensemble.tree.txns import CreateTxn, Txn
 from ensemble.wire import packets, snapstream
 from ensemble.wire.packets import Forward, PacketDecoder
-from ensemble.zab.messages import LearnerInfo, Packet, PacketType
+from ensemble.zab.messages import PROTOCOL_VERSION, LearnerInfo, Packet, PacketType
 from tests.ensemble.wire.strategies import each_byte, ints, longs, outcome, pieces, snapshots
 from tests.ensemble.wire.strategies import packets as any_packet
 
@@ -229,3 +229,23 @@ def test_payloads_that_must_be_there(decode: object) -> None:
     for data in (None, b"", b"\0\0\0"):
         with pytest.raises(WireError):
             decode(data)
+
+
+def test_a_caller_introduces_itself_in_few_bytes_and_has_no_snapshot() -> None:
+    info = packets.encode_learner_info(LearnerInfo(3, PROTOCOL_VERSION, 0))
+    hello = packets.encode(Packet(PacketType.FOLLOWERINFO, 0, info))
+    for chunks in ([hello], each_byte(hello)):
+        assert outcome(PacketDecoder(unknown=True), chunks) == (
+            [Packet(PacketType.FOLLOWERINFO, 0, info)],
+            False,
+        )
+    for bad in (
+        packets.encode(Packet(PacketType.ACK, 1)),
+        packets.encode(Packet(PacketType.FOLLOWERINFO, 0, bytes(limits.INTRODUCTION_BYTES_MAX + 1))),
+        hello + packets.encode(Packet(PacketType.SNAP, 1, b"")),
+    ):
+        for chunks in ([bad], each_byte(bad)):
+            decoder = PacketDecoder(unknown=True)
+            _, refused = outcome(decoder, chunks)
+            assert refused
+            assert decoder.held <= len(hello) + 20

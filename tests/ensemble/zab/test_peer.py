@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from struct import pack
+
 import pytest
 
 from ensemble.errors import InvariantViolation, PeerProtocolError
+from ensemble.zab.establishment import EPOCHS_AHEAD_MAX
 from ensemble.zab.messages import Packet, PacketType, ServerState
 from ensemble.zab.phase import Phase
 from ensemble.zxid import make
@@ -462,3 +465,20 @@ def test_a_snapshot_of_what_never_got_established_can_be_left_again():
     assert table.apps[1].zxid_applied == make(5, 4)
     zxid = table.write(b"a")
     assert table.apps[1].zxid_applied == zxid
+
+
+def test_who_claims_an_epoch_far_ahead_is_refused_and_no_epochs_are_used_up():
+    table = fresh()
+    table.start(1, 2, 3)
+    leader = table.leader
+    for claimed in (2**31 - 1, EPOCHS_AHEAD_MAX + 2):
+        link = TableLink(table, leader.sid)
+        leader.on_accepted(link)
+        with pytest.raises(PeerProtocolError, match="says it has promised epoch"):
+            leader.on_packets(
+                link, [Packet(PacketType.FOLLOWERINFO, make(claimed, 0), pack(">qiq", 1, 0x10000, 0))]
+            )
+        assert link.closed
+    table.advance(2_000)
+    assert table.leader is leader
+    assert {history.accepted_epoch for history in table.histories.values()} == {1}

@@ -1,0 +1,47 @@
+"""What a fuzz target is: where its bytes go, bytes to begin with, and the sentence that must hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.ensemble.wire.strategies import each_byte
+
+INVARIANT = (
+    "Whatever bytes arrive, the parser either yields values that re-encode to the same bytes, or raises "
+    "WireError; it never raises anything else, never loops without consuming, never holds more than limit bytes."
+)
+CRASHERS = Path(__file__).parent / "crashers"
+PIECES_MAX = 64
+"""A stream longer than this is cut into so many pieces, a shorter one at every byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One way in for bytes."""
+
+    name: str
+    invariant: str
+    feed: Callable[[bytes], None]
+    """Take one input; whatever it raises has found something."""
+    seeds: Callable[[], Iterable[bytes]]
+    """Good inputs, made by our own encoders."""
+    size_max: int = 4096
+    words: tuple[bytes, ...] = ()
+    """Pieces that a mutation may put anywhere."""
+    examples: int = 150
+    """How many hypothesis tries in the suite."""
+
+
+def crashers(name: str) -> list[bytes]:
+    """Return what once broke a target."""
+    return [path.read_bytes() for path in sorted((CRASHERS / name).glob("*"))]
+
+
+def in_pieces(stream: bytes) -> list[bytes]:
+    """Cut a stream as finely as its length allows."""
+    if len(stream) <= PIECES_MAX:
+        return each_byte(stream)
+    size = -(-len(stream) // PIECES_MAX)
+    return [stream[offset : offset + size] for offset in range(0, len(stream), size)]

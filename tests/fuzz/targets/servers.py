@@ -1,0 +1,342 @@
+"""What comes on the ports between servers: packets to a leader and to a learner, elections, quorum SASL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from ensemble.errors import InvariantViolation, WireError
+from ensemble.limits import ELECTION_FRAME_BYTES_MAX, ELECTION_HELLO_BYTES_MAX
+from ensemble.ports import Link
+from ensemble.tree import snapshot
+from ensemble.tree.tree import Tree
+from ensemble.wire import packets
+from ensemble.wire.elections import (
+    HelloDecoder,
+    decode_notification,
+    encode_hello,
+    encode_notification,
+)
+from ensemble.wire.frames import FrameBuffer, frame
+from ensemble.wire.packets import PacketDecoder, encode
+from ensemble.wire.quorum_auth import AuthPacket, AuthStatus, decode_auth, encode_auth
+from ensemble.zab.messages import (
+    PROTOCOL_VERSION,
+    LearnerInfo,
+    Notification,
+    Packet,
+    PacketType,
+    ServerState,
+    Vote,
+)
+from ensemble.zxid import make
+from tests.ensemble.replica.harness import Server, Wire, World, client
+from tests.ensemble.wire.strategies import outcome
+from tests.fuzz.target import INVARIANT, Target, in_pieces
+
+_MEMBERSHIP = b"server.1=h1:1:2:participant\nserver.2=h2:1:2:participant\nserver.3=h3:1:2:observer;0.0.0.0:3\nversion=100000001"
+
+
+# --- the parsers ---------------------------------------------------------------------------------------
+
+
+def _feed_packets(data: bytes) -> None:
+    whole = outcome(PacketDecoder(), [data])
+    assert whole == outcome(PacketDecoder(), in_pieces(data)), "a stream means the same however it was cut"
+    again = b"".join([encode(packet) for packet in whole[0]])
+    assert outcome(PacketDecoder(), [again])[0] == whole[0]
+    decoder = PacketDecoder()
+    for piece in in_pieces(data):
+        try:
+            decoder.feed(piece)
+        except WireError:
+            break
+        assert decoder.held <= len(data)
+    for packet in whole[0]:
+        for decode in (
+            packets.decode_forward,
+            packets.decode_revalidate,
+            packets.decode_revalidated,
+            packets.decode_touches,
+            packets.decode_learner_info,
+            packets.decode_int,
+            packets.decode_activation,
+        ):
+            _only_wire_errors(decode, packet.data)
+
+
+def _only_wire_errors(decode: Callable[..., object], *what: object) -> object:
+    try:
+        return decode(*what)
+    except WireError:
+        return None
+
+
+def _snapshot_body() -> bytes:
+    return b"".join(snapshot.dump(Tree()))
+
+
+def _packet_seeds() -> Iterable[bytes]:
+    info = packets.encode_learner_info(LearnerInfo(3, PROTOCOL_VERSION, 0))
+    yield encode(Packet(PacketType.FOLLOWERINFO, 0, info))
+    yield encode(
+        Packet(PacketType.REQUEST, -1, packets.encode_forward(1, 2, 1, b"x"), (("ip", "h"), ("x509", "CN=a")))
+    )
+    yield encode(Packet(PacketType.SNAP, 1, _snapshot_body())) + encode(Packet(PacketType.UPTODATE, -1))
+    yield encode(Packet(PacketType.PING, 1, packets.encode_touches([(1, 4000), (2, 4000)])))
+    yield encode(Packet(PacketType.INFORMANDACTIVATE, 5, packets.encode_activation(2, b"txn")))
+
+
+def _feed_election(data: bytes) -> None:
+    """Read a whole connection: the hello, then notifications in frames."""
+    whole = _election([data])
+    assert whole == _election(in_pieces(data)), "a stream means the same however it was cut"
+
+
+def _election(pieces: list[bytes]) -> tuple[list[object], bool]:
+    greeting: HelloDecoder | None = HelloDecoder()
+    frames = FrameBuffer(ELECTION_FRAME_BYTES_MAX)
+    values: list[object] = []
+    for piece in pieces:
+        try:
+            if greeting is not None:
+                found = greeting.feed(piece)
+                if found is None:
+                    assert len(greeting._held) <= ELECTION_HELLO_BYTES_MAX + 20
+                    continue
+                greeting = None
+                values.append(found[0])
+                if found[0].addresses and len(found[0].addresses) > 1:
+                    again = HelloDecoder().feed(encode_hello(*found[0]))
+                    assert again == (found[0], b"")
+                piece = found[1]
+            for payload in frames.feed(piece) if piece else []:
+                values.append(payload)
+                notification = _only_wire_errors(decode_notification, 2, payload)
+                if isinstance(notification, Notification):
+                    assert decode_notification(2, encode_notification(notification)) == notification
+            if frames.fault is not None:
+                raise frames.fault
+        except WireError:
+            return values, True
+    return values, False
+
+
+def _notifications() -> Iterable[Notification]:
+    for state in ServerState:
+        yield Notification(2, state, Vote(2, make(1, 0), 1), 2, _MEMBERSHIP)
+        yield Notification(2, state, Vote(3, make(9, 9), 9), 9)
+
+
+def _election_seeds() -> Iterable[bytes]:
+    hellos = [encode_hello(2, [("h", 3888)]), encode_hello(2, [("::1", 1), ("h", 2)]), (2).to_bytes(8, "big")]
+    for hello in hellos:
+        yield hello + b"".join([frame(encode_notification(each)) for each in _notifications()])
+
+
+def _feed_auth(data: bytes) -> None:
+    found = _only_wire_errors(decode_auth, data)
+    if isinstance(found, tuple):
+        packet, rest = found
+        again = encode_auth(packet)
+        assert decode_auth(again + rest) == (packet, rest)
+
+
+# --- whole servers -------------------------------------------------------------------------------------
+
+
+def _settled(world: World) -> None:
+    world.settle()
+    for _ in range(3):
+        world.advance(500, step_ms=250)
+
+
+def _serves(world: World, server: Server) -> None:
+    """What a server has been told must not keep it from serving once whoever said so is gone."""
+    for _ in range(60):
+        if server.replica.peer.serving:
+            break
+        world.advance(1000, step_ms=250)
+    assert server.replica.peer.serving, server.lines[-3:]
+    assert client(world, server).sync() == 0
+
+
+def _call(world: World, server: Server, data: bytes) -> None:
+    """Open a link to a server as a stranger would, and say ``data``."""
+    link = Wire(world, server.replica.config.sid)
+    link.other = None
+    server.replica.on_link_accepted(link)
+    for piece in (data[:7], data[7:]):
+        if link.open:
+            server.replica.on_link_data(link, piece)
+        world.settle()
+    _settled(world)
+    if link.open:
+        server.replica.on_link_closed(link)
+
+
+def _feed_leader(data: bytes) -> None:
+    world = World(voters=3, reconfig_enabled=bool(data[:1] == b"\1"))
+    client(world, world.leader).create("/kept", b"data")
+    leader = world.leader
+    world.cut.add(next(sid for sid in world.servers if world.servers[sid] not in (leader, world.follower)))
+    _call(world, leader, data[1:])
+    world.cut.clear()
+    for server in world.servers.values():
+        _serves(world, server)
+        assert client(world, server).get("/kept") == b"data"
+
+
+def _leader_seeds() -> Iterable[bytes]:
+    info = packets.encode_learner_info(LearnerInfo(1, PROTOCOL_VERSION, 0))
+    for kind in (PacketType.FOLLOWERINFO, PacketType.OBSERVERINFO):
+        hello = encode(Packet(kind, make(1, 0), info))
+        acked = hello + encode(Packet(PacketType.ACKEPOCH, make(1, 2), packets.encode_int(-1)))
+        synced = acked + encode(Packet(PacketType.ACK, make(1, 0)))
+        for first in (b"\0", b"\1"):
+            yield first + hello
+            yield first + acked
+            yield first + synced
+            for packet in (
+                Packet(PacketType.ACK, make(1, 1)),
+                Packet(PacketType.PING, make(1, 1), packets.encode_touches([(0x100000001, 4000)])),
+                Packet(PacketType.REVALIDATE, 0, packets.encode_revalidate(0x100000001, 4000)),
+                Packet(PacketType.REQUEST, -1, packets.encode_forward(0, 0, -10, (4000).to_bytes(4, "big"))),
+                Packet(PacketType.REQUEST, -1, packets.encode_forward(1, 2, 9, b"\0\0\0\1/")),
+                Packet(PacketType.REQUEST, -1, packets.encode_forward(1, 2, -11, b"")),
+            ):
+                yield first + synced + encode(packet)
+
+
+def _feed_learner(data: bytes) -> None:
+    """Speak as the leader does, on the learner's own link."""
+    world = World(voters=3)
+    follower, leader = world.follower, world.leader
+    client(world, follower).create("/kept", b"data")
+    if data[:1] == b"\1":  # from the first packet on
+        world.cut.update(world.servers)
+        world.advance(60_000, step_ms=1000)
+        world.cut.clear()
+        world.later.clear()
+        lost = follower.replica
+        link = Wire(world, lost.config.sid)
+        lost.peer._on_elected(Vote(leader.replica.config.sid, 0, 0))
+        lost.on_link_dialed(leader.replica.config.sid, link)
+        links: list[Link] = [link]
+    else:
+        links = list(follower.replica._network.links)
+    with suppress(InvariantViolation):
+        for link in links:
+            for piece in (data[1:9], data[9:]):
+                follower.replica.on_link_data(link, piece)
+                world.settle()
+        _settled(world)
+
+
+def _learner_seeds() -> Iterable[bytes]:
+    hello = encode(Packet(PacketType.LEADERINFO, make(2, 0), packets.encode_int(PROTOCOL_VERSION)))
+    diff = encode(Packet(PacketType.DIFF, make(1, 2)))
+    proposal = encode(Packet(PacketType.PROPOSAL, make(1, 3), _txn(make(1, 3))))
+    new_leader = encode(Packet(PacketType.NEWLEADER, make(2, 0), _MEMBERSHIP))
+    up_to_date = encode(Packet(PacketType.UPTODATE, -1))
+    yield b"\1" + hello + diff + new_leader + up_to_date
+    yield b"\1" + hello + encode(Packet(PacketType.TRUNC, make(1, 1))) + new_leader + up_to_date
+    yield (
+        b"\1"
+        + hello
+        + encode(Packet(PacketType.SNAP, make(1, 5), _snapshot_body()))
+        + new_leader
+        + up_to_date
+    )
+    yield b"\0" + proposal + encode(Packet(PacketType.COMMIT, make(1, 3)))
+    yield b"\0" + encode(Packet(PacketType.PING, make(1, 2)))
+    yield b"\0" + encode(Packet(PacketType.SYNC, make(1, 2)))
+    yield b"\0" + encode(Packet(PacketType.REVALIDATE, make(1, 2), packets.encode_revalidated(1, True)))
+    yield b"\0" + encode(Packet(PacketType.COMMITANDACTIVATE, make(1, 3), packets.encode_activation(2)))
+
+
+def _txn(zxid: int) -> bytes:
+    from ensemble.tree import txns
+
+    return txns.encode(txns.Txn(1, 1, zxid, 0, 5, txns.SetDataTxn("/kept", b"new", 1)))
+
+
+def _feed_votes(data: bytes) -> None:
+    """Say election messages in the name of one voter, to servers that look and to one that serves."""
+    world = World(voters=3, reconfig_enabled=data[:1] == b"\1")
+    if data[1:2] == b"\1":
+        world.cut.update(world.servers)
+        world.advance(60_000, step_ms=1000)
+    frames = FrameBuffer(ELECTION_FRAME_BYTES_MAX)
+    payloads = _only_wire_errors(frames.feed, data[2:])
+    for payload in payloads if isinstance(payloads, list) else []:
+        for sid, server in world.servers.items():
+            server.replica.on_election_message(sid % 3 + 1, payload)
+        world.settle()
+    world.cut.clear()
+    _settled(world)
+    for server in world.servers.values():  # whatever round and vote it was talked into, it can begin another
+        server.replica.peer._look("the test wants it so")
+    _settled(world)
+
+
+def _vote_seeds() -> Iterable[bytes]:
+    for first in (b"\0\0", b"\1\0", b"\0\1", b"\1\1"):
+        for notification in _notifications():
+            yield first + frame(encode_notification(notification))
+        yield first + b"".join([frame(encode_notification(each)) for each in _notifications()])
+
+
+TARGETS = (
+    Target(
+        "packets",
+        INVARIANT,
+        _feed_packets,
+        _packet_seeds,
+        words=(b"\0\0\0\x0aBenWasHere", b"\0\0\0\1/"),
+        examples=250,
+    ),
+    Target(
+        "election",
+        INVARIANT,
+        _feed_election,
+        _election_seeds,
+        words=(b"\xff\xff\xff\xff\xff\xff\0\0", b"|", b"[::1]:2"),
+        examples=250,
+    ),
+    Target(
+        "quorum-auth",
+        INVARIANT,
+        _feed_auth,
+        lambda: [encode_auth(AuthPacket(status, b"token")) for status in AuthStatus],
+        examples=100,
+    ),
+    Target(
+        "leader",
+        "Whatever a learner says to a leader costs that link alone: the ensemble serves on, and holds what it held.",
+        _feed_leader,
+        _leader_seeds,
+        words=tuple(
+            encode(Packet(kind, make(1, 3), bytes(20))) for kind in PacketType if kind != PacketType.SNAP
+        ),
+        examples=60,
+    ),
+    Target(
+        "learner",
+        "Whatever a leader says to a learner ends in its own refusal; what is committed and cannot be read stops it, and nothing else does.",
+        _feed_learner,
+        _learner_seeds,
+        words=tuple(
+            encode(Packet(kind, make(1, 3), bytes(20))) for kind in PacketType if kind != PacketType.SNAP
+        ),
+        examples=60,
+    ),
+    Target(
+        "votes",
+        "Whatever a voter says in an election, no server raises, and each can look for a leader again.",
+        _feed_votes,
+        _vote_seeds,
+        words=(_MEMBERSHIP, b"version=", b"server.9=h:1:2;3\n"),
+        examples=60,
+    ),
+)
