@@ -122,6 +122,15 @@ class ServerClock:
         """Return this server's microseconds since some start of its own."""
         return self._offset_us + int(self._timeline.now_us * self._rate)
 
+    def jump(self, forward_us: int) -> None:
+        """Let the monotonic clock leap ahead, as after a machine was suspended."""
+        self._offset_us += forward_us
+
+    def drift(self, rate: float) -> None:
+        """Go on at another rate, from the present reading."""
+        self._offset_us += int(self._timeline.now_us * self._rate) - int(self._timeline.now_us * rate)
+        self._rate = rate
+
     def wall_ms(self) -> int:
         """Return this server's idea of milliseconds since 1970; a fault may make it jump."""
         return WALL_START_MS + self.wall_offset_ms + self._timeline.now_us // 1000

@@ -7,7 +7,10 @@ in which step) are put aside, in this process, for ones that count how often eac
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from errno import errorcode
 
+from ensemble.simulator.core import LASTING
+from ensemble.simulator.disk_faults import FAILING_CALLS, SPOILS
 from ensemble.simulator.faults import KINDS
 from ensemble.zab import leader, learner
 from ensemble.zab.followers import FollowerStep
@@ -83,9 +86,16 @@ def expected() -> list[str]:
     """Return every row that a long run has to reach."""
     tables = [*learner._TABLE.values(), *leader._TABLE.values()]
     rows = [row for table in tables if isinstance(table, _CountedTable) for row in table.rows()]
-    faults = [f"fault {kind}" for kind in KINDS]
+    faults = [f"fault {kind}" for kind in KINDS] + [f"fault spoiled: {kind}" for kind in SPOILS]
+    faults += [f"fault for ever {kind}" for kind in LASTING]
+    faults += [f"server stops at {operation} {errorcode[code]}" for operation, code in FAILING_CALLS]
     reachable = [row for row in rows if row not in UNREACHABLE]
-    return reachable + faults + [f"crash before {effect}" for effect in EFFECTS]
+    return (
+        reachable
+        + faults
+        + ["server refuses spoiled files"]
+        + [f"crash before {effect}" for effect in EFFECTS]
+    )
 
 
 def missing(counts: Mapping[str, int]) -> list[str]:

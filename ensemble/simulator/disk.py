@@ -59,6 +59,8 @@ class SimulatedDisk:
         self._dead = False
         self.on_failure: Callable[[StorageError], None] = _raise
         self.capacity_bytes = capacity_bytes
+        self.failed: list[tuple[str, int]] = []
+        """The calls that failed because they were told to, with their errno."""
         self.slowness = 1
         """Syncs take this many times as long."""
         self.effects = 0
@@ -97,7 +99,7 @@ class SimulatedDisk:
         self._effect()
         file.sync()
         self._effect()
-        self._directory.sync()
+        self._sync_directory(name)
 
     def remove(self, name: str) -> None:
         """See ``ports.Disk``."""
@@ -107,7 +109,7 @@ class SimulatedDisk:
         self._effect()
         self._directory.change({name: None})
         self._effect()
-        self._directory.sync()
+        self._sync_directory(name)
 
     # -- ports.Disk, queued ------------------------------------------------------------------------------
 
@@ -156,8 +158,10 @@ class SimulatedDisk:
     def fail(self, operation: str, code: int, *, part: str = "", skip: int = 0) -> None:
         """Let one call of ``operation`` fail with ``errno`` ``code``.
 
-        ``operation`` is the name of a method of ``ports.Disk``; ``part`` must occur in the file's name (a
-        sync has none), and ``skip`` such calls pass before.
+        ``operation`` is the name of a method of ``ports.Disk``, or a step within one: ``rename``, or
+        ``directory`` (its sync). ``part`` must occur in the file's name (a sync has none), and ``skip`` such
+        calls pass before. A write that fails may have written a part; a sync that fails leaves pages that are
+        taken for clean, and are not on the disk (ATC'20).
         """
         self._faults.append(_Fault(operation, code, part, skip))
 
@@ -261,10 +265,14 @@ class SimulatedDisk:
     # -- effects -----------------------------------------------------------------------------------------
 
     def _write(self, name: str, offset: int, data: bytes) -> None:
-        self._may_fail("write", name)
         self._needs(name, offset + len(data))
         file = self._open(name)
         self._effect()
+        try:
+            self._may_fail("write", name)
+        except StorageError:
+            file.write(offset, data[: self._rng.randint(0, len(data))])
+            raise
         file.write(offset, data)
 
     def _allocate(self, name: str, size: int) -> None:
@@ -276,14 +284,19 @@ class SimulatedDisk:
             file.resize(size)
 
     def _sync(self, done: Callable[[], None]) -> None:
-        self._may_fail("sync", "")
+        try:
+            self._may_fail("sync", "")
+        except StorageError:
+            for name in sorted(self._directory.files):
+                self._directory.files[name].fail_sync(self._rng)
+            raise
         for name in sorted(self._directory.files):
             file = self._directory.files[name]
             if file.unsynced:
                 self._effect()
                 file.sync()
         self._effect()
-        self._directory.sync()
+        self._sync_directory("")
         incarnation = self._incarnation
 
         def report() -> None:
@@ -303,8 +316,13 @@ class SimulatedDisk:
         self._effect()
         file.sync()
         self._effect()
+        self._may_fail("rename", name)
         self._directory.change({name: file, temporary: None})
         self._effect()
+        self._sync_directory(name)
+
+    def _sync_directory(self, name: str) -> None:
+        self._may_fail("directory", name)
         self._directory.sync()
 
     def _open(self, name: str) -> File:
@@ -334,6 +352,7 @@ class SimulatedDisk:
                     fault.skip -= 1
                     continue
                 self._faults.remove(fault)
+                self.failed.append((operation, fault.code))
                 raise StorageError(f"{operation} {name}: {os.strerror(fault.code)}")
 
     def _needs(self, name: str, size: int) -> None:

@@ -28,7 +28,7 @@ class HoleOnDisk(Exception):
 class DurableHistory:
     """The durable transactions of one server."""
 
-    __slots__ = ("_data", "_log", "_offsets", "_stale", "entries", "last", "snapshot")
+    __slots__ = ("_data", "_log", "_offsets", "_stale", "entries", "last", "snapshot", "spoiled")
 
     def __init__(self, data: SimulatedDisk, log: SimulatedDisk) -> None:
         self._data = data
@@ -40,6 +40,8 @@ class DurableHistory:
         self.last = 0
         self.snapshot = 0
         """The newest durable snapshot."""
+        self.spoiled = False
+        """Something on these disks went bad: holes are no fault of the server's."""
 
     def forget(self) -> None:
         """Look at everything anew next time: something was cut, removed or lost."""
@@ -63,7 +65,10 @@ class DurableHistory:
     def epoch(self, name: str) -> int:
         """Return the durable value of an epoch file; 0 when there is none."""
         path = f"{_DIRECTORY}/{name}"
-        return int(self._data.durable(path)) if name in self._data.durable_names(_DIRECTORY) else 0
+        if name not in self._data.durable_names(_DIRECTORY):
+            return 0
+        line = bytes(self._data.durable(path)).partition(b"\n")[0]
+        return 0 if self.spoiled and not line.isdigit() else int(line)
 
     def _read(self, name: str) -> None:
         offset = self._offsets.get(name, _FILE_HEADER_BYTES)
@@ -78,7 +83,7 @@ class DurableHistory:
             if adler32(payload) != checksum:
                 break
             zxid = _ZXID.unpack_from(payload, _ZXID_OFFSET)[0]
-            if self.last and not follows(zxid, self.last):
+            if self.last and not follows(zxid, self.last) and not self.spoiled:
                 raise HoleOnDisk(f"{name}: {text(zxid)} behind {text(self.last)}")
             self.entries[zxid] = checksum
             self.last = zxid

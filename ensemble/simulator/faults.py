@@ -13,6 +13,7 @@ from itertools import combinations
 from random import Random
 
 from ensemble.simulator.clock import Timeline
+from ensemble.simulator.disk_faults import SPOILS, arm, empty
 from ensemble.simulator.elections import MailRates
 from ensemble.simulator.machine import Machine
 from ensemble.simulator.network import SimulatedNetwork
@@ -46,6 +47,11 @@ KINDS = (
     "lossy mail",
     "wall clock",
     "client cut",
+    "clock rate",
+    "clock jump",
+    "rolling restart",
+    "disk error",
+    *SPOILS,
 )
 """The names of all faults."""
 
@@ -80,6 +86,10 @@ class Stage:
     clients: list[int] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     note: Callable[[str], None] = lambda line: None
+    may_lose: Callable[[int, bool], bool] = lambda sid, all_of_it: False
+    """Whether a part or all of what a server holds can be lost, as enough others hold it."""
+    spoiled: Callable[[int], None] = lambda sid: None
+    """Told that a server's disks were spoiled."""
     over: bool = False
     """The faults are over: what was still to come does not."""
 
@@ -116,6 +126,11 @@ class Faults:
             "lossy mail": self._lossy_mail,
             "wall clock": self._wall_clock,
             "client cut": self._client_cut,
+            "clock rate": self._clock_rate,
+            "clock jump": self._clock_jump,
+            "rolling restart": self._rolling_restart,
+            "disk error": self._disk_error,
+            **{kind: partial(self._spoil, kind) for kind in SPOILS},
         }
 
     def draw(self, count: int, span_us: int, favoured: Sequence[str] = ()) -> list[Strike]:
@@ -145,6 +160,7 @@ class Faults:
         for machine in stage.machines.values():
             for disk in machine.disks:
                 disk.crash_before(-1)
+                disk.heal()
             if machine.process is not None:
                 machine.process.crash_at = None
                 if machine.process.paused:
@@ -231,6 +247,67 @@ class Faults:
         if not self._stage.over:
             self._stage.machines[sid].die(power=self._chance(0.5))
             self._stage.machines[sid].start(crash_after_effects=self._stage.rng.randint(20, 200))
+
+    def _rolling_restart(self) -> Undo:
+        """Restart one server after the other, as an operator does who upgrades them."""
+        stage = self._stage
+        for place, sid in enumerate(stage.machines):
+            stage.timeline.after(place * 3 * stage.tick_us, partial(self._restart, sid))
+        return lambda: None
+
+    def _restart(self, sid: int) -> None:
+        if not self._stage.over:
+            self._stage.machines[sid].die(power=False)
+            self._stage.timeline.after(self._stage.tick_us // 2, lambda: self._start([sid]))
+
+    # -- disks ----------------------------------------------------------------------------------------------
+
+    def _disk_error(self) -> Undo:
+        """Let a call of a disk fail once; the server is started again when the fault is over."""
+        stage = self._stage
+        sid = self._leader() if self._chance(0.3) else self._someone()
+        machine = stage.machines[sid]
+        if arm(machine, stage.rng) and self._chance(0.7):
+            machine.die(power=self._chance(0.5))
+            machine.start()
+
+        def undo() -> None:
+            for disk in machine.disks:
+                disk.heal()
+            machine.start()
+
+        return undo
+
+    def _spoil(self, kind: str) -> Undo:
+        """Stop a server, and spoil its disks at the end of the fault, where enough others hold the same."""
+        stage = self._stage
+        sid = self._someone()
+        machine = stage.machines[sid]
+        machine.die(power=self._chance(0.5))
+
+        def undo() -> None:
+            machine.die(power=False)
+            for other in self._others(sid):
+                stage.network.break_between(sid, other)  # nothing it has said before counts any more
+            if stage.may_lose(sid, SPOILS[kind] is empty) and SPOILS[kind](machine, stage.rng):
+                stage.counts[f"spoiled: {kind}"] = stage.counts.get(f"spoiled: {kind}", 0) + 1
+                stage.note(f"server {sid}: {kind}")
+                machine.spoiled = True
+                stage.spoiled(sid)
+            machine.start()
+
+        return undo
+
+    def tend(self) -> None:
+        """Do what operators do: empty the disks of a server that refuses them, when enough others hold the same."""
+        stage = self._stage
+        for sid, machine in stage.machines.items():
+            if machine.refuses and machine.process is None and stage.may_lose(sid, True):
+                stage.note(f"server {sid}: its disks are emptied")
+                empty(machine)
+                machine.refuses = False
+                stage.spoiled(sid)
+                machine.start()
 
     # -- partitions ------------------------------------------------------------------------------------------
 
@@ -345,11 +422,11 @@ class Faults:
         machine = self._stage.machines[self._someone()]
         factor = self._stage.rng.choice((5, 20, 100, 1000))
         for disk in machine.disks:
-            disk.slowness *= factor
+            disk.slowness = max(disk.slowness, factor)
 
         def undo() -> None:
             for disk in machine.disks:
-                disk.slowness //= factor
+                disk.slowness = 1
 
         return undo
 
@@ -369,6 +446,21 @@ class Faults:
         machine.quartz.wall_offset_ms += jump_ms
         if machine.process is not None:
             machine.process.clock.wall_offset_ms += jump_ms
+        return lambda: None
+
+    def _clock_rate(self) -> Undo:
+        """Let a clock run fast or slow from now on."""
+        machine = self._stage.machines[self._someone()]
+        machine.quartz.rate = self._stage.rng.choice((0.8, 0.9, 1.1, 1.2))
+        if machine.process is not None:
+            machine.process.clock.drift(machine.quartz.rate)
+        return lambda: None
+
+    def _clock_jump(self) -> Undo:
+        """Let the clock leap ahead by which everything is timed."""
+        machine = self._stage.machines[self._someone()]
+        if machine.process is not None:
+            machine.process.clock.jump(self._stage.tick_us * self._stage.rng.choice((1, 5, 30)))
         return lambda: None
 
     def _client_cut(self) -> Undo:

@@ -20,11 +20,14 @@ It reads servers and changes nothing. It does not know clients or faults.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from errno import errorcode
 from struct import Struct
 from zlib import adler32
 
+from ensemble.errors import StorageError
 from ensemble.limits import OUTSTANDING_PER_CONNECTION_MAX
 from ensemble.membership import Membership, parse
 from ensemble.simulator.durable import DurableHistory, HoleOnDisk
@@ -34,7 +37,7 @@ from ensemble.tree.txns import membership_in
 from ensemble.wire.packets import PacketDecoder
 from ensemble.zab.messages import PacketType, ServerState
 from ensemble.zab.phase import Phase
-from ensemble.zxid import counter_of, epoch_of, follows, text
+from ensemble.zxid import Zxid, counter_of, epoch_of, follows, make, text
 
 _BLAMES_A_PEER = ("a link to another server is closed", "an election message", "a request through server")
 _MISSED_A_CHANGE = "holds a later membership"
@@ -145,6 +148,47 @@ class Monitor:
         self._count(f"crash before {_without_number(effect)}" if effect else "crash between steps")
         self._note(f"server {machine.sid} died" + (f", before {effect}" if effect else ""))
 
+    def stopped(self, machine: Machine, error: StorageError) -> None:
+        """A server ended by an error of its disk."""
+        self._note(f"server {machine.sid} stops: {error}")
+        process = machine.process
+        if machine.refuses or process is None:
+            self._count("server refuses spoiled files")
+            return
+        for disk in machine.disks:
+            for operation, code in disk.failed[-1:]:
+                self._count(f"server stops at {operation} {errorcode[code]}")
+
+    def spoiled(self, sid: int) -> None:
+        """What a server's disks hold went bad: nothing that was read from them is known any more."""
+        disk = self._disks[sid]
+        disk.spoiled = True
+        disk.forget()
+        for name in ("acceptedEpoch", "currentEpoch"):
+            self._epochs.pop((sid, name), None)
+
+    def may_lose(self, sid: int, *, all_of_it: bool) -> bool:
+        """Tell whether a quorum of the others holds all that is committed, and all promises that count.
+
+        A server that loses its log and keeps its epochs (they may be on another disk) claims the history of an
+        epoch without having it; whoever holds that history must have entered the epoch too.
+        """
+        promised = max(self._leaders, default=0)
+        entered = 0 if all_of_it else self._disks[sid].epoch("currentEpoch")
+        holders = [
+            other
+            for other, machine in self._machines.items()
+            if other != sid
+            and not (machine.spoiled and machine.process is None)
+            and self._disks[other].epoch("acceptedEpoch") >= promised
+            and self._disks[other].epoch("currentEpoch") >= entered
+        ]
+        if self.committed:
+            zxid, payload = self.committed[-1]
+            checksum = adler32(payload)
+            holders = [other for other in holders if self._holds(other, zxid, checksum)]
+        return is_quorum(self.membership, holders)
+
     def before_effect(self, process: Process, effect: str, name: str) -> None:
         """Remember what a truncation might remove; check that history is durable before currentEpoch."""
         disk = self._disks[process.sid]
@@ -212,12 +256,8 @@ class Monitor:
         """A server begins to serve: what it has applied is committed by that."""
         replica = process.replica
         applied = replica.tree.zxid
-        if leading and replica.store.zxid_logged < self.zxid:
-            raise Violation(
-                "I5",
-                f"server {process.sid} leads with a history to {text(replica.store.zxid_logged)}; "
-                f"{text(self.zxid)} is committed",
-            )
+        if leading:
+            self._check_complete(process)
         if applied > self.zxid:
             for zxid, payload in self._tail(process, applied):
                 self._commit(process, zxid, payload)
@@ -225,6 +265,21 @@ class Monitor:
             raise Violation("I2", f"server {process.sid} serves {text(applied)}, which was never committed")
         if not leading:
             self._check_prefix(process)
+
+    def _check_complete(self, process: Process) -> None:
+        """I5, for what was committed in earlier epochs.
+
+        A leader that slept over its successor's election may find the acks that establish it when it wakes up. It
+        can commit nothing, and what its successor committed it cannot know.
+        """
+        epoch, logged = process.replica.peer.epoch, process.replica.store.zxid_logged
+        place = bisect_left(self.committed, make(epoch, 0), key=_zxid_of)
+        if place and logged < self.committed[place - 1][0]:
+            raise Violation(
+                "I5",
+                f"server {process.sid} leads epoch {epoch} with a history to {text(logged)}; "
+                f"{text(self.committed[place - 1][0])} is committed",
+            )
 
     def _tail(self, process: Process, applied: int) -> list[tuple[int, bytes]]:
         """Return what a server adds to the committed; what came to it in a snapshot is known from a leader."""
@@ -370,6 +425,10 @@ class Monitor:
 
     def _count(self, what: str) -> None:
         self.coverage[what] = self.coverage.get(what, 0) + 1
+
+
+def _zxid_of(entry: tuple[int, bytes]) -> Zxid:
+    return Zxid(entry[0])
 
 
 def _kind_of(name: str) -> str:

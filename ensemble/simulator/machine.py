@@ -32,6 +32,12 @@ class ServerFailed(Exception):
     """A server raised what it must not raise while its disks and its peers are sound."""
 
 
+class DiskErrorIgnored(Exception):
+    """A server went on after a call of its disk had failed."""
+
+    checker = "C10"
+
+
 class Observer(Protocol):
     """Who looks at servers while they run."""
 
@@ -43,6 +49,9 @@ class Observer(Protocol):
 
     def crashed(self, machine: Machine, effect: str) -> None:
         """A process died, before the named effect or between steps."""
+
+    def stopped(self, machine: Machine, error: StorageError) -> None:
+        """A server ended by an error of its disk, as it should."""
 
     def before_effect(self, process: Process, effect: str, name: str) -> None:
         """A disk call that changes files at once is about to be made (``write_atomic`` ...)."""
@@ -157,6 +166,7 @@ class Process:
         self.paused = False
         self.effects = 0
         self.crash_at: int | None = None
+        self.failures = machine.failures()
         self._inbox: list[Callable[[], None]] = []
         quartz = machine.quartz
         self.clock = ServerClock(
@@ -223,13 +233,17 @@ class Process:
         work()
         self.replica.flush()
         self.observer.stepped(self)
+        if self.machine.failures() != self.failures:
+            raise DiskErrorIgnored(f"server {self.sid} went on after its disk had failed")
 
     def _guard(self, step: Callable[[], None]) -> None:
         try:
             step()
         except SimulatedCrash as crash:
             self.machine.die(power=self.machine.rng.random() < 0.5, effect=str(crash))
-        except (StorageError, InvariantViolation) as error:
+        except StorageError as error:
+            self.machine.fail(error)
+        except InvariantViolation as error:
             raise ServerFailed(f"server {self.sid}: {type(error).__name__}: {error}") from error
 
     def resume(self) -> None:
@@ -326,6 +340,10 @@ class Machine:
         self.log_disk = SimulatedDisk(self._schedule, rng) if separate_log else self.data_disk
         self.listener = listener
         self.listening = False
+        self.spoiled = False
+        """What the disks hold is not what was written."""
+        self.refuses = False
+        """The server has seen that, and does not start until its disks are emptied."""
         self.lives = 0
         self.process: Process | None = None
 
@@ -341,7 +359,7 @@ class Machine:
 
     def start(self, *, crash_after_effects: int | None = None) -> None:
         """Start a process, unless one runs; it may be doomed to die during its boot."""
-        if self.process is not None:
+        if self.process is not None or self.refuses:
             return
         self.lives += 1
         self.process = Process(self)
@@ -367,6 +385,20 @@ class Machine:
                 disk.detach()
         self.observer.crashed(self, effect)
 
+    def failures(self) -> int:
+        """Count the calls of the disks that have failed."""
+        return sum([len(disk.failed) for disk in self.disks])
+
+    def fail(self, error: StorageError) -> None:
+        """End the process, whose disk failed or holds what it refuses; ``ServerFailed`` when the disk is sound."""
+        process = self.process
+        failed = process is not None and self.failures() != process.failures
+        if not failed and not self.spoiled:
+            raise ServerFailed(f"server {self.sid}: {type(error).__name__}: {error}") from error
+        self.refuses = not failed
+        self.observer.stopped(self, error)
+        self.die(power=False)
+
     def _schedule(self, delay_us: int, callback: Callable[[], None]) -> None:
         self.timeline.after(delay_us, lambda: self._attempt(callback))
 
@@ -377,4 +409,4 @@ class Machine:
         except SimulatedCrash as crash:
             self.die(power=self.rng.random() < 0.5, effect=str(crash))
         except StorageError as error:
-            raise ServerFailed(f"server {self.sid}: {error}") from error
+            self.fail(error)

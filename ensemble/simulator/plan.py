@@ -11,6 +11,8 @@ from random import Random
 from ensemble.membership import ANYWHERE, Membership, ServerAddress
 from ensemble.replica.config import ZnodeConfig
 from ensemble.simulator.clients import Habits
+from ensemble.simulator.core import LASTING
+from ensemble.simulator.disk_faults import SPOILS
 from ensemble.simulator.streams import Weather
 from ensemble.simulator.workload import PASSING, SYNC_HEAVY, Mix
 
@@ -48,6 +50,9 @@ class Plan:
         """Return what a server believes that is about to join: the members, and itself."""
         return replace(members, servers=(*members.servers, _address(sid)), groups={})
 
+    lasting: str = ""
+    """What is wrong for ever, in the liveness act, with those outside the core; "" for no such act."""
+
     def membership(self) -> Membership:
         """Return the ensemble that the plan begins with: voters, then observers."""
         voters = tuple(range(1, self.servers + 1))
@@ -68,6 +73,8 @@ class Plan:
             plan.passing_znodes()
         elif theme < 0.5:
             plan.changing_members(rng)
+        elif theme < 0.65:
+            plan.failing_disks()
         return plan
 
     def stale_leaders(self) -> None:
@@ -101,6 +108,12 @@ class Plan:
     def changing_members(self, rng: Random) -> None:
         """An ensemble that others join and that some leave, the leader too, while all kinds of things go wrong."""
         self.changes, self.spares = rng.randint(1, 6), rng.randint(1, 2)
+        self.lasting = ""  # while members come and go there is no saying which quorum is the core
+
+    def failing_disks(self) -> None:
+        """Disks that fail and disks that rot, while servers come and go and snapshots are taken all the time."""
+        self.kinds = ("disk error", "disk error", "disk error", *SPOILS, "leader crash", "power", "kill")
+        self.faults, self.snap_count = 8, 3
 
     def _hurry(self, *, requests: int) -> None:
         self.habits.requests = requests
@@ -139,6 +152,7 @@ class Plan:
             habits=habits,
             observers=rng.choice((0, 0, 0, 1, 2)),
             grouped=rng.random() < 0.1,
+            lasting=rng.choice(("", "", "", "", *LASTING)),
         )
 
 

@@ -47,6 +47,13 @@ class File:
             self._persist(offset, data)
         self.unsynced.clear()
 
+    def fail_sync(self, rng: Random) -> None:
+        """Take the page cache for clean, though by the dice only some of it reached the disk."""
+        for offset, data in self.unsynced:
+            if rng.random() < 0.5:
+                self._persist(offset, data)
+        self.unsynced.clear()
+
     def lose(self, rng: Random) -> None:
         """Lose power: what is not durable is kept, torn or lost by the dice."""
         how = rng.choice(("nothing", "everything", "prefix", "sectors"))

@@ -1,6 +1,7 @@
 """One seed, one whole run: an ensemble, its clients, the faults; then the heal, a restart of everything, and judgement.
 
     trouble    clients work while faults happen                         I1-I13 after every step
+    core       in some runs: part of it stays broken for ever, the rest must get on     C9
     heal       faults end; everything must agree within a bound         C9
     restart    every server dies and comes back from its disks          nothing acknowledged is lost
     judgement  the history of the clients against the committed log     C1-C7, I9
@@ -10,12 +11,12 @@ All randomness comes from the choice tape, a lane of it for each party; a seed m
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from ensemble.replica.access_config import AccessConfig
 from ensemble.replica.config import ReplicaConfig, SessionSettings
-from ensemble.simulator import checkers, coverage, watching
+from ensemble.simulator import checkers, core, coverage, watching
 from ensemble.simulator.changes import draw_change
 from ensemble.simulator.clients import Habits, SimulatedClient
 from ensemble.simulator.clock import Timeline
@@ -103,12 +104,18 @@ class World:
             leader=self.leader,
             clients=[client.place for client in self.cast.clients],
             note=self.note,
+            may_lose=self._may_lose,
+            spoiled=self.monitor.spoiled,
         )
         self.faults = Faults(self.stage)
         span_us = self.plan.trouble_ticks * self.plan.tick_ms * 1000
         self.strikes = (
             self.faults.draw(self.plan.faults, span_us, self.plan.kinds) if saved is None else saved.strikes
         )
+
+    def _may_lose(self, sid: int, all_of_it: bool) -> bool:
+        # While the members change there is no telling which quorum will be asked.
+        return not self.plan.changes and self.monitor.may_lose(sid, all_of_it=all_of_it)
 
     def note(self, line: str) -> None:
         """Write a line of the transcript, if there is one."""
@@ -156,11 +163,13 @@ class World:
         for number in range(self.plan.clients):
             self.cast.clients.append(self._client(CLIENT_PLACE + 1 + number, self.plan.habits, self.plan.mix))
 
-    def _client(self, place: int, habits: Habits, mix: Mix) -> SimulatedClient:
+    def _client(
+        self, place: int, habits: Habits, mix: Mix, servers: list[int] | None = None
+    ) -> SimulatedClient:
         rng = self.tape.lane(f"client {place}")
         return SimulatedClient(
             place,
-            list(self.cast.machines),
+            servers or list(self.cast.machines),
             timeline=self.timeline,
             network=self.network,
             rng=rng,
@@ -173,10 +182,12 @@ class World:
     # -- running --------------------------------------------------------------------------------------------
 
     def run(self) -> Outcome:
-        """Live through all four acts."""
+        """Live through all acts."""
         coverage.count_into(self.monitor.coverage)
         tick_us = self.plan.tick_ms * 1000
         self.trouble(self.plan.trouble_ticks * tick_us)
+        if self.plan.lasting:
+            self.get_on(self.plan.lasting)
         self.heal()
         self.converge("after the heal")
         self.restart_all()
@@ -211,6 +222,24 @@ class World:
         asking.start()
         self.timeline.after(self.plan.tick_ms * 10_000, asking.leave)
 
+    def get_on(self, lasting: str) -> None:
+        """C9 without a heal: a core quorum agrees and serves, while everyone else stays broken."""
+        self.faults.heal()
+        chosen = core.choose(self.rng, self.plan.membership(), self.cast.machines)
+        if not chosen:
+            return  # too many refuse what their disks hold
+        self.note(f"for ever {lasting}: all but {chosen}")
+        undo = core.abandon(lasting, chosen, self.cast.machines, self.network)
+        self.stage.counts[f"for ever {lasting}"] = 1
+        deadline_us = self.timeline.now_us + CONVERGE_TICKS * self.plan.tick_ms * 1000
+        answered: list[Call] = []
+        probe = self._probe(answered, chosen)
+        probe.start()
+        when = f"with {lasting} servers outside {chosen}"
+        self._until(lambda: bool(answered) and self.apart(chosen) is None, deadline_us, when)
+        probe.leave()
+        undo()
+
     def heal(self) -> None:
         """End all faults; clients ask for nothing new."""
         self.note("heal")
@@ -243,11 +272,11 @@ class World:
             assert machine.process is not None
             check_quotas(sid, machine.process.replica.tree)
 
-    def _probe(self, answered: list[Call]) -> SimulatedClient:
+    def _probe(self, answered: list[Call], servers: list[int] | None = None) -> SimulatedClient:
         """Make a client that creates one sequential znode, again with each new connection until it is answered."""
         place = CLIENT_PLACE + 500 + len(self.history.streams)
         habits = Habits(self.plan.tick_ms * 20, 1, 1, 0, closes=False)
-        probe = self._client(place, habits, Mix([1] * 10, 1, 0.0, 0.0))
+        probe = self._client(place, habits, Mix([1] * 10, 1, 0.0, 0.0), servers)
         probe.once = (
             Op.CREATE2,
             Create(f"/probe-{place}-", b"", OPEN_ACL, CreateMode.PERSISTENT_SEQUENTIAL),
@@ -262,33 +291,47 @@ class World:
                 raise Violation(
                     "C9", f"not settled {CONVERGE_TICKS} ticks {when}: {self.unsettled() or 'no reply'}"
                 )
+            self.faults.tend()
             self.timeline.run_until(self.timeline.now_us + tick_us)
 
-    def leader(self) -> int | None:
-        """Return the server that leads and serves, if there is one (the newest epoch's)."""
+    def leader(self, sids: Iterable[int] = ()) -> int | None:
+        """Return the server that leads, if there is one (the newest epoch's), of some servers or of all."""
         leading = [
             (machine.process.replica.peer.epoch, sid)
             for sid, machine in self.cast.machines.items()
             if machine.process is not None
+            and (not sids or sid in sids)
             and machine.running
             and machine.process.replica.peer.role is ServerState.LEADING
         ]
         return max(leading)[1] if leading else None
 
-    def unsettled(self) -> str | None:
-        """Say what is still missing for agreement, or None."""
-        leader = self.leader()
+    def apart(self, sids: Iterable[int]) -> str | None:
+        """Say which of some servers does not serve under their one leader, or None."""
+        sids = list(sids)
+        leader = self.leader(sids)
         if leader is None:
             return "nobody leads"
+        for sid in sids:
+            machine = self.cast.machines[sid]
+            if machine.process is None or not machine.running:
+                return f"server {sid} does not run"
+            peer = machine.process.replica.peer
+            if not peer.serving or peer.leader != leader:
+                return f"server {sid} is {peer.role.name}, {peer.phase.value}, leader {peer.leader}"
+        return None
+
+    def unsettled(self) -> str | None:
+        """Say what is still missing for agreement, or None."""
+        missing = self.apart(self.cast.machines)
+        if missing is not None:
+            return missing
         zxids: dict[int, int] = {}
         digests: dict[int, int] = {}
         for sid, machine in self.cast.machines.items():
-            if machine.process is None or not machine.running:
-                return f"server {sid} does not run"
-            replica = machine.process.replica
-            if not replica.peer.serving or replica.peer.leader != leader:
-                return f"server {sid} is {replica.peer.role.name}, {replica.peer.phase.value}, leader {replica.peer.leader}"
-            zxids[sid], digests[sid] = replica.tree.zxid, replica.tree.digest()
+            assert machine.process is not None
+            tree = machine.process.replica.tree
+            zxids[sid], digests[sid] = tree.zxid, tree.digest()
         if len({*zxids.values()}) != 1 or len({*digests.values()}) != 1:
             return "applied " + ", ".join(f"{sid}: {text(zxid)}" for sid, zxid in zxids.items())
         waiting = [client.place for client in self.cast.clients if client.waiting]

@@ -14,6 +14,7 @@ from shlex import quote
 from ensemble.errors import CorruptionError, StorageError, WireError
 from ensemble.membership import SID_MAX
 from ensemble.storage import tail
+from ensemble.storage.epochs import decode
 from ensemble.storage.names import (
     ACCEPTED_EPOCH,
     ASIDE_SUFFIX,
@@ -165,23 +166,27 @@ class Checker:
 
     def _epochs(self) -> Iterator[Finding]:
         found: dict[str, int] = {}
-        for name in (ACCEPTED_EPOCH, CURRENT_EPOCH):
+        copy = f"cp {self._data(CURRENT_EPOCH)} {self._data(ACCEPTED_EPOCH)}"
+        for name in (CURRENT_EPOCH, ACCEPTED_EPOCH):
             content = self._content(name.rpartition("/")[2], DIRECTORY)
+            fix = copy if name == ACCEPTED_EPOCH and CURRENT_EPOCH in found else f"rm {self._data(name)}"
             if content is None:
+                if fix is copy:
+                    yield Finding(
+                        Severity.ERROR, name, "is missing, and was written before currentEpoch", fix
+                    )
                 continue
-            first = content.partition(b"\n")[0].strip()
-            if first.isdigit():
-                found[name] = int(first)
-            else:
-                yield Finding(
-                    Severity.ERROR, name, f"holds {content[:40]!r}, not a number", f"rm {self._data(name)}"
-                )
+            try:
+                found[name] = decode(content, name)
+            except CorruptionError as error:
+                what = str(error).removeprefix(f"{name} ").partition(": ")[0]
+                yield Finding(Severity.ERROR, name, what, fix)
         if len(found) == 2 and found[ACCEPTED_EPOCH] < found[CURRENT_EPOCH]:
             yield Finding(
                 Severity.ERROR,
                 ACCEPTED_EPOCH,
                 f"says {found[ACCEPTED_EPOCH]}, before the current epoch {found[CURRENT_EPOCH]}: one of them was replaced",
-                f"cp {self._data(CURRENT_EPOCH)} {self._data(ACCEPTED_EPOCH)}",
+                copy,
             )
 
     # -- snapshots and logs ------------------------------------------------------------------------------

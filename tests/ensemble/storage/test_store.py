@@ -506,8 +506,8 @@ def test_epochs_are_durable_numbers(bench: Bench) -> None:
     store = bench.open()
     store.save_accepted_epoch(12)
     store.save_current_epoch(11)
-    assert bench.data.durable_content()["version-2/acceptedEpoch"] == b"12"
-    assert bench.data.durable_content()["version-2/currentEpoch"] == b"11"
+    assert bench.data.durable_content()["version-2/acceptedEpoch"].startswith(b"12\n")
+    assert bench.data.durable_content()["version-2/currentEpoch"].startswith(b"11\n")
     store = bench.open()
     assert (store.accepted_epoch, store.current_epoch) == (12, 11)
 
@@ -534,7 +534,7 @@ def test_a_history_beyond_the_current_epoch_raises_it(bench: Bench) -> None:
     bench.crash()
     store = bench.open()
     assert (store.accepted_epoch, store.current_epoch) == (3, 2)
-    assert bench.data.durable_content()["version-2/currentEpoch"] == b"2"
+    assert bench.data.durable_content()["version-2/currentEpoch"].startswith(b"2\n")
 
 
 def test_without_files_the_epochs_are_those_of_the_history(bench: Bench) -> None:
@@ -566,6 +566,30 @@ def test_apache_reads_and_writes_the_first_line_only(bench: Bench) -> None:
     bench.open()
     bench.data.put("version-2/acceptedEpoch", b"7\n")
     assert bench.open().accepted_epoch == 7
+
+
+def test_no_flipped_bit_makes_another_epoch(bench: Bench) -> None:
+    """A server that claimed an epoch it was never in was elected over those that held what was committed."""
+    store = bench.open()
+    store.save_accepted_epoch(5)
+    store.save_current_epoch(4)
+    for name in ("version-2/acceptedEpoch", "version-2/currentEpoch"):
+        for place in range(len(bench.data.durable_content()[name])):
+            for bit in range(8):
+                bench.data.flip(name, place, 1 << bit)
+                with pytest.raises(CorruptionError, match=r"not a number|checksum does not hold"):
+                    bench.open()
+                bench.data.flip(name, place, 1 << bit)
+    assert bench.open().current_epoch == 4
+
+
+def test_a_promise_that_was_lost_is_not_forgotten(bench: Bench) -> None:
+    store = bench.open()
+    store.save_accepted_epoch(3)
+    store.save_current_epoch(3)
+    bench.data.discard("version-2/acceptedEpoch")
+    with pytest.raises(StorageError, match="acceptedEpoch is missing"):
+        bench.open()
 
 
 # -- failing disks -------------------------------------------------------------------------------------------

@@ -1,0 +1,42 @@
+"""Every schedule that once failed is kept in ``tests/seeds`` and played again: it must hold.
+
+An entry is incomplete until it is seen to fail with the mistake put back.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ensemble.errors import CorruptionError
+from ensemble.simulator.report import Failure, replay_saved
+from ensemble.simulator.saved import read
+from ensemble.storage import epochs
+
+SEEDS = Path(__file__).parents[2] / "seeds"
+
+
+@pytest.mark.parametrize("path", sorted(SEEDS.glob("*.json")), ids=lambda path: path.stem)
+def test_a_schedule_that_failed_once_holds(path: Path) -> None:
+    saved = read(path)
+    assert saved.invariant, "a seed says what it broke"
+    result, _ = replay_saved(saved)
+    assert not isinstance(result, Failure), result.text()
+
+
+def test_without_a_checksum_a_flipped_bit_of_an_epoch_loses_what_is_committed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A server whose epoch had become a greater one was elected over those that held the history."""
+
+    def first_line(raw: bytes, name: str) -> int:
+        if not raw.isdigit():
+            raise CorruptionError(name)
+        return int(raw)
+
+    monkeypatch.setattr(epochs, "encode", lambda epoch: b"%d" % epoch)
+    monkeypatch.setattr(epochs, "decode", first_line)
+    result, _ = replay_saved(read(SEEDS / "I5-seed-217.json"))
+    assert isinstance(result, Failure)
+    assert result.what == "I5: server 5 leads epoch 10 with a history to 1:17; 2:19 is committed"
