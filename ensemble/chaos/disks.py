@@ -12,6 +12,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from struct import Struct
 
 from ensemble.errors import ConfigError
@@ -49,7 +50,10 @@ class Disk:
         return self.home / "data"
 
     def trouble(self, kind: str, error: int = 0, ms: int = 0) -> None:
-        """Have ``sync`` or ``write`` calls fail with an errno, and take so long; or ``undo`` be possible (1)."""
+        """Have ``sync`` or ``write`` calls fail with an errno, and take so long; or ``undo`` be possible (1).
+
+        ``clock``, which the shim can reach as well, is off by ``ms``, whatever its sign.
+        """
         self.lines[kind] = (error, ms)
         self._write()
 
@@ -76,6 +80,15 @@ class Disk:
                     file.write(bytes(size))
                 except OSError:
                     size //= 2
+
+    def rot(self, rng: Random) -> str:
+        """Flip one bit of what is used of a log or a snapshot; return the name of the file."""
+        directory = self.data / "version-2"
+        path = rng.choice(sorted([*directory.glob("log.*"), *directory.glob("snapshot.*")]))
+        content = bytearray(path.read_bytes())
+        content[rng.randrange(len(content.rstrip(b"\0")))] ^= 1 << rng.randrange(8)
+        path.write_bytes(content)
+        return path.name
 
     def lose_unsynced(self) -> int:
         """Take back what a power cut would lose, of a server that is dead; return how many writes it was."""

@@ -11,6 +11,7 @@ from random import Random
 from ensemble.chaos.links import Way
 from ensemble.chaos.servers import Servers
 from ensemble.runtime.files import ReadOnlyFiles
+from ensemble.runtime.supervisor import ActionRefused
 from ensemble.toolkit import purge
 
 EXIT_DISK = 74
@@ -124,6 +125,13 @@ async def _replace(trouble: Trouble) -> None:
 
     Only once all others serve without it: before that it may be one of the few who hold the last transaction.
     """
+    sid = await _lost_alone(trouble)
+    trouble.servers.spoil(sid)
+    await trouble.servers.start([sid])
+
+
+async def _lost_alone(trouble: Trouble) -> int:
+    """Kill a server, wait until all others serve, and return which it was."""
     servers, sid = trouble.servers, trouble.some()
     await servers.kill([sid])
 
@@ -133,8 +141,7 @@ async def _replace(trouble: Trouble) -> None:
 
     if not await servers.until(others_serve, EXIT_S_MAX):
         raise FaultFailed(f"the others did not serve {EXIT_S_MAX:g} s after the loss of server {sid}")
-    servers.spoil(sid)
-    await servers.start([sid])
+    return sid
 
 
 # -- links -------------------------------------------------------------------------------------------------------
@@ -286,6 +293,27 @@ async def _power_cut(trouble: Trouble) -> None:
     await servers.start(servers.sids)
 
 
+async def _bit_rot(trouble: Trouble) -> None:
+    """Flip a bit of a server that is down. It may refuse to start, and is then given an empty disk."""
+    sid = await _lost_alone(trouble)
+    name = trouble.servers.disks[sid].rot(trouble.rng)
+    try:
+        await trouble.servers.start([sid])
+        trouble.notes.append(f"server {sid}: a bit of {name} flipped, and it did not need that")
+    except ActionRefused as refusal:
+        trouble.notes.append(f"server {sid}: a bit of {name} flipped: {refusal}")
+        trouble.servers.spoil(sid)
+        await trouble.servers.start([sid])
+
+
+async def _wrong_clock(trouble: Trouble) -> None:
+    """The wall clock of a server jumps by up to a day, and back."""
+    sid = trouble.some()
+    trouble.servers.disks[sid].trouble("clock", ms=trouble.rng.randint(-86_400_000, 86_400_000))
+    await trouble.last(2.0, 5.0)
+    trouble.servers.disks[sid].mend()
+
+
 PROCESS_FAULTS: dict[str, Fault] = {
     "kill-one": _kill_one,
     "kill-leader": _kill_leader,
@@ -315,5 +343,7 @@ DISK_FAULTS: dict[str, Fault] = {
     "disk-full": _disk_full,
     "slow-disk": _slow_disk,
     "power-cut": _power_cut,
+    "bit-rot": _bit_rot,
+    "wrong-clock": _wrong_clock,
 }
 FAULTS: dict[str, Fault] = {**PROCESS_FAULTS, **LINK_FAULTS, **DISK_FAULTS}

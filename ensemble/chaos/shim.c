@@ -7,6 +7,7 @@
  *     sync ERRNO MS     fsync and fdatasync wait MS milliseconds, then fail with ERRNO unless it is 0
  *     write ERRNO MS    the same for pwrite
  *     undo 1 0          keep what is needed to take back every write that was not synced
+ *     clock 0 MS        the wall clock is off by MS milliseconds, from the next such call of the process on
  *
  * The undo file CHAOS_ROOT/server-N/undo holds records in host byte order: a kind, the length of a path, an
  * offset and a length (four 64-bit numbers), the path, and for a write (kind 1) what stood there before. A record of
@@ -29,6 +30,7 @@ struct trouble { int error; int ms; };
 struct place { char path[PATH_MAX]; char server[PATH_MAX]; struct trouble sync, write; int undo; };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static volatile int clock_ms; /* a process is one server */
 
 static int (*real(const char *name))(int) { return (int (*)(int))dlsym(RTLD_NEXT, name); }
 
@@ -53,6 +55,7 @@ static int look(int fd, struct place *place) {
     snprintf(control, sizeof control, "%s/trouble", place->server);
     int file = open(control, O_RDONLY | O_CLOEXEC);
     if (file < 0) return 1;
+    int off = 0;
     char text[256];
     length = read(file, text, sizeof text - 1);
     close(file);
@@ -64,7 +67,9 @@ static int look(int fd, struct place *place) {
         if (strcmp(kind, "sync") == 0) place->sync = found;
         if (strcmp(kind, "write") == 0) place->write = found;
         if (strcmp(kind, "undo") == 0) place->undo = found.error;
+        if (strcmp(kind, "clock") == 0) off = found.ms;
     }
+    clock_ms = off;
     return 1;
 }
 
@@ -148,6 +153,18 @@ static int do_sync(const char *name, int fd) {
         pthread_mutex_lock(&lock);
         record(&place, 2, before, NULL, 0);
         pthread_mutex_unlock(&lock);
+    }
+    return result;
+}
+
+int clock_gettime(clockid_t id, struct timespec *now) {
+    static int (*real_clock)(clockid_t, struct timespec *);
+    if (real_clock == NULL) real_clock = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
+    int result = real_clock(id, now);
+    if (result == 0 && id == CLOCK_REALTIME && clock_ms != 0) {
+        int64_t ns = now->tv_nsec + (int64_t)(clock_ms % 1000) * 1000000;
+        now->tv_sec += clock_ms / 1000 + (ns < 0 ? -1 : ns >= 1000000000 ? 1 : 0);
+        now->tv_nsec = ns < 0 ? ns + 1000000000 : ns >= 1000000000 ? ns - 1000000000 : ns;
     }
     return result;
 }

@@ -141,3 +141,30 @@ def test_a_power_cut_takes_back_what_was_not_synced_and_nothing_else(tmp_path: P
     assert disk.lose_unsynced() == 2
     assert path.read_bytes() == b"durable" + bytes(101)
     assert disk.lose_unsynced() == 0
+
+
+CLOCK = """
+import os, sys, time
+file = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+before, steady = time.time(), time.monotonic()
+os.fdatasync(file)
+print(time.time() - before, time.monotonic() - steady)
+"""
+
+
+@pytest.mark.parametrize("shift_s", [3600.25, -3600.25])
+def test_a_wrong_clock_is_the_wall_clock_only(tmp_path: Path, shift_s: float):
+    library = compile_shim(tmp_path)
+    disk = Disk(tmp_path / "server-1")
+    disk.data.mkdir(parents=True)
+    disk.trouble("clock", ms=int(shift_s * 1000))
+    said = subprocess.run(
+        [sys.executable, "-c", CLOCK, str(disk.data / "file")],
+        env={"LD_PRELOAD": str(library), "CHAOS_ROOT": str(tmp_path)},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    wall_s, steady_s = map(float, said.split())
+    assert abs(wall_s - shift_s) < 10
+    assert 0 <= steady_s < 10

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
@@ -47,7 +48,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: object, **options: object) -> None:
-        """Run; exit 130 on Ctrl-C."""
+        """Run; exit 130 on Ctrl-C or SIGTERM."""
         faults = _names("--faults", str(options["faults"]), tuple(FAULTS))
         plan = Plan(
             seconds=float(str(options["seconds"])),
@@ -56,6 +57,7 @@ class Command(BaseCommand):
             faults=faults,
             workloads=_names("--workloads", str(options["workloads"]), WORKLOADS),
         )
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             report = asyncio.run(Run(plan, lambda text: print(text, flush=True)).go())
         except KeyboardInterrupt:

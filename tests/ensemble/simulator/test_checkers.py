@@ -19,6 +19,7 @@ from ensemble.simulator.history import (
     Pinged,
     Replied,
     Rewatched,
+    Rewatching,
     Seen,
 )
 from ensemble.simulator.model import CHANGED, CHILDREN, CREATED, DELETED, Answer, Model
@@ -342,6 +343,25 @@ def _moved(run: Run, *found: Fired) -> None:
     run.txn(OTHER, 0, Op.CREATE_SESSION)
     run.txn(OTHER, call.cxid, Op.SET_DATA)
     run.stream += [Attached(SESSION, 2, resumed=True, relative_zxid=relative), *found, Rewatched(run.zxid)]
+
+
+def test_c4_a_client_is_believed_which_watches_it_carries_over() -> None:
+    for said, found, holds in (
+        (Rewatching(), (), True),
+        (Rewatching(data=("/a",)), (Fired(-1, CHANGED, "/a"),), True),
+        (Rewatching(data=("/a",)), (), False),
+    ):
+        run = Run()
+        run.create("/a")
+        run.read(Op.GET_DATA, "/a", watch=True)
+        _moved(run, *found)
+        run.stream.insert(
+            next(i for i, s in enumerate(run.stream) if isinstance(s, Attached) and s.resumed) + 1, said
+        )
+        if holds:
+            run.judge()
+        else:
+            _fails(run, "C4")
 
 
 def test_c4_a_watch_carried_to_another_server_finds_what_it_missed() -> None:
