@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from ensemble.membership import Membership, is_dynamic
+from ensemble.membership import Membership, is_dynamic, parse
 from ensemble.runtime import files
 from ensemble.runtime.client_ports import ClientPorts
 from ensemble.runtime.config.members import dynamic_path, proposed_path
@@ -51,7 +51,9 @@ class MemberFiles:
         self._point_to(path, membership)
         proposed = proposed_path(self._config)
         with files.storage_errors(proposed), suppress(FileNotFoundError):
-            proposed.unlink()
+            # A later one is still on its way, and must be known after a restart.
+            if parse(proposed.read_text(encoding="utf-8")).version <= membership.version:
+                proposed.unlink()
 
     def reach(self, membership: Membership) -> None:
         """See ``ports.Members``."""

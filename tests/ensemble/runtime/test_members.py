@@ -94,6 +94,14 @@ def test_a_proposed_membership_is_kept_apart_until_it_is_in_force(tmp_path: Path
     assert config.load(tmp_path / "zoo.cfg").membership == wanted
 
 
+def test_one_that_is_proposed_outlives_an_earlier_one_that_comes_into_force(tmp_path: Path) -> None:
+    kept = files(tmp_path, Links())
+    later = plain((1, 2), version=0x200000009)
+    kept.save_proposed(later)
+    kept.save_active(plain((1, 2, 3), 4, version=0x200000000))
+    assert config.load(tmp_path / "zoo.cfg").reconfig.proposed == later
+
+
 def test_links_and_the_client_port_follow(tmp_path: Path) -> None:
     links, said = Links(), list[str]()
     members = files(tmp_path, links, said)
