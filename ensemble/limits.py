@@ -65,9 +65,6 @@ UNANSWERED_BYTES_MAX = 512 * 1024 * 1024
 LARGE_REQUEST_BYTES_MAX = 100 * 1024 * 1024
 """``largeRequestMaxBytes`` (Apache's default)."""
 
-REPEATED_LINE_MS = 10_000
-"""A line of the log that strangers can cause is written once in this time, then counted."""
-
 SESSIONLESS_CONNECTION_MS = 10_000
 """A connection that has not sent its ConnectRequest by then is closed (Apache: 10 s)."""
 

@@ -14,7 +14,18 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-VOCABULARY = ("trace", "zxid", "jute", "paths", "limits", "errors", "ports", "measures", "membership")
+VOCABULARY = (
+    "trace",
+    "zxid",
+    "jute",
+    "paths",
+    "limits",
+    "errors",
+    "ports",
+    "measures",
+    "membership",
+    "quiet_log",
+)
 ROOMS = (
     "tree",
     "zab",

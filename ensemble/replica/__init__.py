@@ -11,8 +11,11 @@
     local_sessions  those that only this server knows of, and how they become everybody's
     sessions        deadlines, owners, touches: who may still act
     writes          a request becomes a transaction here, or goes to the leader
+    backlog         what one client waits for, and the bounds of that
+    activity        what one connection did last
     pipeline        the requests of one session, in order, until each is answered
     handshake       the first frame of a client: a new session, an old one, or a refusal
+    channel         the bytes of one client's socket
     connection      one client's socket, from its first byte to its last
     idle            connections that have gone silent
     clients         who may have a connection, and all of them at hand

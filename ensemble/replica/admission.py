@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from ensemble.errors import Code, KeeperError, WireError
 from ensemble.ports import Clock, Entropy
+from ensemble.quiet_log import QuietLog
 from ensemble.replica.admission_config import AdmissionConfig
 from ensemble.replica.arrivals import Arrivals
 from ensemble.replica.counters import Counters
-from ensemble.replica.remarks import Remarks
 from ensemble.replica.throttle import Throttle
 
 
@@ -33,7 +33,7 @@ class Admission:
     )
 
     def __init__(
-        self, config: AdmissionConfig, clock: Clock, entropy: Entropy, counters: Counters, remarks: Remarks
+        self, config: AdmissionConfig, clock: Clock, entropy: Entropy, counters: Counters, remarks: QuietLog
     ) -> None:
         self.config = config
         self._counters = counters

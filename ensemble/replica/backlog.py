@@ -1,4 +1,4 @@
-"""What one client has asked for and is not answered yet, and the bounds of that.
+"""What one client has asked for and is not answered yet, how much it is answered at once, and the bounds of both.
 
 Whatever waits is counted twice: for its connection, and in the server's :class:`Admission` for all clients together.
 It knows nothing of what the requests are.
@@ -10,22 +10,28 @@ from collections import deque
 
 from ensemble.limits import OUTSTANDING_BYTES_PER_CONNECTION_MAX, OUTSTANDING_PER_CONNECTION_MAX
 from ensemble.replica.admission import Admission
-from ensemble.replica.waiting import Waiting
+from ensemble.replica.waiting import Outlet, Waiting
+
+STEP_BYTES_MAX = 1024 * 1024
+"""Replies given to one client in one step; what it asked beyond that is answered in the next."""
 
 
 class Backlog:
     """The requests of one connection that wait, in order."""
 
-    __slots__ = ("_admission", "_large_bytes", "choked", "waiting", "waiting_bytes")
+    __slots__ = ("_admission", "_large_bytes", "_outlet", "choked", "spent", "waiting", "waiting_bytes")
 
-    def __init__(self, admission: Admission) -> None:
+    def __init__(self, admission: Admission, outlet: Outlet) -> None:
         self._admission = admission
+        self._outlet = outlet
         self._large_bytes = 0
         """Bytes of the large requests that wait, where these are looked for."""
         self.waiting: deque[Waiting] = deque()
         self.waiting_bytes = 0
         self.choked = False
         """The client is not given more answers in this step, or does not read those it has."""
+        self.spent = 0
+        """Bytes of answers in this step."""
 
     @property
     def full(self) -> bool:
@@ -69,3 +75,14 @@ class Backlog:
         self._admission.large_bytes -= self._large_bytes
         self._large_bytes = 0
         self.waiting.clear()
+
+    def _reply(self, reply: bytes) -> None:
+        self._outlet.write(reply)
+        self._spend(len(reply))
+
+    def _spend(self, size: int) -> None:
+        """Count bytes of answers in this step; beyond a bound the rest waits for the next."""
+        self.spent += size
+        if self.spent > STEP_BYTES_MAX:
+            self.choked = True
+            self._outlet.choke()

@@ -9,7 +9,6 @@ What a client sends behind its ConnectRequest waits, unbegun, until the session 
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
 from typing import Protocol
 
 from ensemble import limits
@@ -17,9 +16,11 @@ from ensemble.errors import WireError
 from ensemble.jute import pack_string
 from ensemble.ports import ClientTransport, Timer
 from ensemble.replica import reads
+from ensemble.replica.backlog import STEP_BYTES_MAX
+from ensemble.replica.channel import Channel, State
 from ensemble.replica.handshake import Handshakes, Verdict
-from ensemble.replica.pipeline import STEP_BYTES_MAX, Pipeline
-from ensemble.replica.service import Client, Service
+from ensemble.replica.pipeline import Pipeline
+from ensemble.replica.service import Service
 from ensemble.replica.writes import Writes
 from ensemble.trace import session_text
 from ensemble.tree.operations import Op
@@ -37,17 +38,6 @@ _ROOT = pack_string("/")
 """The record of the sync that confirms the end of a session."""
 
 
-class State(Enum):
-    """Where in its life a connection is."""
-
-    FIRST = "first"
-    WORD = "word"
-    """A four-letter word is being answered."""
-    OPENING = "opening"
-    OPEN = "open"
-    CLOSED = "closed"
-
-
 class Speech(Protocol):
     """Whoever answers four-letter words."""
 
@@ -58,32 +48,24 @@ class Speech(Protocol):
         """Hand the answer to ``reply``, at once or later."""
 
 
-class Connection(Client):
+class Connection(Channel):
     """The server's end of one client's socket."""
 
     __slots__ = (
-        "_batching",
         "_blocked",
         "_first",
         "_forget",
         "_frames",
         "_handshakes",
-        "_out",
-        "_paused",
         "_read_only",
         "_resume",
-        "_service",
         "_speech",
         "_timer",
-        "_transport",
         "_turn",
         "_writes",
-        "address",
         "established_ms",
         "pipeline",
         "received",
-        "sent",
-        "state",
     )
 
     def __init__(
@@ -97,9 +79,7 @@ class Connection(Client):
         forget: Callable[[Connection], None],
     ) -> None:
         """``speech`` answers four-letter words; ``forget`` is called once, when the connection is closed."""
-        super().__init__()
-        self._transport = transport
-        self._service = service
+        super().__init__(transport, service)
         self._writes = writes
         self._handshakes = handshakes
         self._speech = speech
@@ -107,21 +87,15 @@ class Connection(Client):
         self._frames = FrameBuffer(service.config.frame_bytes_max, limits.CONNECT_FRAME_BYTES_MAX)
         self._first = b""
         self._read_only: bool | None = None
-        self._out: list[bytes] = []
-        self._batching = False
-        self._paused = False
         self._blocked = False
         self._resume: Timer | None = None
         self._turn: Timer | None = None
         self._timer: Timer | None = service.clock.call_later(
             service.config.sessions.sessionless_ms, self._on_no_session
         )
-        self.address = transport.address
-        self.subject = transport.subject
         self.identities = service.authentication.of_socket(transport.address[0], transport.subject)
-        self.state = State.FIRST
         self.established_ms = service.clock.wall_ms()
-        self.received = self.sent = 0
+        self.received = 0
         self.pipeline = Pipeline(self, self, service, writes)
 
     # ------------------------------------------------------------------ from the host
@@ -244,11 +218,6 @@ class Connection(Client):
         self._service.remarks.say("cut off", f"client {self.client_text} is cut off: {error}")
         self.close(str(error))
 
-    def _throttle(self) -> None:
-        if not self._paused and self.state is not State.CLOSED:
-            self._paused = True
-            self._transport.pause_reading()
-
     def choke(self) -> None:
         """Give no more answers in this step."""
         self._throttle()
@@ -264,28 +233,7 @@ class Connection(Client):
         self._turn = None
         self._guarded(self.pipeline.go_on)
 
-    # ------------------------------------------------------------------ what leaves
-
-    def write(self, data: bytes) -> None:
-        """Send one answer or event: with what else there is to send, when bytes or a transaction are dealt with."""
-        self._out.append(data)
-        if not self._batching:
-            self._flush()
-
-    def notify(self, event: bytes) -> None:
-        """Send a watch event: it leaves before any answer given after this call."""
-        self.write(event)
-
-    def _flush(self) -> None:
-        out = self._out
-        if self.state is not State.CLOSED:
-            count, counters = len(out), self._service.counters
-            data = out[0] if count == 1 else b"".join(out)
-            self.sent += count
-            counters.sent += count
-            counters.count_response(len(out[-1]), len(data))
-            self._transport.write(data)
-        out.clear()
+    # ------------------------------------------------------------------ the end
 
     def close(self, why: str) -> None:
         """Close the connection behind what was already answered."""
@@ -312,21 +260,6 @@ class Connection(Client):
             self.session_id in service.tree.sessions or self.session_id in service.local_sessions
         ):
             self._trace_session("disconnected")
-
-    @property
-    def paused(self) -> bool:
-        """Whether nothing is read from the client for the time being, so that it cannot be heard."""
-        return self._paused
-
-    @property
-    def secure(self) -> bool:
-        """Whether the bytes are encrypted on their way."""
-        return self._transport.secure
-
-    @property
-    def client_text(self) -> str:
-        """The client's host and port."""
-        return f"{self.address[0]}:{self.address[1]}"
 
     # ------------------------------------------------------------------ the first frame
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ensemble.ports import Timer
-from ensemble.replica.connection import Connection, State
+from ensemble.replica.channel import State
+from ensemble.replica.connection import Connection
 from ensemble.replica.service import Service
 
 LATE_INTERVALS = 2

@@ -18,7 +18,7 @@ from ensemble.jute import Reader
 from ensemble.replica import reads
 from ensemble.replica.activity import Activity
 from ensemble.replica.answers import body_of
-from ensemble.replica.backlog import Backlog
+from ensemble.replica.backlog import STEP_BYTES_MAX, Backlog
 from ensemble.replica.credentials import Credentials
 from ensemble.replica.service import Client, Service
 from ensemble.replica.throttle import Throttle
@@ -30,9 +30,6 @@ from ensemble.tree.tree import Outcome
 from ensemble.tree.txns import Txn
 from ensemble.wire import replies
 from ensemble.wire.requests import HEADER_BYTES, PING_XID, decode_header
-
-STEP_BYTES_MAX = 1024 * 1024
-"""Replies given to one client in one step; what it asked beyond that is answered in the next."""
 
 READS_PASSED_MAX = 100
 """A write waits when more reads than that are unanswered: each may bring an answer of a megabyte."""
@@ -64,7 +61,6 @@ class Pipeline(Backlog):
         "_in_flight",
         "_local",
         "_opened",
-        "_outlet",
         "_reads",
         "_service",
         "_sync",
@@ -75,14 +71,12 @@ class Pipeline(Backlog):
         "barred",
         "ended",
         "held",
-        "spent",
     )
 
     def __init__(self, client: Client, outlet: Outlet, service: Service, writes: Writes) -> None:
-        super().__init__(service.admission)
+        super().__init__(service.admission, outlet)
         self._client = client
         self._credentials = Credentials(client, service)
-        self._outlet = outlet
         self._service = service
         self._writes = writes
         self._local = service.local_sessions
@@ -104,8 +98,6 @@ class Pipeline(Backlog):
         """The client has to prove first who it is (``enforce.auth.enabled``)."""
         self.ended = False
         """No request is taken any more: one was the last."""
-        self.spent = 0
-        """Bytes of answers in this step."""
         self.activity = Activity()
         """What the client last asked for."""
 
@@ -440,17 +432,6 @@ class Pipeline(Backlog):
         service.counters.reads += 1
         reply = reads.get_data_frame(frame, service) if op == _GET_DATA else None
         return reads.answer(service, self._client, xid, op, frame) if reply is None else reply
-
-    def _reply(self, reply: bytes) -> None:
-        self._outlet.write(reply)
-        self._spend(len(reply))
-
-    def _spend(self, size: int) -> None:
-        """Count bytes of answers in this step; beyond a bound the rest waits for the next."""
-        self.spent += size
-        if self.spent > STEP_BYTES_MAX:
-            self.choked = True
-            self._outlet.choke()
 
     def clear(self) -> None:
         """Forget everything: the connection is gone."""

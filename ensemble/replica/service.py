@@ -10,12 +10,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from ensemble.ports import Clock, Entropy
+from ensemble.quiet_log import QuietLog
 from ensemble.replica.admission import Admission
 from ensemble.replica.audit import Audit
 from ensemble.replica.authentication import Authentication
 from ensemble.replica.config import ReplicaConfig
 from ensemble.replica.counters import Counters
-from ensemble.replica.remarks import Remarks
 from ensemble.trace import Trace
 from ensemble.tree.operations import Identity
 from ensemble.tree.tree import Outcome, Tree
@@ -133,7 +133,7 @@ class Service:
         """What ``stmk`` set; told by ``gtmk``."""
         self.measure_directories: MeasureDirectories
         """Set once, before the first client comes; a host may replace it by a way that waits for nobody."""
-        self.remarks = Remarks(log, clock)
+        self.remarks = QuietLog(log, clock.monotonic_us, alike_max=1)
         """What is said of clients: lines that they can cause."""
         self.admission = Admission(config.admission, clock, entropy, self.counters, self.remarks)
         self.access = config.access.policy

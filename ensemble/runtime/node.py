@@ -111,15 +111,15 @@ async def serve(config: ServerConfig, on_listening: Callable[[], None]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     # Only now: a signal that comes during this import is to end the server as any other does.
+    from ensemble.quiet_log import QuietLog
     from ensemble.runtime.audit_file import open_audit
     from ensemble.runtime.host import Server, client_address, describe
     from ensemble.runtime.operator_ports import OperatorPorts
-    from ensemble.runtime.quiet_log import QuietLog
 
     audit: Audit | None = None
     try:
         audit = open_audit(config.operations, log=log)
-        quiet = QuietLog(log, time.monotonic)
+        quiet = QuietLog(log, lambda: time.monotonic_ns() // 1000)
         server = Server(config, log=quiet)
         server.replica.service.audit = audit
         async with contextlib.AsyncExitStack() as stack:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ensemble.replica.connection import Connection, State
+from ensemble.replica.channel import State
+from ensemble.replica.connection import Connection
 from ensemble.tree.operations import Op
 
 US_PER_MS = 1000

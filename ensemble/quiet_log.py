@@ -1,7 +1,8 @@
 """A log that does not say the same thing over and over: a client that errs in a loop must not fill the disk.
 
-Lines are alike when they differ in figures only. Of those a few pass in each while; how many did not is said with
-the next one that does.
+Lines are alike when they differ in figures only, or are of one kind by the word of whoever says them: of lines
+that repeat what a stranger sent, no two need be alike. Of those that are a few pass in each while; how many did not
+is said with the next one that does. A clock is not known here.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable
 
 ALIKE_MAX = 20
 """Lines alike that pass in one window."""
-WINDOW_S = 10.0
+WINDOW_US = 10_000_000
 KINDS_MAX = 256
 """Kinds of lines kept in mind; beyond it the one not said for longest is forgotten."""
 
@@ -22,11 +23,11 @@ _FIGURES = re.compile(r"0x[0-9a-f]+|[0-9a-f]*\d[0-9a-f]*")
 class _Kind:
     """Lines alike, in the present window."""
 
-    __slots__ = ("first", "held_back", "passed", "since_s")
+    __slots__ = ("first", "held_back", "passed", "since_us")
 
-    def __init__(self, first: str, now_s: float) -> None:
+    def __init__(self, first: str, now_us: int) -> None:
         self.first = first
-        self.since_s = now_s
+        self.since_us = now_us
         self.passed = 0
         self.held_back = 0
 
@@ -34,25 +35,31 @@ class _Kind:
 class QuietLog:
     """Passes lines on to another log, some of them."""
 
-    def __init__(self, write: Callable[[str], None], now_s: Callable[[], float]) -> None:
+    def __init__(
+        self, write: Callable[[str], None], now_us: Callable[[], int], *, alike_max: int = ALIKE_MAX
+    ) -> None:
         self._write = write
-        self._now_s = now_s
+        self._now_us = now_us
+        self._alike_max = alike_max
         self._kinds: OrderedDict[str, _Kind] = OrderedDict()
 
     def __call__(self, text: str) -> None:
         """Say a line, unless too many like it were said of late."""
-        now_s = self._now_s()
-        shape = _FIGURES.sub("#", text)
+        self.say(_FIGURES.sub("#", text), text)
+
+    def say(self, shape: str, text: str) -> None:
+        """Say a line of the kind ``shape``, unless too many of that kind were said of late."""
+        now_us = self._now_us()
         kind = self._kinds.pop(shape, None)
         if kind is None:
-            kind = _Kind(text, now_s)
+            kind = _Kind(text, now_us)
             if len(self._kinds) >= KINDS_MAX:
                 self._tell(self._kinds.popitem(last=False)[1])
-        elif now_s - kind.since_s >= WINDOW_S:
+        elif now_us - kind.since_us >= WINDOW_US:
             self._tell(kind)
-            kind = _Kind(text, now_s)
+            kind = _Kind(text, now_us)
         self._kinds[shape] = kind
-        if kind.passed >= ALIKE_MAX:
+        if kind.passed >= self._alike_max:
             kind.held_back += 1
             return
         kind.passed += 1

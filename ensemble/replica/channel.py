@@ -1,0 +1,82 @@
+"""The bytes of one client's socket: what leaves is gathered, what comes can be held up.
+
+It knows nothing of requests or sessions; ``connection`` does.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from ensemble.ports import ClientTransport
+from ensemble.replica.service import Client, Service
+
+
+class State(Enum):
+    """Where in its life a connection is."""
+
+    FIRST = "first"
+    WORD = "word"
+    """A four-letter word is being answered."""
+    OPENING = "opening"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class Channel(Client):
+    """One client's socket, as far as it carries bytes."""
+
+    __slots__ = ("_batching", "_out", "_paused", "_service", "_transport", "address", "sent", "state")
+
+    def __init__(self, transport: ClientTransport, service: Service) -> None:
+        super().__init__()
+        self._transport = transport
+        self._service = service
+        self._out: list[bytes] = []
+        self._batching = False
+        """What is written is gathered: whoever set this flushes."""
+        self._paused = False
+        self.address = transport.address
+        self.subject = transport.subject
+        self.state = State.FIRST
+        self.sent = 0
+
+    def write(self, data: bytes) -> None:
+        """Send one answer or event: with what else there is to send, when bytes or a transaction are dealt with."""
+        self._out.append(data)
+        if not self._batching:
+            self._flush()
+
+    def notify(self, event: bytes) -> None:
+        """Send a watch event: it leaves before any answer given after this call."""
+        self.write(event)
+
+    def _flush(self) -> None:
+        out = self._out
+        if self.state is not State.CLOSED:
+            count, counters = len(out), self._service.counters
+            data = out[0] if count == 1 else b"".join(out)
+            self.sent += count
+            counters.sent += count
+            counters.count_response(len(out[-1]), len(data))
+            self._transport.write(data)
+        out.clear()
+
+    def _throttle(self) -> None:
+        if not self._paused and self.state is not State.CLOSED:
+            self._paused = True
+            self._transport.pause_reading()
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is read from the client for the time being, so that it cannot be heard."""
+        return self._paused
+
+    @property
+    def secure(self) -> bool:
+        """Whether the bytes are encrypted on their way."""
+        return self._transport.secure
+
+    @property
+    def client_text(self) -> str:
+        """The client's host and port."""
+        return f"{self.address[0]}:{self.address[1]}"
