@@ -6,6 +6,7 @@ A server's directory outlives its process, and the next process may be of the ot
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import signal
 import subprocess
@@ -90,26 +91,37 @@ class MixedEnsemble:
         """The directory of a server: its zoo.cfg, its data and its log."""
         return self.directory / f"server-{sid}"
 
-    def start(self, *sids: int, kind: Kind | None = None, options: tuple[str, ...] = ()) -> None:
-        """Start servers, from now on of the given kind; ``options`` are for the JVM."""
+    def start(
+        self, *sids: int, kind: Kind | None = None, options: tuple[str, ...] = (), mutant: str = ""
+    ) -> None:
+        """Start servers, from now on of the given kind; ``options`` are for the JVM.
+
+        ``mutant`` names a mistake of the simulator's, which a server of ours then makes.
+        """
         for sid in sids:
             self.kinds[sid] = kind or self.kinds[sid]
             home = self.home(sid)
             config = str(home / "zoo.cfg")
             if self.kinds[sid] == "ours":
-                command = [sys.executable, str(ROOT / "manage.py"), "node", "--config", config]
+                program = ["-m", "tests.mixed.mutant", mutant] if mutant else [str(ROOT / "manage.py")]
+                command = [sys.executable, *program, "node", "--config", config]
             else:
                 # This logger first: of several that are installed, the first one found is used.
                 path = f"{JARS}/slf4j-simple.jar:{JARS}/zookeeper.jar:{JARS}/*"
                 java = ["java", "-Xmx256m", "-XX:TieredStopAtLevel=1", VERBOSE, *options]
                 command = [*java, "-cp", path, APACHE_MAIN, config]
             with (home / "log").open("ab") as log:
-                self._processes[sid] = subprocess.Popen(command, cwd=home, stdout=log, stderr=log)
+                self._processes[sid] = subprocess.Popen(
+                    command, cwd=home, stdout=log, stderr=log, env=os.environ | {"PYTHONPATH": str(ROOT)}
+                )
 
     def pause(self, *sids: int) -> None:
-        """Stop servers in the middle of what they do."""
+        """Stop servers in the middle of what they do; on return no thread of theirs runs any more."""
         self._signal(signal.SIGSTOP, *sids)
         self._paused.update(sids)
+        for sid in sids:
+            threads = Path(f"/proc/{self._processes[sid].pid}/task")
+            until(lambda threads=threads: all(_is_stopped(thread) for thread in threads.iterdir()))
 
     def resume(self, *sids: int) -> None:
         """Let paused servers go on."""
@@ -246,6 +258,11 @@ class MixedEnsemble:
         with self.client(sid) as client:
             client.sync("/")
             return dict(_walk(client, "/"))
+
+
+def _is_stopped(thread: Path) -> bool:
+    """Tell whether a thread (its directory in /proc) stands still."""
+    return (thread / "stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
 def _walk(client: KazooClient, path: str) -> Iterator[tuple[str, Znode]]:
