@@ -24,6 +24,7 @@ from ensemble.simulator.elections import MailRates
 from ensemble.simulator.faults import Faults, Stage
 from ensemble.simulator.history import Call, History
 from ensemble.simulator.invariants import Monitor, Violation, check_quotas
+from ensemble.simulator.linearizable import check_paths
 from ensemble.simulator.machine import Machine, Quartz
 from ensemble.simulator.network import CLIENT_PLACE, SimulatedNetwork
 from ensemble.simulator.plan import Plan
@@ -37,6 +38,8 @@ from ensemble.tree.operations import OPEN_ACL, Create, CreateMode, Op
 from ensemble.zab.messages import ServerState
 from ensemble.zxid import text
 
+SECOND_OPINION_SEEDS = 10
+"""Every so many seeds C1 is judged a second time, by search."""
 CONVERGE_TICKS = 120
 """C9: after the heal everything agrees within so many ticks, an election's worst backoff included."""
 
@@ -346,6 +349,11 @@ class World:
         if not self.stage.counts and not self.plan.local_sessions:
             checkers.check_nobody_expired(self.history)
         watching.check_watches(self.history, replay)
+        if self.seed % SECOND_OPINION_SEEDS == 0:
+            judged, wrong = check_paths(self.history)
+            self.monitor.coverage["paths with a second opinion"] = judged
+            if wrong is not None:
+                raise Violation("C1", f"a second opinion: {wrong}")
         expected = replay.model.digest()
         for sid, machine in self.cast.machines.items():
             assert machine.process is not None
