@@ -22,7 +22,7 @@ from ensemble.chaos.servers import Make, Servers
 from ensemble.chaos.tap import Tap
 from ensemble.chaos.workloads import WORKLOADS, Surroundings, clients
 from ensemble.client import ClientError, ZooKeeper
-from ensemble.errors import CoordinatorError
+from ensemble.errors import ConfigError, CoordinatorError
 from ensemble.runtime.files import ReadOnlyFiles
 from ensemble.simulator.checkers import HistoryViolation
 from ensemble.simulator.history import UNKNOWN, History
@@ -88,7 +88,10 @@ class Run:
         self._started = time.monotonic()
 
     async def go(self) -> Report:
-        """Do it. Whatever happens, no process and no file is left."""
+        """Do it. Whatever happens, no process and no file is left.
+
+        Raises ``ConfigError`` when it cannot even begin.
+        """
         directory = Path(tempfile.mkdtemp(prefix="chaos-"))
         try:
             await self._in(directory)
@@ -107,6 +110,8 @@ class Run:
                 return
             await self._work(servers, tap)
             await self._finish(servers, tap)
+        except ConfigError:
+            raise
         except (CoordinatorError, FaultFailed) as error:
             self._violated(f"C9: {error}")
         finally:

@@ -86,7 +86,10 @@ def find_snapshot(data: Disk, log: Disk, settings: StorageSettings) -> tuple[Sna
             continue
         return Snapshot(zxid, body), found[-1][0] if wrong else zxid
     if wrong:
-        raise CorruptionError(f"{'; '.join(wrong)}. No other snapshot is left")
+        raise CorruptionError(
+            f"{'; '.join(wrong)}. No other snapshot is left: restore one, or empty version-2 of this server so that "
+            "it fetches everything from the leader"
+        )
     logged = any(scan(log.read(name))[0] for name in log_files(log).values())
     if settings.trust_no_snapshot and logged:
         return None, 0

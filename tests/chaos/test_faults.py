@@ -15,6 +15,7 @@ import pytest
 from ensemble.chaos.disks import Disk, compile_shim
 from ensemble.chaos.servers import Make, Servers
 from ensemble.client import ZooKeeper
+from ensemble.errors import ConfigError
 from ensemble.runtime.supervisor import ActionRefused
 
 pytestmark = pytest.mark.process
@@ -104,7 +105,7 @@ async def test_a_stopped_server_with_a_spoiled_file_refuses_or_is_healed_by_its_
         # In the middle of what is used of it; the rest of a log is zeros.
         content[len(content.rstrip(b"\0")) // 2] ^= 0x10
         path.write_bytes(content)
-        with pytest.raises(ActionRefused, match=rf"{prefix}.*(checksum|corrupt|restore)"):
+        with pytest.raises(ActionRefused, match=rf"{prefix}.*corrupt.*restore .*, or empty version-2"):
             await servers.act(victim, "start")
         assert [mode for mode in (await servers.modes()).values() if mode] != []
         servers.spoil(victim)
@@ -141,6 +142,12 @@ def test_a_power_cut_takes_back_what_was_not_synced_and_nothing_else(tmp_path: P
     assert disk.lose_unsynced() == 2
     assert path.read_bytes() == b"durable" + bytes(101)
     assert disk.lose_unsynced() == 0
+
+
+def test_without_a_compiler_the_sentence_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ConfigError, match=r"install gcc, or leave them out with --faults"):
+        compile_shim(tmp_path)
 
 
 CLOCK = """

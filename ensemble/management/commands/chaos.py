@@ -10,11 +10,12 @@ from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ensemble.chaos.faults import FAULTS
+from ensemble.chaos.faults import DISK_FAULTS, FAULTS
 from ensemble.chaos.report import exit_code, lines, save
 from ensemble.chaos.run import Plan, Run
 from ensemble.chaos.servers import Make
 from ensemble.chaos.workloads import WORKLOADS
+from ensemble.errors import ConfigError
 
 
 class Command(BaseCommand):
@@ -53,7 +54,11 @@ class Command(BaseCommand):
         plan = Plan(
             seconds=float(str(options["seconds"])),
             seed=int(str(options["seed"])),
-            make=Make(servers=int(str(options["servers"])), small_disk="disk-full" in faults),
+            make=Make(
+                servers=int(str(options["servers"])),
+                disk_faults=any(name in DISK_FAULTS for name in faults),
+                small_disk="disk-full" in faults,
+            ),
             faults=faults,
             workloads=_names("--workloads", str(options["workloads"]), WORKLOADS),
         )
@@ -62,6 +67,8 @@ class Command(BaseCommand):
             report = asyncio.run(Run(plan, lambda text: print(text, flush=True)).go())
         except KeyboardInterrupt:
             sys.exit(130)
+        except ConfigError as error:
+            raise CommandError(str(error)) from None
         print("\n".join(lines(report)))
         path = options["report"]
         if path is not None:
