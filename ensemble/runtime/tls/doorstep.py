@@ -15,7 +15,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from cryptography import x509
@@ -24,11 +25,19 @@ from ensemble.limits import TLS_HANDSHAKE_S_MAX
 from ensemble.runtime import listening
 from ensemble.runtime.tls import names
 from ensemble.runtime.tls.contexts import TlsContexts
+from ensemble.runtime.tls.der import DamagedDer
 
 if TYPE_CHECKING:
     from ensemble.runtime.tls.revocation import Revocation
 
 HANDSHAKE_RECORD = b"\x16"
+_UNREADABLE = (
+    ValueError,
+    DamagedDer,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
 SHUTDOWN_S_MAX = 5.0
 """How long the other end may take to say that it has read all."""
 
@@ -99,10 +108,12 @@ class Doorstep:
         except BaseException:
             connection.close()
             raise
-        if certificate_of(transport):
-            await self._judge_revocation(transport)
-            if self.contexts.settings.verify_client_name:
-                await self._judge(transport, list(self._hosts()))
+        if certificate := certificate_of(transport):
+            with readable(transport):
+                names.subject_of(certificate)  # whoever gets the connection may want to know it
+                await self._judge_revocation(transport)
+                if self.contexts.settings.verify_client_name:
+                    await self._judge(transport, list(self._hosts()))
         hand_over(transport, make_protocol())
 
     async def dial(
@@ -119,9 +130,10 @@ class Doorstep:
         )
         if keep_alive:
             listening.keep_alive(transport)
-        await self._judge_revocation(transport)
-        if self.contexts.settings.verify_server_name:
-            await self._judge(transport, [host])
+        with readable(transport):
+            await self._judge_revocation(transport)
+            if self.contexts.settings.verify_server_name:
+                await self._judge(transport, [host])
         protocol = make_protocol()
         hand_over(transport, protocol)
         return protocol
@@ -177,6 +189,16 @@ class Doorstep:
             f"its certificate is for {names.describe(certificate)}, not for {' or '.join([peer[0], *hosts])};"
             f" issue one for that name or set {prefix}hostnameVerification=false"
         )
+
+
+@contextmanager
+def readable(transport: asyncio.Transport) -> Iterator[None]:
+    """A certificate that OpenSSL trusts and that cannot be read is the trouble of whoever shows it."""
+    try:
+        yield
+    except _UNREADABLE as error:
+        transport.abort()
+        raise NotTrusted(f"its certificate cannot be read: {error}") from None
 
 
 def certificate_of(transport: asyncio.BaseTransport) -> bytes:

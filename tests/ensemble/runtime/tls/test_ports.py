@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from cryptography import x509
 
 from ensemble.limits import OUTSTANDING_BYTES_PER_CONNECTION_MAX
 from ensemble.runtime.tls import contexts as contexts_module
@@ -300,6 +301,22 @@ async def test_a_client_whose_name_is_verified(
         await until(lambda: at.said)
         assert "its certificate is for zoo1, not for 127.0.0.1 or neighbour" in at.said[0]
         assert at.service.clients == []
+
+
+async def test_a_certificate_that_cannot_be_read_is_its_owners_trouble(
+    authority: Authority, settings: TlsSettings
+) -> None:
+    """OpenSSL trusts it, since it does not look at what is broken."""
+    faults: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+    broken = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.32"), b"no policies")
+    context = authority.issue(extensions=[(broken, False)]).context(authority)
+    async with serving(dataclasses.replace(settings, verify_client_name=True)) as at:
+        assert await is_refused(at, context)
+        await until(lambda: at.said)
+        assert "its certificate cannot be read" in at.said[0]
+        assert at.service.clients == []
+    assert faults == []
 
 
 async def test_a_name_may_be_looked_up_by_the_address(authority: Authority, settings: TlsSettings) -> None:
