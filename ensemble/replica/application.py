@@ -115,7 +115,8 @@ class Application:
         """Who wants a snapshot of the state as it is now."""
         self._saving_for: list[Callable[[int], None]] = []
         self._unavailable_since_us = service.clock.monotonic_us()
-        self._applied_ms = 0
+        self.applied_ms = 0
+        """When the last transaction of this step was made (wall clock); 0 while it applied none."""
         self.rebuild()
 
     @property
@@ -139,7 +140,7 @@ class Application:
         outcome = service.tree.apply(txn)
         writes.applied(zxid)
         service.counters.commits += 1
-        self._applied_ms = txn.time_ms
+        self.applied_ms = txn.time_ms
         if not zxid & DIGEST_MASK and service.config.storage.digest:
             self.digests.append((zxid, service.tree.digest()))
         self.recent.append(zxid)
@@ -303,11 +304,10 @@ class Application:
         self._take_over(*load_tree(self._store, self._service))
 
     def end_step(self) -> None:
-        """Measure how long the last transaction of this step took from its leader to our state."""
-        if self._applied_ms:
-            delay_ms = self._service.clock.wall_ms() - self._applied_ms
-            self._applied_ms = 0
-            self._service.counters.propagation.add(max(0, delay_ms))
+        """Measure how long the last transaction of this step, if there was one, took from its leader to our state."""
+        delay_ms = self._service.clock.wall_ms() - self.applied_ms
+        self.applied_ms = 0
+        self._service.counters.propagation.add(max(0, delay_ms))
 
     def _take_over(self, tree: Tree, recent: list[int]) -> None:
         service = self._service

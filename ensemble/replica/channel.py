@@ -57,7 +57,10 @@ class Channel(Client):
             data = out[0] if count == 1 else b"".join(out)
             self.sent += count
             counters.sent += count
-            counters.count_response(len(out[-1]), len(data))
+            counters.bytes_sent += len(data)
+            size = len(out[-1])
+            if size != counters.response_bytes_last:
+                counters.note_response(size)
             self._transport.write(data)
         out.clear()
 

@@ -196,12 +196,10 @@ class Counters:
             if size < self.proposal_bytes_min or self.proposal_bytes_min < 0:
                 self.proposal_bytes_min = size
 
-    def count_response(self, size: int, sent: int) -> None:
-        """Count ``sent`` bytes of answers given together, the last of which has ``size`` bytes."""
-        self.bytes_sent += sent
-        if size != self.response_bytes_last:
-            self.response_bytes_last = size
-            if size > self.response_bytes_max:
-                self.response_bytes_max = size
-            if size < self.response_bytes_min or self.response_bytes_min < 0:
-                self.response_bytes_min = size
+    def note_response(self, size: int) -> None:
+        """Note the size of an answer, the last of those given together, where it is not that of the one before."""
+        self.response_bytes_last = size
+        if size > self.response_bytes_max:
+            self.response_bytes_max = size
+        if size < self.response_bytes_min or self.response_bytes_min < 0:
+            self.response_bytes_min = size

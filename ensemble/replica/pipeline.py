@@ -308,7 +308,13 @@ class Pipeline(Backlog):
             self.activity.note_answer(head.op, head.xid, waited_us)
             self._service.counters.latencies.add(waited_us)
         self.waiting.popleft()
-        self._count(-1, -head.size)
+        # ``_count``, written out: once for each write.
+        admission, size = self._admission, head.size
+        admission.unanswered -= 1
+        admission.unanswered_bytes -= size
+        self.waiting_bytes -= size
+        if self._large_bytes:
+            self._weigh()
         self._outlet.write(reply)
         self._spend(len(reply))
 

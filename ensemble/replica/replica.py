@@ -134,7 +134,8 @@ class Replica:
         while self._writes.fresh:
             self._writes.fresh = False
             self.peer.flush()
-        self.application.end_step()
+        if self.application.applied_ms:
+            self.application.end_step()
 
     # ------------------------------------------------------------------ other servers
 
