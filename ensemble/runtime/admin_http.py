@@ -24,6 +24,8 @@ from ensemble.trace import Trace
 
 LOOPBACK = "127.0.0.1"
 BODY_BYTES_MAX = 64 * 1024
+STREAMS_MAX = 64
+"""Viewers of the live stream; each has a queue of its own."""
 LISTED_MAX = 1000
 """Sessions and watches in one answer unless ``?limit=`` says otherwise; ``total`` tells of the rest."""
 
@@ -146,6 +148,8 @@ class AdminPort:
         return web.json_response({"watches": watches[: _limit(request)], "total": len(watches)})
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
+        if len(self._streams) >= STREAMS_MAX:
+            return refusal(503, f"{STREAMS_MAX} viewers follow this server already; close one")
         task = asyncio.current_task()
         assert task is not None
         self._streams.add(task)

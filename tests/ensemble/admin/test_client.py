@@ -225,3 +225,39 @@ async def test_numbers_and_nestings_without_end_are_refused_or_passed_over() -> 
         for session_id in ("0x" + "f" * 40, "-0x1", "-" + "f" * 20):
             async with session.post(f"{url}/api/sessions/{session_id}/expire", headers=headers) as response:
                 assert response.status in (400, 404)
+
+
+async def test_so_many_viewers_follow_a_server_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ensemble.runtime.admin_http.STREAMS_MAX", 2)
+    async with running(Server()) as url, aiohttp.ClientSession() as session:
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        first = await session.ws_connect(f"{url}/api/stream", headers=headers)
+        second = await session.ws_connect(f"{url}/api/stream", headers=headers)
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await session.ws_connect(f"{url}/api/stream", headers=headers)
+        assert refused.value.status == 503
+        await first.close()
+
+        async def again() -> bool:
+            async with session.get(f"{url}/api/stream", headers=headers) as response:
+                return response.status != 503
+
+        async with asyncio.timeout(5):
+            while not await again():  # noqa: ASYNC110 - the server notices in its own time
+                await asyncio.sleep(0.01)
+        await second.close()
+
+
+async def test_only_the_methods_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(Server()) as url, aiohttp.ClientSession() as session:
+        headers = {"Authorization": f"Bearer {TOKEN}", "X-Forwarded-For": "127.0.0.1"}
+        for method, path in (
+            ("TRACE", "/api/status"),
+            ("GET", "/api/faults"),
+            ("GET", "/api/sessions/0x1/expire"),
+            ("DELETE", "/api/sessions"),
+        ):
+            async with session.request(method, url + path, headers=headers) as response:
+                assert response.status == 405
+        async with session.get(f"{url}/api/status", headers={"X-Forwarded-For": "127.0.0.1"}) as response:
+            assert response.status == 401

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ensemble.errors import Code
-from ensemble.tree.operations import CloseSession, CreateMode, NoBody, Op, Read
+from ensemble.tree.operations import CloseSession, CreateMode, NoBody, Op, Read, SetData
 from tests.ensemble.replica.harness import Client, World, client
 
 
@@ -163,3 +163,17 @@ def test_status_of_sessions() -> None:
     assert here["remaining_ms"] is not None
     assert 4000 <= here["remaining_ms"] <= 5000
     assert (away["connected_here"], away["client"]) == (False, None)
+
+
+def test_a_frame_that_never_ends_ends_its_connection():
+    world = World()
+    zk, other = client(world, timeout_ms=4000), client(world, timeout_ms=40_000)
+    request = zk.request(Op.SET_DATA, SetData("/a", bytes(100_000), -1))
+    zk.send(request[:50])
+    for at in range(50, 50 + 2 * 200, 2):
+        if zk.closed:
+            break
+        zk.send(request[at : at + 2])
+        world.advance(100)
+    assert zk.closed, "dribbled bytes kept the connection"
+    assert not other.closed

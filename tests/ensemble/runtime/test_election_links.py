@@ -375,3 +375,20 @@ async def test_a_guest_that_says_it_is_where_nobody_can_be_is_not_called_and_not
     manager = Manager(servers[0], servers, strangers_welcome=True)
     async with running(manager, other):
         await until(lambda: manager.states == [(3, True)])
+
+
+async def test_strangers_beyond_the_limit_of_guests_are_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ensemble.runtime.election_links.STRANGERS_MAX", 3)
+    servers = addresses(2, 3)
+    manager = Manager(servers[0], servers, strangers_welcome=True)
+    async with running(manager):
+        writers = []
+        for sid in range(10, 14):
+            _, writer = await asyncio.open_connection(HOST, servers[0].election_port)
+            writer.write(golden_hello(sid, 1))
+            writers.append(writer)
+        await until(lambda: any("not one of ours" in line for line in manager.said))
+        assert len(manager.links._peers) == 1 + 3
+        for writer in writers:
+            writer.close()
+            await writer.wait_closed()

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ensemble import limits
 from ensemble.errors import WireError
 from ensemble.wire.frames import FrameBuffer, frame
 from tests.ensemble.wire.strategies import each_byte, outcome, pieces
@@ -75,3 +76,15 @@ def test_whatever_bytes_arrive(stream: bytes, cuts: list[int]) -> None:
     if not refused:
         buffer.feed(stream)
         assert buffer.held == len(stream) - len(encoded) < LIMIT + 4
+
+
+def test_two_bytes_at_a_time_cost_their_number() -> None:
+    """A stream in the smallest pieces is held once, and looked at when a frame is whole."""
+    body = bytes(60_000)
+    stream = frame(body)
+    buffer = FrameBuffer(limits.FRAME_BYTES_MAX)
+    for offset in range(0, len(stream) - 2, 2):
+        assert buffer.feed(stream[offset : offset + 2]) == []
+        assert buffer.held == offset + 2
+    assert buffer.feed(stream[-2:]) == [body]
+    assert buffer.held == 0
