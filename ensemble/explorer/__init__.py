@@ -6,6 +6,7 @@
     locals       what one server can be, and what each event makes of it: worked out once, looked up ever after
     ways         links with what is under way on them, dials, election messages
     world        all servers and everything between them: which events may happen, and what follows
+    starts       worlds to begin with: switched off, elected, a write under way, an old leader about to return
     invariants   what must hold in every world
     search       breadth first over all worlds, each visited once
     crew         the same by several processes

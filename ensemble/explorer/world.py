@@ -74,42 +74,26 @@ class Rules:
         self._parleys: dict[tuple[tuple[int, ...], tuple[int, ...]], _Parley | None] = {}
         self._lost: dict[tuple[Any, ...], Wrong | None] = {}
 
-    # -- beginnings --------------------------------------------------------------------------------------
+    # -- walking -----------------------------------------------------------------------------------------
 
-    def off(self) -> World:
-        """Return the world in which no server runs yet, and all disks are empty."""
+    @property
+    def left(self) -> Left:
+        """All that may happen in a world of this size."""
         bounds = self.bounds
-        left = Left(bounds.crashes, bounds.breaks, bounds.timeouts, bounds.txns)
-        down = [self.locals.down(sid, Platter()) for sid in range(1, bounds.servers + 1)]
-        return World(tuple(down), Ways(), left, Past())
+        return Left(bounds.crashes, bounds.breaks, bounds.timeouts, bounds.txns)
 
-    def boot(self) -> World:
-        """Return the world in which all servers have just started."""
-        world = self.off()
-        for sid in range(1, self.bounds.servers + 1):
-            world = self.follow(world, ("restart", sid))
+    def calm_events(self, world: World) -> list[Event]:
+        """Return what happens next if nothing goes wrong and nobody writes."""
+        return [event for event in self._events(world) if event[0] not in _WILD]
+
+    def follow(self, world: World, *events: Event) -> World:
+        """Return what events lead to; ``AssertionError`` when one breaks an invariant."""
+        for event in events:
+            step = self.take(world, event)
+            assert step is not None, event
+            assert step.wrong is None, f"{event}: {step.wrong}"
+            world = step.world
         return world
-
-    def elected(self) -> World:
-        """Return the world in which all servers have elected one, and nothing is under way."""
-        return self.settle(self.boot())
-
-    def settle(self, world: World) -> World:
-        """Let everything that is under way happen, in a fixed order, without faults and writes."""
-        for _ in range(1_000):
-            calm = [event for event in self._events(world) if event[0] not in _WILD]
-            best = [event for event in calm if event[0] != "parley" or len(event[1]) == len(world.servers)]
-            if not best:
-                return world
-            world = self.follow(world, best[0])
-        raise AssertionError("this world never comes to rest")
-
-    def follow(self, world: World, event: Event) -> World:
-        """Return what one event leads to; ``AssertionError`` when it breaks an invariant."""
-        step = self.take(world, event)
-        assert step is not None, event
-        assert step.wrong is None, f"{event}: {step.wrong}"
-        return step.world
 
     # -- what may happen ---------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from ensemble.explorer import crew, invariants, story
 from ensemble.explorer.search import Report, Search
+from ensemble.explorer.starts import STARTS
 from ensemble.explorer.world import Bounds, Rules, World
 
 
@@ -43,9 +44,10 @@ class Command(BaseCommand):
         parser.add_argument("--time", type=float, metavar="S", help="stop after so many seconds")
         parser.add_argument(
             "--start",
-            choices=("off", "boot", "elected"),
+            choices=tuple(STARTS),
             default="elected",
-            help="begin with servers that are off, have just started, or have just elected one (default)",
+            help="how the world is at first (default elected): "
+            + "; ".join([f"{name}: {(start.__doc__ or '').rstrip('.')}" for name, start in STARTS.items()]),
         )
         parser.add_argument(
             "--elections",
@@ -71,7 +73,7 @@ class Command(BaseCommand):
                 whole_elections=options["elections"] == "whole",
             )
         )
-        root = {"off": rules.off, "boot": rules.boot, "elected": rules.elected}[str(options["start"])]()
+        root = STARTS[str(options["start"])](rules)
         if options["walk"] is not None:
             _walk(console, rules, root, str(options["walk"]))
             return

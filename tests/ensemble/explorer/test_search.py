@@ -8,6 +8,7 @@ from ensemble.explorer import crew, story
 from ensemble.explorer.disk import Platter
 from ensemble.explorer.search import Report, Search
 from ensemble.explorer.server import GRAPHS
+from ensemble.explorer.starts import STARTS, elected, off, settled
 from ensemble.explorer.world import Bounds, Rules
 from ensemble.zab.messages import ServerState
 from ensemble.zab.quorum import Majority
@@ -15,7 +16,7 @@ from ensemble.zab.quorum import Majority
 
 def explored(bounds: Bounds, *, start: str = "elected", depth: int = 1000, jobs: int = 1) -> Report:
     rules = Rules(bounds)
-    search = Search(rules, [rules.boot() if start == "boot" else rules.elected()])
+    search = Search(rules, [STARTS[start](rules)])
     return crew.run(search, jobs=jobs, depth_max=depth, seconds_max=None, progress=lambda _: None)
 
 
@@ -53,7 +54,7 @@ def test_two_processes_visit_the_worlds_that_one_visits():
 
 def test_a_copy_of_a_server_goes_its_own_way_also_in_callbacks_that_are_under_way():
     rules = Rules(Bounds())
-    world = rules.follow(rules.elected(), ("write", 3))
+    world = rules.follow(elected(rules), ("write", 3))
     original = rules.locals.all[world.servers[2]].host
     assert original is not None
     before = GRAPHS.canonical(original)
@@ -67,7 +68,7 @@ def test_a_copy_of_a_server_goes_its_own_way_also_in_callbacks_that_are_under_wa
 
 def test_a_crash_keeps_any_part_of_what_was_not_synced():
     rules = Rules(Bounds(txns=2, crashes=1))
-    world = rules.follow(rules.elected(), ("write", 3))
+    world = rules.follow(elected(rules), ("write", 3))
     world = rules.follow(world, ("write", 3))
     kept = [step.world for step in rules.steps(world) if step.event[:2] == ("crash", 3)]
     assert [len(rules.locals.all[after.servers[2]].platter.durable) for after in kept] == [0, 1, 2]
@@ -76,7 +77,7 @@ def test_a_crash_keeps_any_part_of_what_was_not_synced():
 def test_a_server_dies_between_any_two_of_its_effects():
     """The leader's own write: on its disk, and on its way to nobody, to one, to both."""
     rules = Rules(Bounds(txns=1, crashes=1, breaks=0))
-    cuts = [step for step in rules.steps(rules.elected()) if step.event[0] == "cut"]
+    cuts = [step for step in rules.steps(elected(rules)) if step.event[0] == "cut"]
     on_their_way = [sum([len(link.queues[0]) - 1 for link in step.world.ways.links]) for step in cuts]
     assert sorted(set(on_their_way)) == [0, 1]
     assert {len(rules.locals.all[step.world.servers[2]].platter.durable) for step in cuts} == {0, 1}
@@ -84,9 +85,7 @@ def test_a_server_dies_between_any_two_of_its_effects():
 
 def test_a_crash_of_the_leader_is_followed_by_a_new_one():
     rules = Rules(Bounds(crashes=1))
-    world = rules.settle(rules.follow(rules.elected(), ("crash", 3, 0)))
-    world = rules.follow(world, ("parley", (1, 2)))
-    world = rules.settle(world)
+    world = settled(rules, rules.follow(elected(rules), ("crash", 3, 0)))
     roles = [rules.locals.all[number].seen for number in world.servers]
     assert roles[2] is None
     assert roles[0] is not None
@@ -105,20 +104,20 @@ def test_what_was_found_is_told_and_can_be_seen_again(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(Majority, "__init__", half)
     rules = Rules(Bounds(txns=1, crashes=0, breaks=0))
-    root = rules.off()
+    root = off(rules)
     report = Search(rules, [root]).run(depth_max=10)
     assert report.found is not None
     walk = story.walk_of(rules, root, report.found.path)
     lines = story.tell(rules, root, walk)
     assert story.wrong_text(report.found.wrong) in lines[-1]
     again = Rules(rules.bounds)
-    assert lines == story.tell(again, again.off(), walk)
+    assert lines == story.tell(again, off(again), walk)
 
 
 def test_a_walk_that_leads_nowhere_says_where_it_ends():
     rules = Rules(Bounds())
     with pytest.raises(story.Astray, match="step 2 is 99, of"):
-        story.tell(rules, rules.elected(), [0, 99])
+        story.tell(rules, elected(rules), [0, 99])
 
 
 def test_platters_keep_what_is_durable():

@@ -19,6 +19,7 @@ from ensemble.replica.sessions import Sessions
 from ensemble.simulator.disk import Directory
 from ensemble.simulator.members import DiskMembers
 from ensemble.storage.epochs import Epochs
+from ensemble.storage.store import Store
 from ensemble.storage.txnlog import TxnLog
 from ensemble.tree import quotas
 from ensemble.tree.operations import Op
@@ -60,8 +61,7 @@ def epoch_before_history(patch: Patch) -> None:
     """M2 (ZOOKEEPER-4643): currentEpoch is durable before the history it names."""
 
     def on_new_leader(self: Learner, packet: Packet) -> None:
-        store: Any = self.history
-        store._epochs.save_current(self.epoch)
+        self.history.save_current_epoch(self.epoch)
         Learner._on_new_leader(self, packet)
 
     _on_learner(patch, Step.SYNCING, PacketType.NEWLEADER, on_new_leader)
@@ -162,6 +162,46 @@ def log_says_durable_too_early(patch: Patch) -> None:
         done()
 
     patch.setattr(TxnLog, "sync", sync_and_answer)
+
+
+def snapshot_in_memory(patch: Patch) -> None:
+    """M16 (ZOOKEEPER-3642): a leader's snapshot is taken over in memory, and what follows is logged."""
+
+    def install(self: Store, zxid: int, _body: bytes, _digest: int) -> None:
+        self._log.settle()
+        self._log.recent.clear()
+        self._log.base = zxid
+        self._log._continue_from(zxid)
+        self._snapshots = [zxid]
+        self.snapshot_zxid = zxid
+
+    patch.setattr(Store, "install_snapshot", install)
+
+
+def hole_in_the_committed_log(patch: Patch) -> None:
+    """M18 (ZOOKEEPER-4925): what came during a synchronization is logged, and not kept for other learners."""
+    on_sync_proposal = Learner._on_sync_proposal
+
+    def forget(self: Learner, packet: Packet) -> None:
+        on_sync_proposal(self, packet)
+        store: Any = self.history
+        log = store._log
+        if len(log.recent) > 1 and log.recent[-1][0] == packet.zxid:
+            del log.recent[-2]
+
+    _on_learner(patch, Step.SYNCING, PacketType.PROPOSAL, forget)
+
+
+def forget_what_the_client_saw(patch: Patch) -> None:
+    """M24: a client comes back to a server that is behind what it has seen."""
+    begin = Handshakes.begin
+    patch.setattr(
+        Handshakes,
+        "begin",
+        lambda self, client, request, timeout_ms: begin(
+            self, client, replace(request, last_zxid_seen=0), timeout_ms
+        ),
+    )
 
 
 def session_ends_locally(patch: Patch) -> None:
@@ -279,6 +319,9 @@ MUTANTS: dict[Callable[[Patch], None], tuple[str, ...]] = {
     leader_without_followers: ("C9",),
     ack_before_fsync: ("I10",),
     log_says_durable_too_early: ("I10", "I4"),
+    snapshot_in_memory: ("I2", "I3", "I4", "I8", "I10", "ServerFailed"),
+    hole_in_the_committed_log: ("I2", "I3", "I11", "ServerFailed"),
+    forget_what_the_client_saw: ("C2",),
     session_ends_locally: ("C5",),
     half_a_multi: ("C1", "C6", "C7", "I9"),
     watch_after_reply: ("C4",),
@@ -294,6 +337,9 @@ MUTANTS: dict[Callable[[Patch], None], tuple[str, ...]] = {
 }
 """Each mutant, with what may catch it."""
 
+RARE_MUTANTS = (forget_what_the_client_saw, proposed_members_forgotten)
+"""Those that take more schedules than there is time for with every change."""
+
 CHANGING_MUTANTS = (
     old_members_decide_alone,
     new_members_decide_alone,
@@ -301,5 +347,5 @@ CHANGING_MUTANTS = (
 )
 """Those that need a membership that changes; a theme makes many."""
 
-STALE_LEADER_MUTANTS = (sync_without_a_quorum,)
+STALE_LEADER_MUTANTS = (sync_without_a_quorum, forget_what_the_client_saw)
 """Those that need a leader that was replaced and does not notice; a theme makes many."""

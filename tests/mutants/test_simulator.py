@@ -10,9 +10,10 @@ import pytest
 from ensemble.simulator.report import Failure, run_seed
 from ensemble.simulator.workload import SYNC_HEAVY
 from ensemble.simulator.world import World
-from tests.ensemble.simulator.mutants import CHANGING_MUTANTS, MUTANTS, STALE_LEADER_MUTANTS
+from tests.mutants.server import CHANGING_MUTANTS, MUTANTS, RARE_MUTANTS, STALE_LEADER_MUTANTS
 
 SCHEDULES_MAX = 120
+SCHEDULES_RARE_MAX = 2_000
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
 
@@ -41,9 +42,26 @@ def _seeds_for(mutant: Mutant) -> Iterator[int]:
     return _with_changing_members() if mutant in CHANGING_MUTANTS else count(1)
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
-def test_a_mutant_is_caught(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        pytest.param(mutant, id=mutant.__name__, marks=[pytest.mark.slow] * (mutant in RARE_MUTANTS))
+        for mutant in MUTANTS
+    ],
+)
+def test_a_mutant_is_caught(
+    mutant: Mutant, monkeypatch: pytest.MonkeyPatch, caught: Callable[[object, str], None]
+) -> None:
     mutant(monkeypatch)
-    failure = _first_failure(islice(_seeds_for(mutant), SCHEDULES_MAX))
-    assert failure is not None, f"{mutant.__doc__} survived {SCHEDULES_MAX} schedules"
+    schedules_max = SCHEDULES_RARE_MAX if mutant in RARE_MUTANTS else SCHEDULES_MAX
+    tried: list[int] = []
+    failure = _first_failure(_noted(islice(_seeds_for(mutant), schedules_max), tried))
+    assert failure is not None, f"{mutant.__doc__} survived {schedules_max} schedules"
     assert failure.invariant in MUTANTS[mutant], failure.what
+    caught(mutant, f"simulator: {failure.invariant} in schedule {len(tried)}")
+
+
+def _noted(seeds: Iterable[int], tried: list[int]) -> Iterator[int]:
+    for seed in seeds:
+        tried.append(seed)
+        yield seed
