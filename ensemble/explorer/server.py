@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from ensemble.errors import InvariantViolation
 from ensemble.explorer.disk import Platter, Txn, VolatileHistory
 from ensemble.explorer.values import Graphs
+from ensemble.measures import Summary
 from ensemble.membership import Membership
 from ensemble.trace import Trace
 from ensemble.zab.messages import Notification, Packet, Vote
@@ -339,10 +340,25 @@ class Host:
 
 
 GRAPHS = Graphs(
-    shared=(Membership, View, Trace, Meter, Times, Notification, Vote, Platter, LinkName, Sent, Effect),
+    shared=(
+        Membership,
+        View,
+        Trace,
+        Meter,
+        Summary,
+        Times,
+        Notification,
+        Vote,
+        Platter,
+        LinkName,
+        Sent,
+        Effect,
+    ),
     indifferent=frozenset(
         {
             "effects",  # empty between steps
+            "_own_acks",  # figures
+            "acks",
             "_attempts",  # dials do not fail here, they take long
             "_resend_ms",
             "_heard_us",
