@@ -13,6 +13,10 @@ from ensemble.errors import CorruptionError, WireError
 from ensemble.storage import compression, snapshots
 from ensemble.tree import snapshot
 from ensemble.tree.tree import Tree
+from ensemble.zxid import epoch_of
+
+EPOCH_MAX = (1 << 31) - (1 << 20)
+"""Epochs are 31 bits, and every election takes one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,4 +48,9 @@ def examine(data: bytes, *, emulate_353_ttl: bool = False) -> Restorable:
             "state without their log; take one while no client writes"
         )
     zxids = [max(node.czxid, node.mzxid, node.pzxid) for node in tree.nodes.values()]
-    return Restorable(tree, content.body, digest, max(content.zxid or 0, *zxids, 0))
+    zxid = max(content.zxid or 0, *zxids, 0)
+    if epoch_of(zxid) > EPOCH_MAX:
+        raise CorruptionError(
+            f"{name} tells of epoch {epoch_of(zxid)}, behind which there are no epochs left to lead in"
+        )
+    return Restorable(tree, content.body, digest, zxid)

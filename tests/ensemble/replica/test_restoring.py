@@ -291,6 +291,20 @@ def test_any_layout_and_compression_is_read(method: str, digest: bool, last_zxid
             examine(data[:-9])
 
 
+def test_an_epoch_that_leaves_none_behind_it_is_refused() -> None:
+    world = World()
+    tree = world.only.replica.tree
+    for epoch, sound in ((1000, True), ((1 << 31) - 1, False)):
+        encoded = b"".join(
+            snapshots.encode(make(epoch, 5), snapshot.dump(tree), tree.digest(), StorageSettings())
+        )
+        if sound:
+            assert epoch_of(examine(encoded).zxid) == epoch
+            continue
+        with pytest.raises(CorruptionError, match="no epochs left"):
+            examine(encoded)
+
+
 def test_bytes_behind_the_last_znode_are_no_snapshot() -> None:
     tree = World().only.replica.tree
     body = [*snapshot.dump(tree), b"more"]
