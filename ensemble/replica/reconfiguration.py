@@ -10,13 +10,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ensemble.errors import Code, ConfigError, KeeperError
-from ensemble.membership import Membership, ServerAddress, is_number, parse, parse_server
+from ensemble.membership import (
+    SID_DISTINCT_MAX,
+    Membership,
+    ServerAddress,
+    is_number,
+    parse,
+    parse_server,
+)
 from ensemble.ports import Members
 from ensemble.replica.service import Service
 from ensemble.tree.operations import Reconfig
 
 VOTERS_MIN = 2
 """With ``standaloneEnabled`` an ensemble may not shrink to a single participant."""
+PARTS_MAX = 3 * SID_DISTINCT_MAX
+"""Lines of one change: a server, a group and a weight for each of so many servers."""
 _SPECIAL = ("0.0.0.0", "::", "localhost", "::1")  # noqa: S104 - addresses that different servers may share
 _LOOPBACK = "127."
 
@@ -74,6 +83,7 @@ class Reconfiguration:
                 Code.BAD_VERSION,
                 f"it is based on version {change.config_version:x}, in force is {view.seen.version:x}",
             )
+        _judge_size(change)
         if change.new_members:
             wanted = parse(change.new_members.replace(",", "\n"))
         else:
@@ -110,6 +120,13 @@ class Reconfiguration:
     def _refusal(self, code: Code, why: str) -> KeeperError:
         self._service.log(f"a change of the membership is refused: {why}")
         return KeeperError(code)
+
+
+def _judge_size(change: Reconfig) -> None:
+    """Refuse what has more parts than any ensemble: it is read before it is known whether the client may ask."""
+    parts = max([text.count(",") + 1 for text in (change.joining, change.leaving, change.new_members)])
+    if parts > PARTS_MAX:
+        raise ConfigError(f"it has {parts} parts; an ensemble needs no more than {PARTS_MAX}")
 
 
 def _names(text: str) -> list[str]:

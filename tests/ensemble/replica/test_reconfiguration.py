@@ -145,3 +145,14 @@ def test_no_text_of_a_change_ends_a_server(change: Reconfig) -> None:
     world = changeable()
     assert client(world).error(Op.RECONFIG, change) in (Code.BAD_ARGUMENTS, Code.MARSHALLING_ERROR)
     assert client(world).create("/still-here") == "/still-here"
+
+
+@pytest.mark.parametrize("part", ["joining", "leaving", "new_members"])
+def test_a_change_of_thousands_costs_the_leader_nothing(part: str) -> None:
+    world = changeable(access=AccessConfig())
+    lines = ",".join([f"server.{sid}=host{sid}:1:2;3" for sid in range(4, 30_000)])
+    change = Reconfig("", "", "", -1)
+    setattr(change, part, lines)
+    assert client(world).error(Op.RECONFIG, change) == Code.BAD_ARGUMENTS
+    lines_said = [line for server in world.servers.values() for line in server.lines]
+    assert any("parts; an ensemble needs no more" in line for line in lines_said)
