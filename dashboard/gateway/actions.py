@@ -75,17 +75,19 @@ class Actions:
             raise GatewayError(f"The supervisor refused: {error}") from error
         return dict(process)
 
-    async def expire(self, session: str) -> dict[str, Any]:
-        """Ask the leader to close a session for its client."""
+    async def expire(self, session: str, holder: int | None = None) -> dict[str, Any]:
+        """Ask the leader to close a session for its client; of a local one the server that holds it."""
         leader = self._model.leader()
-        if leader is None:
+        if holder is None and leader is not None:
+            holder = leader.sid
+        if holder is None:
             raise GatewayError("Only a leader can expire a session, and there is none now.", "unavailable")
         try:
-            await self._clients[leader.sid].expire_session(session)
+            await self._clients[holder].expire_session(session)
         except AdminError as error:
             kind = "not_found" if isinstance(error, Refused) and error.status == 404 else "refused"
-            raise GatewayError(f"s{leader.sid} refused: {error}", kind) from error
-        return {"session": session, "by": leader.sid}
+            raise GatewayError(f"s{holder} refused: {error}", kind) from error
+        return {"session": session, "by": holder}
 
     async def _each(self, commands: dict[int, list[tuple[str, list[int]]]]) -> dict[str, Any]:
         """Give each server its fault commands; fails only when no server took them."""

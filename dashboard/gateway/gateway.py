@@ -207,7 +207,7 @@ class Gateway:
             "partition": actions.partition,
             "cut": actions.cut,
             "heal": actions.heal,
-            "expire": actions.expire,
+            "expire": self._expire,
             "audited": self._audited,
         }
 
@@ -225,6 +225,11 @@ class Gateway:
         watches = await self.holders.watches()
         own = [watch for watch in watches["watches"] if watch["session"] == session]
         return {"session": found, "own_watches": own, "blast": blast.of_expiry(found, watches["watches"])}
+
+    async def _expire(self, session: str) -> dict[str, Any]:
+        sessions = await self.holders.sessions()
+        local = (s["owner"] for s in sessions["sessions"] if s["session"] == session and s["local"])
+        return await self.actions.expire(session, next(local, None))
 
     async def _watches(self) -> dict[str, Any]:
         return await self.holders.watches() | {"fired": list(self.model.fired)}

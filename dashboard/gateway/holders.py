@@ -1,7 +1,7 @@
 """Sessions and watches of all servers, joined.
 
 A session is in the agreed state, so every server lists it; the leader knows when it would expire, and the
-server its client is connected to knows the client. Watches are each server's own. Answers are kept for half a
+server its client is connected to knows the client. A local session is known to its own server only. Watches are each server's own. Answers are kept for half a
 second: many viewers cost the servers no more than one.
 """
 
@@ -16,12 +16,26 @@ from dashboard.gateway.model import Model
 from ensemble.admin.client import AdminError, ServerAdmin
 
 KEPT_S = 0.5
+OF_CLIENT = (
+    "client",
+    "watches",
+    "last_zxid",
+    "last_op",
+    "outstanding",
+    "received",
+    "sent",
+    "read_only",
+    "secure",
+)
+"""What only the server knows that a session's client is connected to."""
 
 Listing = dict[str, Any]
 
 
 def join_sessions(listings: Mapping[int, Listing], leader: int | None) -> Listing:
-    """Join what each server (by sid) lists: agreed facts from the leader, a client from where it is connected."""
+    """Join what each server (by sid) lists: agreed facts from the leader, a client from where it is connected,
+
+    and from each server the sessions that are its own."""
     order = sorted(listings, key=lambda sid: (sid != leader, sid))
     joined: dict[str, dict[str, Any]] = {}
     total = 0
@@ -32,25 +46,11 @@ def join_sessions(listings: Mapping[int, Listing], leader: int | None) -> Listin
         for told in listings[sid]["sessions"]:
             known = joined.get(told["session"])
             if known is None:
-                if agreed:
-                    joined[told["session"]] = dict(told)
+                if agreed or told["local"]:
+                    joined[told["session"]] = told | ({"owner": sid} if told["local"] else {})
+                    total += not agreed
             elif told["connected_here"] and not known["connected_here"]:
-                known.update(
-                    {
-                        k: told[k]
-                        for k in (
-                            "client",
-                            "watches",
-                            "last_zxid",
-                            "last_op",
-                            "outstanding",
-                            "received",
-                            "sent",
-                        )
-                    },
-                    owner=sid,
-                    connected_here=True,
-                )
+                known.update({key: told[key] for key in OF_CLIENT}, owner=sid, connected_here=True)
     for session in joined.values():
         if session["connected_here"] and session["owner"] is None:
             session["owner"] = order[0]

@@ -72,9 +72,18 @@ def summarize(model: Ensemble) -> dict[str, Any]:
         "znodes": best.status["znodes"] if best else None,
         "ephemerals": best.status["ephemerals"] if best else None,
         "data_bytes": best.status["data_bytes"] if best else None,
-        "sessions": best.status["sessions"] if best else None,
+        "sessions": best.status["sessions"] + _local_elsewhere(servers, best) if best else None,
+        "observers": len({m["sid"] for m in best.status["membership"]["members"] if not m["votes"]})
+        if best
+        else 0,
+        "read_only": [s.sid for s in servers if s.status["read_only"]],
         "watches": sum(s.status["watches"] for s in servers) if servers else None,
     }
+
+
+def _local_elsewhere(servers: list[Server], best: Server) -> int:
+    """Return how many sessions there are that only the servers beside ``best`` know of."""
+    return sum(server.status["local_sessions"] for server in servers if server is not best)
 
 
 def _voters(model: Ensemble) -> set[int]:

@@ -62,6 +62,27 @@ class FaultStatus(TypedDict):
     peers: list[int]
 
 
+class MemberStatus(TypedDict):
+    """One line of the membership."""
+
+    sid: int
+    votes: bool
+    client_address: str | None
+    """``host:port`` where the line names a client port."""
+
+
+class MembershipStatus(TypedDict):
+    """Who belongs to the ensemble, as one server knows it; without members for a server that stands alone."""
+
+    version: str
+    """The zxid of the reconfiguration that made it; 0 for the one of the configuration file."""
+    text: str
+    """As ``/zookeeper/config`` holds it."""
+    members: list[MemberStatus]
+    proposed: str | None
+    """The text of one that is proposed and not in force."""
+
+
 class ServerStatus(TypedDict):
     """One server, as it sees itself."""
 
@@ -70,6 +91,8 @@ class ServerStatus(TypedDict):
     phase: Phase
     leader: int | None
     serving: bool
+    read_only: bool
+    """Whether it answers reads without a quorum; excludes ``serving``."""
     accepted_epoch: int
     current_epoch: int
     election_round: int
@@ -88,10 +111,13 @@ class ServerStatus(TypedDict):
     phase_ms: int
     peers: list[PeerStatus]
     voters: list[int]
+    membership: MembershipStatus
     outstanding: int
     pending_syncs: int
     connections: int
     sessions: int
+    local_sessions: int
+    """Of ``sessions`` those that no other server knows of."""
     watches: int
     znodes: int
     ephemerals: int
@@ -103,6 +129,8 @@ class ServerStatus(TypedDict):
     fsync_us_p99: int
     latency_us_p50: int
     latency_us_p99: int
+    throttled: int
+    """Requests that were refused because they had waited too long (``throttledOpWaitTime``)."""
     loop_lag_us: int
     client_address: str
     pid: int
@@ -112,7 +140,7 @@ class ServerStatus(TypedDict):
 
 
 class SessionStatus(TypedDict):
-    """One session in the agreed state, with what this server knows of its client."""
+    """One session in the agreed state, or of this server alone, with what this server knows of its client."""
 
     session: str
     timeout_ms: int
@@ -122,6 +150,12 @@ class SessionStatus(TypedDict):
     """The server its client is connected to, when known."""
     client: str | None
     connected_here: bool
+    local: bool
+    """Whether it is this server's own: no other server knows of it, and it can have no ephemerals."""
+    read_only: bool
+    """Whether its client is served without a quorum."""
+    secure: bool | None
+    """Whether its client's connection is encrypted; known where it is connected."""
     ephemerals: list[str]
     ephemerals_total: int
     watches: int

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import cast
 
-from ensemble.admin.schema import LogEntry, PeerStatus, Role, ServerStatus, SessionStatus, WatchStatus
+from ensemble.admin.schema import (
+    LogEntry,
+    MembershipStatus,
+    MemberStatus,
+    PeerStatus,
+    Role,
+    ServerStatus,
+    SessionStatus,
+    WatchStatus,
+)
+from ensemble.membership import ANYWHERE, ServerAddress, bracketed
 from ensemble.replica.application import RECENT_TXNS, Application
 from ensemble.replica.clients import Clients
 from ensemble.replica.connection import Connection
@@ -60,6 +70,7 @@ class Status:
             phase=peer.phase.value,
             leader=peer.leader,
             serving=peer.serving,
+            read_only=service.read_only,
             accepted_epoch=store.accepted_epoch,
             current_epoch=store.current_epoch,
             election_round=peer.election.round,
@@ -78,10 +89,12 @@ class Status:
             phase_ms=(now_us - peer.phase_since_us) // 1000,
             peers=cast("list[PeerStatus]", peer.peers()),
             voters=list(service.view.active.voters) or [config.sid],
+            membership=self._membership(),
             outstanding=peer.outstanding,
             pending_syncs=peer.pending_syncs,
             connections=len(self._clients),
             sessions=len(tree.sessions) + len(service.local_sessions),
+            local_sessions=len(service.local_sessions),
             watches=service.watches.count,
             znodes=tree.znodes,
             ephemerals=tree.ephemerals_count,
@@ -93,12 +106,22 @@ class Status:
             fsync_us_p99=fsync_p99,
             latency_us_p50=latency_p50,
             latency_us_p99=latency_p99,
+            throttled=counters.throttled_ops,
             loop_lag_us=0,
             client_address=config.client_address,
             pid=config.pid,
             trace_dropped=service.trace.dropped,
             trace_stride=service.trace.stride,
             faults=[],
+        )
+
+    def _membership(self) -> MembershipStatus:
+        view = self._service.view
+        return MembershipStatus(
+            version=str(view.active.version),
+            text=view.text.decode() if view.active.servers else "",
+            members=[_member(server) for server in view.active.servers],
+            proposed=view.seen.text() if view.pending else None,
         )
 
     def _log_end(self) -> list[LogEntry]:
@@ -133,6 +156,9 @@ class Status:
             owner=service.config.sid if connection else self._sessions.owner(session_id),
             client=None,
             connected_here=connection is not None,
+            local=session_id in service.local_sessions,
+            read_only=connection is not None and service.read_only,
+            secure=connection.secure if connection else None,
             ephemerals=ephemerals[:EPHEMERALS_LISTED_MAX],
             ephemerals_total=len(ephemerals),
             watches=0,
@@ -163,3 +189,9 @@ class Status:
             WatchStatus(path=path, mode=mode, session=session_text(watcher.session_id), sid=sid)
             for path, mode, watcher in self._service.watches.listing()
         ]
+
+
+def _member(server: ServerAddress) -> MemberStatus:
+    host = server.host if server.client_host in (None, ANYWHERE) else server.client_host
+    address = f"{bracketed(host or server.host)}:{server.client_port}" if server.client_port else None
+    return MemberStatus(sid=server.sid, votes=server.votes, client_address=address)

@@ -17,6 +17,27 @@ def zxid(epoch: int, counter: int) -> str:
     return str((epoch << 32) | counter)
 
 
+def membership(
+    voters: tuple[int, ...] = (1, 2, 3),
+    observers: tuple[int, ...] = (),
+    *,
+    version: str = "0",
+    proposed: str | None = None,
+) -> dict[str, Any]:
+    """Return who belongs to the ensemble, as a server tells it."""
+    members = [
+        {"sid": sid, "votes": sid in voters, "client_address": f"127.0.0.1:{2180 + sid}"}
+        for sid in sorted((*voters, *observers))
+    ]
+    lines = [
+        f"server.{m['sid']}=127.0.0.1:{2887 + m['sid']}:{3887 + m['sid']}:{'participant' if m['votes'] else 'observer'}"
+        f";{m['client_address']}"
+        for m in members
+    ]
+    text = "\n".join([*lines, f"version={int(version):x}"])
+    return {"version": version, "text": text, "members": members, "proposed": proposed}
+
+
 def status(
     sid: int,
     role: str = "following",
@@ -28,13 +49,14 @@ def status(
 ) -> Event:
     """Return a server's account of itself."""
     upto = zxid(epoch, counter)
-    serving = role in ("leading", "following")
+    serving = role in ("leading", "following", "observing")
     base = {
         "sid": sid,
         "role": role,
         "phase": "broadcast" if serving else "election",
         "leader": leader,
         "serving": serving,
+        "read_only": False,
         "accepted_epoch": epoch,
         "current_epoch": epoch,
         "election_round": 1,
@@ -53,10 +75,12 @@ def status(
         "phase_ms": 41_000,
         "peers": [],
         "voters": [1, 2, 3],
+        "membership": membership(),
         "outstanding": 0,
         "pending_syncs": 0,
         "connections": 2,
         "sessions": 6,
+        "local_sessions": 0,
         "watches": 4,
         "znodes": 1204,
         "ephemerals": 9,
@@ -68,6 +92,7 @@ def status(
         "fsync_us_p99": 2200,
         "latency_us_p50": 500,
         "latency_us_p99": 3000,
+        "throttled": 0,
         "loop_lag_us": 20,
         "client_address": f"127.0.0.1:{2180 + sid}",
         "pid": 1000 + sid,

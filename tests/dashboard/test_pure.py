@@ -90,7 +90,7 @@ def session(name: str, **other: object) -> dict[str, object]:
     return {
         "session": name, "timeout_ms": 8000, "remaining_ms": None, "owner": None, "client": None, "connected_here": False,
         "ephemerals": [], "ephemerals_total": 0, "watches": 0, "last_zxid": None, "last_op": None,
-        "outstanding": 0, "received": 0, "sent": 0,
+        "outstanding": 0, "received": 0, "sent": 0, "local": False, "read_only": False, "secure": None,
     } | other  # fmt: skip
 
 
@@ -128,6 +128,23 @@ def test_sessions_are_the_leaders_with_the_client_of_the_server_that_has_it() ->
         3,
     )
     assert joined["total"] == 1
+
+
+def test_local_sessions_of_every_server_join_those_agreed_on() -> None:
+    mine = session("0x3", local=True, connected_here=True, client="127.0.0.1:7", secure=True)
+    listings = {
+        1: {"sessions": [session("0x1"), mine, session("0x8")], "total": 3},
+        2: {"sessions": [session("0x1", owner=1), session("0x2", local=True)], "total": 2},
+    }
+    joined = join_sessions(listings, leader=2)
+    # That s1 lists 0x8 as agreed on is over, or not yet so: s2 leads.
+    assert [(s["session"], s["local"], s["owner"]) for s in joined["sessions"]] == [
+        ("0x1", False, 1),
+        ("0x2", True, 2),
+        ("0x3", True, 1),
+    ]
+    assert joined["total"] == 3
+    assert joined["sessions"][2]["secure"] is True
     assert join_sessions({1: listings[1]}, leader=2)["leader_known"] is False
 
 

@@ -273,6 +273,10 @@ def test_words_and_status_tell_local_from_global():
         rows = {row["session"]: row for row in server.replica.sessions()}
         assert rows[f"{mine.session_id:#x}"]["owner"] == server.replica.config.sid
         assert rows[f"{mine.session_id:#x}"]["remaining_ms"] > 0
+        local = {name: row["local"] for name, row in rows.items()}
+        assert (local[f"{mine.session_id:#x}"], local[f"{ours.session_id:#x}"]) == (True, False)
+        status = server.replica.status()
+        assert (status["local_sessions"], status["sessions"]) == (1, known + 1)
 
 
 def test_a_server_that_stands_alone_has_none():

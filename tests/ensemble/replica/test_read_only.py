@@ -225,6 +225,18 @@ def test_words_name_the_mode():
     assert "zk_peer_state" not in rows
 
 
+def test_the_status_marks_the_server_and_its_sessions():
+    world, server, before = lonely()
+    world.advance(GRACE_MS)
+    zk = reader(world, server)
+    status = server.replica.status()
+    assert (status["read_only"], status["serving"]) == (True, False)
+    rows = {row["session"]: row for row in server.replica.sessions()}
+    mine, kept = rows[f"{zk.session_id:#x}"], rows[f"{before.session_id:#x}"]
+    assert (mine["read_only"], mine["local"], mine["secure"]) == (True, True, False)
+    assert (kept["read_only"], kept["local"], kept["secure"]) == (False, False, None)
+
+
 def test_without_the_setting_nobody_is_served():
     world, server, _ = lonely(read_only_mode=False)
     world.advance(4 * GRACE_MS)

@@ -44,6 +44,24 @@ def test_members_leave_and_every_server_says_so() -> None:
     assert all(server.members.proposed[-1] == wanted for server in world.servers.values())
 
 
+def test_the_status_of_every_server_tells_who_the_members_are() -> None:
+    world = changeable(4)
+    user = client(world, world.servers[1])
+    user.ask(Op.RECONFIG, Reconfig(LINE_4.replace("participant", "observer"), "3", "", -1))
+    world.advance(5000)
+    for sid in (1, 2, 4):
+        told = world.servers[sid].replica.status()["membership"]
+        assert told["text"] == member_text(world, sid)
+        assert told["version"] == str(parse(told["text"]).version)
+        assert [(member["sid"], member["votes"]) for member in told["members"]] == [
+            (1, True),
+            (2, True),
+            (4, False),
+        ]
+        assert told["members"][2]["client_address"] == "server4:2181"
+        assert told["proposed"] is None
+
+
 def test_whoever_watches_the_members_hears_of_the_change() -> None:
     world = changeable(4)
     watching, user = client(world, world.servers[2]), client(world, world.servers[1])
