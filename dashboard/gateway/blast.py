@@ -51,7 +51,7 @@ def refusal(model: Model, sid: int, action: str) -> str | None:
 def of_server_action(model: Model, sid: int, action: str) -> list[str]:
     """Return sentences: what doing ``action`` to server ``sid`` means now."""
     server = model.servers[sid]
-    voters = _voters(model)
+    voters = model.voters()
     if action == "start":
         return [f"s{sid} reads its log and snapshot from disk and looks for the leader."]
     if action == "resume":
@@ -69,7 +69,7 @@ def of_server_action(model: Model, sid: int, action: str) -> list[str]:
 
 def of_partition(model: Model, groups: Sequence[Sequence[int]]) -> list[str]:
     """Return sentences: which side keeps a quorum when links between the groups are cut."""
-    voters = _voters(model)
+    voters = model.voters()
     need = len(voters) // 2 + 1
     leader = model.leader()
     sentences = []
@@ -167,14 +167,6 @@ def _clients(server: Server, sid: int, action: str) -> str:
 
 def _leads(server: Server) -> bool:
     return server.known and server.reachable and server.status["role"] == "leading"
-
-
-def _voters(model: Model) -> set[int]:
-    told: set[int] = set()
-    for server in model.servers.values():
-        if server.known:
-            told.update(server.status["voters"])
-    return told or set(model.servers)
 
 
 def _names(sids: Iterable[int]) -> str:

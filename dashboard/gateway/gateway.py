@@ -135,7 +135,7 @@ class Gateway:
 
     def _declare_topics(self) -> None:
         model, add = self.model, self.publisher.add
-        add("servers", STAGE_GROUP, 0.25, self._servers_frame)
+        add("servers", STAGE_GROUP, 0.25, model.servers_frame)
         add("events", STAGE_GROUP, 0.1, self._events_frame)
         add("proposals", STAGE_GROUP, 0.2, self._proposals_frame)
         add("summary", PANEL_GROUP, 0.5, model.summary)
@@ -144,17 +144,6 @@ class Gateway:
         add("watches", PANEL_GROUP, 0.5, dict)
         add("audit", PANEL_GROUP, 0.2, dict)
         add("progress", PANEL_GROUP, 0.2, self.znodes.progress)
-
-    def _servers_frame(self) -> dict[str, Any] | None:
-        servers = self.model.take_servers()
-        if not servers:
-            return None
-        return {
-            "type": "servers",
-            "servers": servers,
-            "summary": self.model.summary(),
-            "sessions_by_server": self.model.sessions_shown(),
-        }
 
     def _events_frame(self) -> dict[str, Any] | None:
         events, dropped = self.model.take_stage_events()

@@ -10,6 +10,7 @@ from collections import deque
 from typing import Any
 
 from dashboard.gateway.clocks import Clocks
+from dashboard.gateway.membership import UNNAMED, Membership
 from dashboard.gateway.proposals import Proposals
 from dashboard.gateway.rates import Rates
 from dashboard.gateway.summary import summarize
@@ -31,7 +32,7 @@ SESSIONS_SHOWN_MAX = 40
 class Server:
     """One server as the panel knows it."""
 
-    __slots__ = ("clock", "process", "reachable", "reason", "seen_us", "sid", "status")
+    __slots__ = ("clock", "named", "part", "process", "reachable", "reason", "seen_us", "sid", "status")
 
     def __init__(self, sid: int, client_address: str | None) -> None:
         self.sid = sid
@@ -41,6 +42,10 @@ class Server:
         self.reason: str | None = "not heard of yet"
         self.seen_us: int | None = None
         self.clock = "estimated"
+        self.named = False
+        """Whether the settings or the supervisor name it; others are known as members only."""
+        self.part: str | None = None
+        """``participant``, ``observer`` or ``none`` of the membership in force; None while nobody told."""
 
     @property
     def known(self) -> bool:
@@ -56,6 +61,7 @@ class Server:
             "reachable": self.reachable,
             "reason": self.reason,
             "clock": self.clock,
+            "part": self.part,
         }
 
 
@@ -66,6 +72,7 @@ class Model:
         self.name = name
         self.named = named
         self.servers: dict[int, Server] = {}
+        self.membership = Membership()
         self.supervised = False
         self.supervisor_reason: str | None = None
         self.clocks = Clocks()
@@ -86,6 +93,8 @@ class Model:
     def add_server(self, sid: int, client_address: str | None, *, local: bool) -> Server:
         """Make a server known before it is heard of."""
         server = self.servers.setdefault(sid, Server(sid, client_address))
+        server.named = True
+        server.part = self.membership.part_of(sid)
         self.clocks.connected(sid, local=local)
         self.changed_servers.add(sid)
         return server
@@ -102,6 +111,7 @@ class Model:
             self.proposals.voters = len(status["voters"])
             self.proposals.on_committed_upto(int(status["zxid_committed"]))
         self.changed_servers.add(sid)
+        self._look_at_members()
 
     def on_lost(self, sid: int, reason: str) -> None:
         """A server cannot be heard; its last status stays, marked as not reachable."""
@@ -205,9 +215,22 @@ class Model:
         if self.sessions_by_server != before:
             self.changed_servers.update(set(before) | set(self.sessions_by_server))
 
+    def servers_frame(self) -> dict[str, Any] | None:
+        """Return what the stage is told of the servers that changed since the last call, if any did."""
+        servers = self.take_servers()
+        if not servers:
+            return None
+        return {
+            "type": "servers",
+            "servers": servers,
+            "sids": sorted(self.servers),
+            "summary": self.summary(),
+            "sessions_by_server": self.sessions_shown(),
+        }
+
     def take_servers(self) -> list[dict[str, Any]]:
         """Return the servers that changed since the last call."""
-        changed = [self.servers[sid].to_json() for sid in sorted(self.changed_servers)]
+        changed = [self.servers[sid].to_json() for sid in sorted(self.changed_servers & set(self.servers))]
         self.changed_servers.clear()
         return changed
 
@@ -243,6 +266,30 @@ class Model:
         return max(
             leading, key=lambda s: (s.status["phase"] == "broadcast", s.status["current_epoch"]), default=None
         )
+
+    def voters(self) -> set[int]:
+        """Return whose votes count now."""
+        leader = self.leader()
+        if leader is not None:
+            return set(leader.status["voters"])
+        told = [set(server.status["voters"]) for server in self.servers.values() if server.known]
+        return self.membership.voters or (told[0].union(*told[1:]) if told else set(self.servers))
+
+    def _look_at_members(self) -> None:
+        """Follow a reconfiguration: members join the drawing, and leave it when only their membership was known."""
+        leader = self.leader()
+        known = [server.status for server in self.servers.values() if server.known]
+        if not self.membership.take(leader.status if leader else None, known):
+            return
+        for sid, member in self.membership.members.items():
+            if sid not in self.servers:
+                self.servers[sid] = Server(sid, member["client_address"])
+                self.servers[sid].reason = UNNAMED
+        for sid, server in list(self.servers.items()):
+            server.part = self.membership.part_of(sid)
+            if not server.named and server.part in (None, "none"):
+                del self.servers[sid]
+        self.changed_servers.update(self.servers)
 
     def _on_session(self, event: Event) -> None:
         self.sessions_changed = True

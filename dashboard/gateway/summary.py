@@ -22,6 +22,7 @@ class Server(Protocol):
     sid: int
     status: dict[str, Any]
     reachable: bool
+    part: str | None
 
     @property
     def known(self) -> bool:
@@ -42,12 +43,15 @@ class Ensemble(Protocol):
     def leader(self) -> Server | None:
         """The server that leads now."""
 
+    def voters(self) -> set[int]:
+        """Whose votes count now."""
+
 
 def summarize(model: Ensemble) -> dict[str, Any]:
     """Return the summary; counts are ``None`` while nobody can tell them."""
     servers = [server for server in model.servers.values() if server.reachable and server.known]
     leader = model.leader()
-    voters = _voters(model)
+    voters = model.voters()
     in_quorum = [s for s in servers if s.status["serving"] and s.sid in voters]
     serving = leader is not None and leader.status["phase"] == "broadcast" and leader.status["serving"]
     best = leader if serving else max(servers, key=lambda s: int(s.status["zxid_committed"]), default=None)
@@ -73,9 +77,7 @@ def summarize(model: Ensemble) -> dict[str, Any]:
         "ephemerals": best.status["ephemerals"] if best else None,
         "data_bytes": best.status["data_bytes"] if best else None,
         "sessions": best.status["sessions"] + _local_elsewhere(servers, best) if best else None,
-        "observers": len({m["sid"] for m in best.status["membership"]["members"] if not m["votes"]})
-        if best
-        else 0,
+        "observers": sum(1 for server in model.servers.values() if server.part == "observer"),
         "read_only": [s.sid for s in servers if s.status["read_only"]],
         "watches": sum(s.status["watches"] for s in servers) if servers else None,
     }
@@ -86,11 +88,6 @@ def _local_elsewhere(servers: list[Server], best: Server) -> int:
     return sum(server.status["local_sessions"] for server in servers if server is not best)
 
 
-def _voters(model: Ensemble) -> set[int]:
-    told = [set(s.status["voters"]) for s in model.servers.values() if s.known]
-    return told[0].union(*told[1:]) if told else set(model.servers)
-
-
 def _phase(model: Ensemble, servers: list[Any], serving: bool) -> tuple[str, str, str]:
     """Return key, words and tone (ok, warn, bad) of the ensemble's phase."""
     if not model.named:
@@ -98,7 +95,9 @@ def _phase(model: Ensemble, servers: list[Any], serving: bool) -> tuple[str, str
     if not servers:
         return "unreachable", "No server answers", "bad"
     if serving:
-        lagging = any(s.status["phase"] != "broadcast" for s in servers) or len(servers) < len(model.servers)
+        # A server that no membership names is nobody's loss, whatever it does.
+        members = [s for s in model.servers.values() if s.part != "none"]
+        lagging = any(not s.reachable or not s.known or s.status["phase"] != "broadcast" for s in members)
         return "broadcast", "Broadcast", "warn" if lagging else "ok"
     order = list(PHASE_LABELS)
     furthest = max(

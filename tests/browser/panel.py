@@ -68,14 +68,9 @@ class Panel:
 
     def publish(self) -> None:
         """Send what changed in the model, as the gateway's topics would."""
-        self.send(
-            {
-                "type": "servers",
-                "servers": self.model.take_servers(),
-                "summary": self.model.summary(),
-                "sessions_by_server": self.model.sessions_shown(),
-            }
-        )
+        servers = self.model.servers_frame()
+        if servers is not None:
+            self.send(servers)
         events, dropped = self.model.take_stage_events()
         if events or dropped:
             self.send({"type": "events", "events": events, "dropped": dropped})

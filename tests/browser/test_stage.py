@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.browser.panel import Panel
-from tests.dashboard.recording import status, zxid
+from tests.dashboard.recording import membership, status, zxid
 
 pytestmark = pytest.mark.browser
 
@@ -217,7 +217,13 @@ def test_any_number_of_servers_fits(panel: Panel, servers: int, size: tuple[int,
     for sid in range(1, servers + 1):
         panel.model.on_status(
             sid,
-            status(sid, "leading" if sid == 1 else "following", leader=1, voters=list(range(1, servers + 1))),
+            status(
+                sid,
+                "leading" if sid == 1 else "following",
+                leader=1,
+                voters=list(range(1, servers + 1)),
+                membership=membership(tuple(range(1, servers + 1))),
+            ),
             0,
         )
     page = panel.open("/ensemble/")
@@ -263,3 +269,82 @@ def left_out(panel: Panel) -> int:
     said = panel.page.locator("#stage-subtitle").text_content() or ""
     words = re.findall(r"([\d,]+) (?:packets? not drawn|events? left out)", said)
     return sum(int(word.replace(",", "")) for word in words)
+
+
+def with_observer(panel: Panel, **more: Any) -> None:
+    """Three voters under s2, and s4, which observes."""
+    members = membership((1, 2, 3), (4,), **more)
+    panel.model.add_server(4, "127.0.0.1:2184", local=True)
+    for sid in (1, 3):
+        panel.server(sid, membership=members)
+    peers = [
+        {"sid": sid, "connected": True, "synced": True, "zxid_acked": None, "heard_ms_ago": 5}
+        for sid in (1, 3, 4)
+    ]
+    panel.server(2, "leading", membership=members, peers=peers)
+    panel.server(4, "observing", membership=members)
+    panel.process(4, "running")
+
+
+def test_an_observer_is_drawn_as_one_and_counts_for_no_quorum(panel: Panel) -> None:
+    panel.recording.ensemble()
+    with_observer(panel)
+    panel.open("/ensemble/")
+    page = panel.page
+    expect(card(panel, 4).locator(".standing")).to_have_text("observer")
+    expect(card(panel, 4)).to_have_attribute("data-part", "observer")
+    expect(card(panel, 2).locator(".rim path")).to_have_count(3)
+    expect(page.locator("#frame-summary")).to_contain_text("quorum 3 of 3")
+    expect(page.locator("#stage-subtitle")).to_contain_text("4 servers, 1 of them an observer")
+    expect(page.locator('#stage [data-link="2-4"]')).to_have_class("link follows observes")
+    expect(page.locator('[data-row="supporters"]')).to_have_text("s1 5 ms · s3 5 ms ago")
+    expect(page.locator('[data-row="observers"]')).to_have_text("s4 5 ms ago, without a vote")
+    panel.message("INFORM", 2, 4, 1000)
+    panel.publish_and_draw(150)
+    assert drawn(panel) == [("INFORM", 2, 4, 1)]
+    card(panel, 4).click()
+    expect(page.locator('[data-row="observers"]')).to_be_hidden()
+    expect(page.locator('#inspector [data-part="hint"]')).to_contain_text("has no vote")
+
+
+def test_the_membership_is_in_the_inspector_with_its_version_and_text(panel: Panel) -> None:
+    panel.recording.ensemble()
+    with_observer(panel, version=zxid(5, 160), proposed="server.9=somewhere\nversion=5000000a4")
+    panel.open("/ensemble/")
+    row = panel.page.locator('[data-row="membership"]')
+    expect(row).to_have_text("3 voters · 1 observer since 5:160")
+    panel.page.get_by_text("Text of the membership").click()
+    text = panel.page.locator('#inspector [data-part="members"]')
+    expect(text).to_contain_text("server.4=127.0.0.1:2891:3891:observer;127.0.0.1:2184")
+    expect(text).to_contain_text("version=5000000a0")
+    expect(panel.page.locator('#inspector [data-part="proposed"]')).to_contain_text("server.9=somewhere")
+
+
+def test_a_server_that_leaves_is_no_member_and_one_that_joins_is_drawn(panel: Panel) -> None:
+    panel.open("/ensemble/")
+    expect(panel.page.locator("#stage .node")).to_have_count(3)
+    changed = membership((1, 2), (7,), version=zxid(5, 163))
+    for sid, role in ((1, "following"), (3, "following"), (2, "leading")):
+        panel.server(sid, role, membership=changed, voters=[1, 2])
+    panel.publish_and_draw()
+    expect(card(panel, 3).locator(".standing")).to_have_text("not a member")
+    expect(card(panel, 7).locator(".standing")).to_have_text("not heard of")
+    card(panel, 3).click()
+    reason = panel.page.locator('#inspector [data-part="reason"]')
+    expect(reason).to_contain_text("A reconfiguration that adds s3 brings it back")
+    card(panel, 7).click()
+    expect(reason).to_contain_text("not named in COORDINATOR_SERVERS")
+    expect(panel.page.locator('[data-row="address"]')).to_have_text("127.0.0.1:2187")
+    panel.server(2, "leading", membership=membership((1, 2, 3), version=zxid(5, 164)))
+    panel.publish_and_draw()
+    expect(panel.page.locator("#stage .node")).to_have_count(3)
+    expect(card(panel, 3).locator(".standing")).to_have_text("follower")
+
+
+def test_a_server_without_a_quorum_that_answers_reads_says_so(panel: Panel) -> None:
+    panel.open("/ensemble/")
+    panel.server(1, "looking", leader=None, read_only=True)
+    panel.publish_and_draw()
+    expect(card(panel, 1).locator(".standing")).to_have_text("read-only")
+    card(panel, 1).click()
+    expect(panel.page.locator('#inspector [data-part="reason"]')).to_contain_text("answers reads only")

@@ -129,7 +129,14 @@ class Recording:
         for sid in range(1, servers + 1):
             self.model.add_server(sid, f"127.0.0.1:{2180 + sid}", local=True)
             self.model.on_status(
-                sid, status(sid, "leading" if sid == leader else "following", leader=leader), HOUR_US
+                sid,
+                status(
+                    sid,
+                    "leading" if sid == leader else "following",
+                    leader=leader,
+                    membership=membership(tuple(range(1, servers + 1))),
+                ),
+                HOUR_US,
             )
         self.model.on_processes([process(sid) for sid in range(1, servers + 1)])
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dashboard.gateway.clocks import Clocks
 from dashboard.gateway.model import STAGE_EVENTS_MAX, ZNODES_CHANGED_MAX, Model
 from dashboard.gateway.rates import Rates
-from tests.dashboard.recording import HOUR_US, Recording, process, status, zxid
+from tests.dashboard.recording import HOUR_US, Recording, membership, process, status, zxid
 
 
 def test_summary_of_a_healthy_ensemble() -> None:
@@ -154,3 +154,58 @@ def test_rates_survive_a_restart_of_a_server() -> None:
     assert rates.per_second == 1000
     rates.sample([status(1, reads=3, writes=0, pid=77)], 2_000_000)
     assert rates.per_second == 0
+
+
+def parts(model: Model) -> dict[int, str | None]:
+    return {server["sid"]: server["part"] for server in model.state()["servers"]}
+
+
+def test_members_join_and_leave_with_a_reconfiguration() -> None:
+    model = Recording(Model("demo")).ensemble().model
+    assert parts(model) == dict.fromkeys((1, 2, 3), "participant")
+    later = membership((1, 2), (7,), version=zxid(5, 163))
+    model.on_status(1, status(1, membership=later), HOUR_US)
+    assert 7 not in model.servers  # the leader does not say so yet
+    model.on_status(2, status(2, "leading", membership=later, voters=[1, 2]), HOUR_US)
+    assert parts(model) == {1: "participant", 2: "participant", 3: "none", 7: "observer"}
+    assert "not named in COORDINATOR_SERVERS" in str(model.servers[7].reason)
+    frame = model.servers_frame()
+    assert frame is not None
+    assert frame["sids"] == [1, 2, 3, 7]
+    assert (frame["summary"]["quorum"], frame["summary"]["observers"]) == ("2 of 2", 1)
+    model.add_server(7, "127.0.0.1:2187", local=True)  # its supervisor names it
+    without = membership((1, 2), version=zxid(5, 164))
+    model.on_status(2, status(2, "leading", membership=without, voters=[1, 2]), HOUR_US)
+    assert parts(model) == {1: "participant", 2: "participant", 3: "none", 7: "none"}
+
+
+def test_a_member_known_by_name_only_goes_with_its_membership() -> None:
+    model = Recording(Model("demo")).ensemble().model
+    model.on_status(2, status(2, "leading", membership=membership((1, 2, 3), (7,))), HOUR_US)
+    assert 7 in model.servers
+    model.on_status(2, status(2, "leading"), HOUR_US)
+    frame = model.servers_frame()
+    assert frame is not None
+    assert frame["sids"] == [1, 2, 3]
+
+
+def test_a_server_that_is_no_member_worries_nobody() -> None:
+    model = Recording(Model("demo")).ensemble().model
+    model.on_lost(3, "gone")
+    assert model.summary()["tone"] == "warn"
+    model.on_status(
+        2, status(2, "leading", membership=membership((1, 2), version="9"), voters=[1, 2]), HOUR_US
+    )
+    assert model.summary()["tone"] == "ok"
+
+
+def test_observers_and_their_own_sessions_are_counted_apart() -> None:
+    recording = Recording(Model("demo")).ensemble()
+    told = membership((1, 2, 3), (4,))
+    recording.model.on_status(2, status(2, "leading", membership=told), HOUR_US)
+    recording.model.add_server(4, None, local=True)
+    recording.model.on_status(
+        4, status(4, "observing", membership=told, sessions=9, local_sessions=3), HOUR_US
+    )
+    summary = recording.model.summary()
+    assert (summary["quorum"], summary["observers"], summary["sessions"]) == ("3 of 3", 1, 6 + 3)

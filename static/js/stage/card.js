@@ -7,7 +7,7 @@
 
 import { keep, set, setText, svg } from "./dom.js";
 import { hue, parts, plural, zxidText } from "./format.js";
-import { isAway, lag, look, word } from "./model.js";
+import { isAway, lag, look, observes, word } from "./model.js";
 
 /** @typedef {import("./model.js").Server} Server */
 /** @typedef {import("./model.js").Model} Model */
@@ -71,7 +71,7 @@ export class Card {
     const server = /** @type {Server} */ (model.servers.get(this.sid));
     const seen = look(server);
     const known = server.current_epoch !== undefined;
-    set(this.group, { "data-look": seen, "aria-label": describe(server, model) });
+    set(this.group, { "data-look": seen, "data-part": observes(server) ? "observer" : server.part, "aria-label": describe(server, model) });
     set(this.disc, { class: `disc ${known ? hue(server.current_epoch) : ""}` });
     set(this.epoch, { class: `epochno ${known ? hue(server.current_epoch) : ""}` });
     setText(this.epoch, known ? String(server.current_epoch) : "?");
@@ -154,7 +154,7 @@ export class Card {
    * @param {Server} server @param {Model} model @param {string} seen
    */
   drawTally(server, model, seen) {
-    const voters = seen === "looking" ? [...server.voters].sort() : [];
+    const voters = seen === "looking" && !observes(server) ? [...server.voters].sort() : [];
     const dots = keep(this.tally, voters.length, () => svg("circle", { r: 3.2 }));
     const heard = model.votes.get(server.sid);
     const own = heard?.get(server.sid) ?? server.vote;
@@ -187,7 +187,7 @@ function arc(x, y, r, from, to) {
 /** @param {Server} server @param {Model} model */
 function secondLine(server, model) {
   if (server.zxid_logged === undefined) return "";
-  if (look(server) === "looking") {
+  if (look(server) === "looking" && !observes(server)) {
     const vote = model.votes.get(server.sid)?.get(server.sid) ?? server.vote;
     return `votes s${vote} · ${zxidText(server.zxid_logged)}`;
   }
@@ -208,6 +208,6 @@ function describe(server, model) {
   const behind = lag(server, model.leader());
   const said = [`s${server.sid}`, word(server)];
   if (server.current_epoch !== undefined) said.push(`epoch ${server.current_epoch}`, `logged ${zxidText(server.zxid_logged)}`);
-  if (look(server) === "follower" && behind !== null) said.push(`lag ${behind}`);
+  if (["follower", "observer"].includes(look(server)) && behind !== null) said.push(`lag ${behind}`);
   return said.join(", ");
 }

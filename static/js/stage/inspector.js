@@ -5,12 +5,14 @@
 
 import { html, set, setText } from "./dom.js";
 import { bytesText, compareZxids, names, plural, spanText, zxidHex, zxidText } from "./format.js";
-import { isAway, look, word } from "./model.js";
+import { isAway, look, observes, word } from "./model.js";
 
 /** @typedef {import("./model.js").Server} Server */
 /** @typedef {import("./model.js").Model} Model */
 
-const ROWS = ["address", "phase", "epochs", "last logged", "last committed", "supporters", "outstanding", "fsync", "disk", "digest"];
+const ROWS = ["address", "phase", "epochs", "last logged", "last committed", "supporters", "observers", "outstanding", "throttled", "fsync", "disk", "digest", "membership"];
+/** Rows of what most servers have none of. */
+const RARE = new Set(["observers", "throttled"]);
 /** As the gateway has it: in which process states each action makes sense. */
 const NEEDS = {
   pause: ["running"],
@@ -31,11 +33,17 @@ export class Inspector {
     this.reason = part("reason");
     this.actions = part("actions");
     this.hint = part("hint");
+    this.members = part("members");
+    this.proposed = part("proposed");
     /** @type {Map<string, HTMLElement>} */
     this.rows = new Map();
+    /** @type {Map<string, HTMLElement>} */
+    this.labels = new Map();
     for (const label of ROWS) {
       const value = html("dd", { class: "mono", "data-row": label });
-      part("facts").append(html("dt", {}, label), value);
+      const name = html("dt", {}, label);
+      part("facts").append(name, value);
+      this.labels.set(label, name);
       this.rows.set(label, value);
     }
     this.signature = "";
@@ -52,14 +60,26 @@ export class Inspector {
     for (const [label, text] of Object.entries(facts(server, model))) {
       const value = /** @type {HTMLElement} */ (this.rows.get(label));
       const [main, aside] = Array.isArray(text) ? text : [text, ""];
+      value.hidden = /** @type {HTMLElement} */ (this.labels.get(label)).hidden = RARE.has(label) && main === "–";
       if (value.dataset.text === `${main}\n${aside}`) continue;
       value.dataset.text = `${main}\n${aside}`;
       value.replaceChildren(main, ...(aside ? [" ", html("span", { class: "faint" }, aside)] : []));
     }
+    this.showMembership(server.membership);
     const hint = consequence(server, model);
     setText(this.hint, hint);
     this.hint.hidden = !hint;
     this.showActions(server, model);
+  }
+
+  /** @param {any} membership as the server tells it; nothing from one that was never heard */
+  showMembership(membership) {
+    const details = /** @type {HTMLElement} */ (this.members.closest("details"));
+    details.hidden = !membership?.members.length;
+    setText(this.members, membership?.text ?? "");
+    const proposed = membership?.proposed;
+    this.proposed.hidden = !proposed;
+    setText(this.proposed, proposed ? `Proposed, not in force yet:\n${proposed}` : "");
   }
 
   /** @param {Server} server @param {Model} model */
@@ -98,6 +118,8 @@ function reasonOf(server) {
     return `The process is ${server.process.state}${how ? `: ${how}` : ""}. Below is what it said last.`;
   }
   if (seen === "paused") return "The process is stopped in its tracks: it holds its connections and answers nothing. Below is what it said last.";
+  if (seen === "outside") return `No line of the membership in force names it: it has no vote, and elections pass it by${server.serving ? "; it follows as long as its leader lets it" : ""}. A reconfiguration that adds s${server.sid} brings it back.`;
+  if (seen === "looking" && server.read_only) return "It has lost its quorum and answers reads only, to clients that agreed to that, as of what it applied last.";
   if (["unreachable", "unknown", "starting"].includes(seen)) return `It cannot be heard: ${server.reason ?? "its process is starting"}.${server.role ? " Below is what it said last." : ""}`;
   return "";
 }
@@ -106,7 +128,10 @@ function reasonOf(server) {
 function facts(server, model) {
   const address = server.client_address ?? "–";
   if (server.role === undefined) return Object.fromEntries(ROWS.map((label) => [label, label === "address" ? address : "–"]));
-  const supports = supporters(server);
+  const supports = supporters(server, false);
+  const { membership } = server;
+  const votes = membership.members.filter((/** @type {any} */ member) => member.votes).length;
+  const more = membership.members.length - votes;
   return {
     address,
     phase: isAway(server) ? [server.phase, "when last heard"] : [server.phase, `for ${spanText(server.phase_ms)}`],
@@ -114,24 +139,32 @@ function facts(server, model) {
     "last logged": [zxidText(server.zxid_logged), zxidHex(server.zxid_logged)],
     "last committed": [zxidText(server.zxid_committed), zxidHex(server.zxid_committed)],
     supporters: supports,
+    observers: server.role === "leading" ? supporters(server, true) : "–",
     outstanding: server.role === "leading" ? `${plural(server.outstanding, "proposal")} · ${plural(server.pending_syncs, "sync")}` : ["–", "the leader counts them"],
+    throttled: server.throttled ? [plural(server.throttled, "request"), "had waited too long"] : "–",
     fsync: `p50 ${(server.fsync_us_p50 / 1000).toFixed(1)} · p99 ${(server.fsync_us_p99 / 1000).toFixed(1)} ms`,
     disk: `${server.log_file.split("/").pop() || "no log yet"} · ${bytesText(server.log_bytes)}`,
     digest: [server.digest, `at ${zxidText(server.digest_zxid)}`],
+    membership: membership.members.length
+      ? [`${plural(votes, "voter")}${more ? ` · ${plural(more, "observer")}` : ""}`, membership.version === "0" ? "as configured" : `since ${zxidText(membership.version)}`]
+      : ["–", "it stands alone"],
   };
 }
 
-/** @param {Server} server @returns {string | [string, string]} */
-function supporters(server) {
+/** @param {Server} server @param {boolean} watching those without a vote @returns {string | [string, string]} */
+function supporters(server, watching) {
   if (server.role === "looking") return ["–", "it looks for a leader"];
-  const peers = server.peers.filter((/** @type {any} */ peer) => peer.connected && peer.sid !== server.sid);
+  const votes = (/** @type {any} */ peer) => server.role !== "leading" || server.voters.includes(peer.sid);
+  const peers = server.peers.filter((/** @type {any} */ peer) => peer.connected && peer.sid !== server.sid && votes(peer) !== watching);
   const said = peers.map((/** @type {any} */ peer) => `s${peer.sid}${peer.heard_ms_ago === null ? "" : ` ${peer.heard_ms_ago} ms`}`).join(" · ");
   if (server.role !== "leading") return said ? [said, "ago, its leader"] : ["–", "not connected to a leader"];
+  if (watching) return said ? [said, "ago, without a vote"] : "–";
   return said ? [said, "ago"] : ["–", "nobody follows it"];
 }
 
 /** @param {Server} server @param {Model} model @returns {string} what its loss would mean now */
 function consequence(server, model) {
+  if (look(server) === "observer") return `s${server.sid} has no vote and acknowledges nothing: without it writes go on as before.`;
   if (look(server) !== "leader") return "";
   const others = model.all().filter((other) => other.sid !== server.sid && server.voters.includes(other.sid) && !isAway(other) && look(other) !== "paused");
   const need = Math.floor(server.voters.length / 2) + 1;

@@ -6,7 +6,7 @@ import { Feed } from "./feed.js";
 import { count, plural } from "./format.js";
 import { Inspector } from "./inspector.js";
 import { Invariants } from "./invariants.js";
-import { Model, look, word } from "./model.js";
+import { Model, look, observes, word } from "./model.js";
 import { Pairing } from "./pairing.js";
 import { Stage } from "./stage.js";
 import { Strip } from "./strip.js";
@@ -195,7 +195,8 @@ class Place {
 
   showSubtitle() {
     const servers = this.model.all();
-    const said = [plural(servers.length, "server")];
+    const observers = servers.filter(observes).length;
+    const said = [plural(servers.length, "server") + (observers ? `, ${observers} of them ${observers === 1 ? "an observer" : "observers"}` : "")];
     if (!this.linked) {
       said.push("the panel does not answer: this is what was seen last");
     } else {

@@ -1,14 +1,14 @@
 /**
  * What is known of the servers, and how each looks: which state it is in, in which word. No drawing here.
  *
- * A server is what the gateway sends: its last status, its process as the supervisor sees it, and whether it
- * can be reached.
+ * A server is what the gateway sends: its last status, its process as the supervisor sees it, whether it can be
+ * reached, and its part in the membership in force.
  */
 
 import { compareZxids, parts } from "./format.js";
 
 /** @typedef {Record<string, any>} Server */
-/** @typedef {"leader" | "follower" | "observer" | "looking" | "joining" | "paused" | "down" | "starting" | "unreachable" | "unknown"} Look */
+/** @typedef {"leader" | "follower" | "observer" | "looking" | "joining" | "outside" | "paused" | "down" | "starting" | "unreachable" | "unknown"} Look */
 
 const DOWN = new Set(["killed", "stopped", "failed"]);
 const JOINING = { discovery: "discovering", synchronization: "synchronizing", election: "joining" };
@@ -34,6 +34,7 @@ export class Model {
       this.named = frame.named;
       this.supervised = frame.supervised;
     }
+    if (frame.sids) for (const sid of this.servers.keys()) if (!frame.sids.includes(sid)) this.servers.delete(sid);
     for (const server of frame.servers) {
       this.servers.set(server.sid, server);
       if (server.role !== "looking" || !server.reachable) this.votes.delete(server.sid);
@@ -75,14 +76,15 @@ export class Model {
     return this.all().some((server) => server.reachable && server.faults?.length);
   }
 
-  /** @param {number} one @param {number} other @returns {"cut" | "follows" | "idle" | "gone"} */
+  /** @param {number} one @param {number} other @returns {"cut" | "follows" | "follows observes" | "idle" | "gone"} */
   link(one, other) {
     const a = this.servers.get(one);
     const b = this.servers.get(other);
     if (!a || !b) return "gone";
     if (cuts(a, other) || cuts(b, one)) return "cut";
     if (isAway(a) || isAway(b)) return "gone";
-    return follows(a, b) || follows(b, a) ? "follows" : "idle";
+    if (!follows(a, b) && !follows(b, a)) return "idle";
+    return observes(a) || observes(b) ? "follows observes" : "follows";
   }
 }
 
@@ -92,6 +94,7 @@ export function look(server) {
   if (DOWN.has(state)) return "down";
   if (state === "paused") return "paused";
   if (!server.reachable) return state === "starting" ? "starting" : server.role ? "unreachable" : "unknown";
+  if (server.part === "none") return "outside";
   if (server.role === "looking") return "looking";
   if (server.phase !== "broadcast") return "joining";
   return server.role === "leading" ? "leader" : server.role === "observing" ? "observer" : "follower";
@@ -104,7 +107,13 @@ export function word(server) {
   if (seen === "joining") {
     return server.role === "leading" ? "establishing" : JOINING[/** @type {keyof typeof JOINING} */ (server.phase)];
   }
-  return seen === "unknown" ? "not heard of" : seen;
+  if (seen === "looking" && server.read_only) return "read-only";
+  return seen === "unknown" ? "not heard of" : seen === "outside" ? "not a member" : seen;
+}
+
+/** @param {Server} server @returns {boolean} whether it only hears what was decided */
+export function observes(server) {
+  return server.part ? server.part === "observer" : server.role === "observing";
 }
 
 /** @param {Server} server @returns {boolean} whether nothing goes in or out of it */
