@@ -79,3 +79,16 @@ def test_a_watch_keeps_its_row_while_it_fires_and_is_set_again(monkeypatch: pyte
     ]
     assert {row["id"] for row in [waiting, *glows]} == {waiting["id"]}
     assert [row["glow"] for row in [waiting, *glows]] == ["", "fired again", "fired", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("known", "marks"),
+    [
+        ({"local": False, "read_only": False, "secure": None}, []),
+        ({"local": True, "read_only": False, "secure": True}, ["local", "TLS"]),
+        ({"local": True, "read_only": True, "secure": False}, ["local", "read-only"]),
+    ],
+)
+def test_sessions_unlike_the_others_are_marked(known: dict[str, Any], marks: list[str]) -> None:
+    html = render_to_string("fragments/session_marks.html", {"s": known})
+    assert re.findall(r">([\w-]+)</span>", html) == marks
