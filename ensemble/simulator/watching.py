@@ -9,7 +9,7 @@ It works on one client's stream and the changes that replaying the log gave; it 
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 
 from ensemble.simulator.checkers import HistoryViolation, Replay
 from ensemble.simulator.history import (
@@ -59,17 +59,18 @@ class _Triggers:
 
     def events_at(self, path: str, zxid: int) -> list[int]:
         """Return the event types of ``path`` at exactly ``zxid``."""
-        return [event for at, event in self._changes.get(path, []) if at == zxid]
+        changes = self._changes.get(path, [])
+        start, end = bisect_left(changes, (zxid, 0)), bisect_left(changes, (zxid + 1, 0))
+        return [event for _, event in changes[start:end]]
 
     def exists(self, path: str, zxid: int) -> bool:
         """Tell whether ``path`` existed after ``zxid``."""
-        there = path in ("/", "/zookeeper", "/zookeeper/quota", "/zookeeper/config")
-        for at, event in self._changes.get(path, []):
-            if at > zxid:
-                break
+        changes = self._changes.get(path, [])
+        for index in range(bisect_left(changes, (zxid + 1, 0)) - 1, -1, -1):
+            event = changes[index][1]
             if event != CHILDREN:
-                there = event != DELETED
-        return there
+                return event != DELETED
+        return path in ("/", "/zookeeper", "/zookeeper/quota", "/zookeeper/config")
 
     def _of(self, path: str, child: bool) -> list[int]:
         zxids = self._zxids.get((path, child))
