@@ -184,6 +184,7 @@ class Gateway:
             "position": znodes.position,
             "node": znodes.node,
             "queue": self._queue,
+            "quota": znodes.quota,
             "find": znodes.find,
             "create": znodes.create,
             "set_data": znodes.set_data,

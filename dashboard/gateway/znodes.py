@@ -155,6 +155,27 @@ class Znodes:
             "own": stat.ephemeral_owner != 0 and self.session.owns(stat.ephemeral_owner),
         }
 
+    async def quota(self, path: str) -> list[dict[str, Any]] | None:
+        """Return what is limited at and below a znode, and how much of it is used; None without a quota of its own."""
+        _check(path)
+        client = await self.session.client()
+        async with answered():
+            found = await client.get_quota(path)
+        if found is None:
+            return None
+        limits, used = found
+        figures = (
+            ("znodes", used.count, limits.count, False),
+            ("znodes", used.count, limits.count_hard, True),
+            ("bytes", used.data_bytes, limits.data_bytes, False),
+            ("bytes", used.data_bytes, limits.data_bytes_hard, True),
+        )
+        return [
+            {"what": what, "used": use, "limit": limit, "hard": hard}
+            for what, use, limit, hard in figures
+            if limit >= 0
+        ]
+
     async def find(self, query: str) -> dict[str, Any]:
         """Find znodes by path prefix (``/a/b…``) or by a part of their name, as far as listing them goes.
 

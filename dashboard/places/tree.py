@@ -135,14 +135,16 @@ async def _around(node: dict[str, Any]) -> dict[str, Any]:
         watches = await ask("watches")
         owner = await ask("session", session=node["owner"]) if node["owner"] else None
         line = await _line(node)
+        quota = None if node["owner"] or node["path"] == "/" else await ask("quota", path=node["path"])
     except GatewayError as error:
-        return {"watches": None, "owner": None, "line": None, "around_why": error}
+        return {"watches": None, "owner": None, "line": None, "quota": None, "around_why": error}
     here = [watch for watch in watches["watches"] if watch["path"] == node["path"]]
     return {
         "watches": here,
         "watches_missing": watches["missing"],
         "owner": owner,
         "line": line,
+        "quota": quota,
         "around_why": None,
     }
 

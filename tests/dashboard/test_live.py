@@ -20,7 +20,7 @@ from dashboard.gateway.gateway import Gateway
 from dashboard.gateway.sources import ServerAddress, Source
 from dashboard.models import AuditEntry
 from dashboard.places.rows import row_id
-from ensemble.client import ZooKeeper
+from ensemble.client import Quota, ZooKeeper
 from ensemble.tree.operations import Acl, CreateMode, Identity
 from tests.dashboard.conftest import socket_headers, text_of
 from tests.processes.conftest import RunningEnsemble
@@ -412,3 +412,15 @@ async def test_what_may_not_be_read_is_said_and_not_edited(
         assert (await browser.get("/tree/value/", {"path": "/secret"})).status_code == 409
         assert "not readable" in await _page(browser, "/tree/", path="/")
         await owner.delete("/secret")
+
+
+async def test_a_quota_is_shown_with_what_is_used(browser: AsyncClient, other: ZooKeeper) -> None:
+    await other.create("/limited", b"12345")
+    await other.create("/limited/child", b"")
+    assert "Quota</h3>" not in await _page(browser, "/tree/", path="/limited")
+    await other.set_quota("/limited", Quota(count=4, data_bytes_hard=10))
+    page = await _page(browser, "/tree/", path="/limited")
+    assert "2 of 4 znodes" in page
+    assert "5 of 10 bytes" in page
+    assert page.count("hard: writes beyond it are refused") == 1
+    await other.delete_quota("/limited")
