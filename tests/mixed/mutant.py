@@ -7,9 +7,9 @@ import sys
 import pytest
 
 import manage
-from tests.ensemble.simulator import mutants
+from tests.mutants import server
 
 if __name__ == "__main__":
     name = sys.argv.pop(1)
-    getattr(mutants, name)(pytest.MonkeyPatch())
+    getattr(server, name)(pytest.MonkeyPatch())
     manage.main()

@@ -96,7 +96,7 @@ class MixedEnsemble:
     ) -> None:
         """Start servers, from now on of the given kind; ``options`` are for the JVM.
 
-        ``mutant`` names a mistake of the simulator's, which a server of ours then makes.
+        ``mutant`` names one of `tests.mutants.server`, which a server of ours then makes.
         """
         for sid in sids:
             self.kinds[sid] = kind or self.kinds[sid]
