@@ -11,7 +11,6 @@ import re
 _SEQUENTIAL = re.compile(r"(?:-\d{9,10}|\d{10})$")
 
 CONTAINER_OWNER = 0x8000000000000000
-TTL_MS_MAX = (1 << 40) - 1
 TTL_OWNER_BYTE = 0xFF
 """Top byte of ephemeralOwner in a TTL znode (Apache's EphemeralType, extended types enabled)."""
 
@@ -25,11 +24,6 @@ def kind_of(name: str, ephemeral_owner: int) -> str:
     if owner >> 56 == TTL_OWNER_BYTE:
         return "T" + sequential
     return ("E" if owner else "") + sequential
-
-
-def ttl_of(kind: str, ephemeral_owner: int) -> int | None:
-    """Return the milliseconds a TTL znode without children lives after its last change; None for other kinds."""
-    return ephemeral_owner & TTL_MS_MAX if kind.startswith("T") else None
 
 
 def number_of(name: str) -> int | None:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dashboard.gateway.errors import GatewayError
-from dashboard.gateway.kinds import kind_of, ttl_of
+from dashboard.gateway.kinds import kind_of
 from dashboard.gateway.publisher import Publisher
 from dashboard.gateway.queues import in_order
 from dashboard.gateway.session import Session, answered
@@ -144,10 +144,8 @@ class Znodes:
                 # The server the panel reads from may lag behind the one that its viewer has just written to.
                 await (await self.session.client()).sync(path)
                 (data, stat), acl = await asyncio.gather(self._value(path), self._acl(path))
-        row = row_of(path, stat)
         return {
-            **row,
-            "ttl_ms": ttl_of(row["kind"], stat.ephemeral_owner),
+            **row_of(path, stat),
             "data": data or b"",
             "readable": data is not None,
             "stat": stat_json(stat),

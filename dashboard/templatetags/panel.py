@@ -55,12 +55,6 @@ def ago_ms(ms_since_1970: int) -> str:
 
 
 @register.filter
-def ttl_left(node: dict[str, Any]) -> float:
-    """Return how many milliseconds a TTL znode has left without a change, by this machine's clock."""
-    return max(0.0, float(node["stat"]["mtime_ms"] + node["ttl_ms"]) - time.time() * 1000)
-
-
-@register.filter
 def at_most(number: float | None, bound: float) -> float | None:
     """Return ``number``, or ``bound`` where it is greater."""
     return None if number is None else min(number, bound)

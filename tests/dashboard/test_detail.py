@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from itertools import product
 from typing import Any
 
@@ -11,10 +10,7 @@ import pytest
 from django.conf import settings
 from django.template.loader import render_to_string
 
-from dashboard.gateway.kinds import kind_of, ttl_of
 from dashboard.places.watches import FRESH_S, _drawn
-from dashboard.templatetags.panel import ttl_left
-from ensemble.tree.owner import CONTAINER, ttl_owner
 
 TEXT_ON = {
     "paper": ("ink", "ink-2", "ink-3", "accent"),
@@ -96,16 +92,3 @@ def test_a_watch_keeps_its_row_while_it_fires_and_is_set_again(monkeypatch: pyte
 def test_sessions_unlike_the_others_are_marked(known: dict[str, Any], marks: list[str]) -> None:
     html = render_to_string("fragments/session_marks.html", {"s": known})
     assert re.findall(r">([\w-]+)</span>", html) == marks
-
-
-def test_a_ttl_is_read_off_the_owner_and_other_kinds_have_none() -> None:
-    owner = ttl_owner(90_000)
-    assert ttl_of(kind_of("job", owner), owner) == 90_000
-    for other in (0, CONTAINER, 0x2A2049BC4200002):
-        assert ttl_of(kind_of("job", other), other) is None
-
-
-def test_what_a_ttl_znode_has_left_counts_from_its_last_change() -> None:
-    node = {"ttl_ms": 90_000, "stat": {"mtime_ms": time.time() * 1000 - 30_000}}
-    assert 59_000 < ttl_left(node) <= 60_000
-    assert ttl_left({"ttl_ms": 10, "stat": {"mtime_ms": 0}}) == 0
