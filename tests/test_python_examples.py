@@ -59,7 +59,7 @@ async def make_root(hosts: str) -> None:
         await zk.ensure_path("/")
 
 
-@pytest.mark.parametrize("example", examples())
+@pytest.mark.parametrize("example", list(examples()))
 def test_an_example(example: str, hosts: str, tmp_path: Path) -> None:
     code = HOSTS.sub(hosts, example)
     if "def test_" in code or code == PLUGIN:

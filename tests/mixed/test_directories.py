@@ -42,7 +42,7 @@ def cases() -> Iterator[object]:
                 yield pytest.param(first, end, compression, marks=marks)
 
 
-@pytest.mark.parametrize(("first", "end", "compression"), cases())
+@pytest.mark.parametrize(("first", "end", "compression"), list(cases()))
 async def test_a_directory_carries_over_to_the_other_kind_and_back(
     ensemble_of: MakeEnsemble, first: Kind, end: str, compression: str
 ) -> None:

@@ -65,7 +65,7 @@ def begin(ensemble: MixedEnsemble) -> int:
     return last
 
 
-@pytest.mark.parametrize(("servers", "ours", "leader_kind"), mixes())
+@pytest.mark.parametrize(("servers", "ours", "leader_kind"), list(mixes()))
 def test_any_mix_of_servers_is_one_ensemble(
     ensemble_of: MakeEnsemble, servers: int, ours: int, leader_kind: Kind
 ) -> None:
