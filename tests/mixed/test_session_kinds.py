@@ -84,6 +84,7 @@ def test_local_sessions_that_may_be_upgraded(ensemble_of: MakeEnsemble, kind: Ki
             assert zk.end() == Code.OK
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kinds", [("ours", "apache", "ours"), ("apache", "ours", "apache")])
 def test_local_sessions_among_servers_of_both_kinds(ensemble_of: MakeEnsemble, kinds: tuple[Kind, ...]):
     """The leader, of the last kind, takes what the others forward for sessions that it does not know."""

@@ -319,7 +319,7 @@ MUTANTS: dict[Callable[[Patch], None], tuple[str, ...]] = {
     leader_without_followers: ("C9",),
     ack_before_fsync: ("I10",),
     log_says_durable_too_early: ("I10", "I4"),
-    snapshot_in_memory: ("I2", "I3", "I4", "I8", "I10", "ServerFailed"),
+    snapshot_in_memory: ("I2", "I3", "I4", "I8", "I9", "I10", "ServerFailed"),
     hole_in_the_committed_log: ("I2", "I3", "I11", "ServerFailed"),
     forget_what_the_client_saw: ("C2",),
     session_ends_locally: ("C5",),

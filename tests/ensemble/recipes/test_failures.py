@@ -97,9 +97,13 @@ def three(ensemble_of: MakeEnsemble, kind: Kind) -> tuple[MixedEnsemble, str]:
     return servers, ",".join(f"{HOST}:{servers.port(sid)}" for sid in (1, 2, 3))
 
 
+APACHE_TOO = [pytest.param("apache", recipe, marks=pytest.mark.slow) for recipe in (Lock, LeaderElection)]
+"""Now and then a server of Apache's does not start again after SIGKILL, over the empty log file it left behind."""
+
+
 @pytest.mark.parametrize(
     ("kind", "recipe"),
-    [("ours", Lock), ("ours", LeaderElection), ("apache", Lock), ("apache", LeaderElection)],
+    [("ours", Lock), ("ours", LeaderElection), *APACHE_TOO],
 )
 async def test_no_two_hold_at_once_while_leaders_are_killed(
     ensemble_of: MakeEnsemble, kind: Kind, recipe: type[Lock | LeaderElection]
@@ -134,7 +138,7 @@ async def test_no_two_hold_at_once_while_leaders_are_killed(
     assert len({name for _, name in fenced.used}) == 4, "everybody had a turn"
 
 
-@pytest.mark.parametrize("kind", ["ours", "apache"])
+@pytest.mark.parametrize("kind", ["ours", pytest.param("apache", marks=pytest.mark.slow)])
 async def test_a_queue_and_a_counter_agree_while_leaders_are_killed(
     ensemble_of: MakeEnsemble, kind: Kind
 ) -> None:
