@@ -10,6 +10,7 @@ from ensemble.admin.schema import FaultStatus
 from ensemble.errors import ConfigError
 from ensemble.membership import ServerAddress
 from ensemble.runtime import quorum_links
+from ensemble.runtime.chosen_ways import ways_of
 from ensemble.runtime.config.cluster import DEFAULTS, Cluster
 from ensemble.runtime.config.quorum_sasl import QuorumSasl
 from ensemble.runtime.election_links import ElectionLinks
@@ -17,7 +18,6 @@ from ensemble.runtime.quorum_links import QuorumLinks
 from ensemble.runtime.steps import Steps
 from ensemble.runtime.tasks import watched
 from ensemble.runtime.tls.settings import TlsConfig
-from ensemble.runtime.ways import ways
 
 
 class Service(quorum_links.Service, Protocol):
@@ -72,7 +72,7 @@ class LoopNetwork:
         others = [server for server in servers if server.sid != me.sid]
         self._me, self._members = me, others
         host = None if self._settings.listen_on_all_addresses else me.host
-        links = ways(
+        links = ways_of(
             self._tls,
             self._sasl,
             lambda: [place.host for server in self._members for place in server.places],

@@ -5,12 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import Any, NoReturn
 
-if TYPE_CHECKING:
-    from ensemble.shell.shell import Shell
-
-Run = Callable[["Shell", argparse.Namespace], Awaitable[None]]
+Run = Callable[[Any, argparse.Namespace], Awaitable[None]]
+"""A command's work; its first argument is the shell, which knows the commands by this registry."""
 Declare = Callable[[argparse.ArgumentParser], None]
 
 
