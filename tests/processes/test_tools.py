@@ -67,8 +67,9 @@ def data(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return home / "data"
 
 
-def newest(data: Path, pattern: str) -> Path:
-    return max((data / "version-2").glob(pattern), key=lambda path: int(path.name.split(".")[1], 16))
+def newest(data: Path, pattern: str, holds: bytes = b"") -> Path:
+    files = [path for path in (data / "version-2").glob(pattern) if holds in path.read_bytes()]
+    return max(files, key=lambda path: int(path.name.split(".")[1], 16))
 
 
 def test_a_sound_directory_checks_out(data: Path) -> None:
@@ -136,9 +137,10 @@ def test_purge_keeps_what_the_newest_snapshots_need(data: Path, tmp_path: Path) 
 def test_a_wrong_checksum_is_named_mended_and_gone(data: Path, tmp_path: Path) -> None:
     copy = tmp_path / "data"
     subprocess.run(["cp", "-r", str(data), str(copy)], check=True)
-    file = newest(copy, "log.*")
+    # Apache's server begins a new log when it likes: the newest may hold the end of the session alone.
+    file = newest(copy, "log.*", holds=b"/node-")
     content = bytearray(file.read_bytes())
-    content[content.index(b"/node-8") + 6] = ord("9")
+    content[content.index(b"/node-") + 6] ^= 1
     file.write_bytes(content)
     shown = manage("txnlog", file)
     assert shown.returncode == 1
