@@ -1,11 +1,14 @@
 """The bytes of a txn log file (Apache's FileTxnLog).
 
-A file is a header ``{int "ZKLG", int 2, long dbid = 0}`` and entries::
+A file is a header ``{int "ZKLG", int 2, long dbid}`` and entries::
 
     long Adler-32 of the payload | int length | payload | 0x42
 
 A payload begins with ``TxnHeader{long clientId, int cxid, long zxid, ...}``: the zxid at offset 12 is all that
 is looked at here. Behind the last entry come zeros: a length of 0 ends the log for every reader.
+
+**The predecessor.** Apache's servers write a dbid of 0 and look at none. Ours hold there the zxid of the
+transaction before the file's first: that a file is missing which ends an epoch cannot be told from zxids alone.
 
 **The mark.** Readers ignore the eight checksum bytes in front of that length of 0. Each write of ours ends
 with a mark there: the size of the batch just written, and a magic number. The next batch overwrites it. It
@@ -18,9 +21,11 @@ from __future__ import annotations
 from struct import Struct
 from zlib import adler32
 
-from ensemble.zxid import follows
+from ensemble.zxid import counter_of, follows
 
-HEADER = Struct(">iiq").pack(0x5A4B4C47, 2, 0)
+_HEADER = Struct(">iiq")
+HEADER = _HEADER.pack(0x5A4B4C47, 2, 0)
+"""The header of a file that does not tell its predecessor."""
 HEADER_BYTES = len(HEADER)
 
 ENTRY_HEAD = Struct(">qi")
@@ -39,6 +44,17 @@ _ZEROS = bytes(16384)
 
 Entry = tuple[int, bytes]
 """A zxid and the payload that carries it."""
+
+
+def header(predecessor: int) -> bytes:
+    """Return the header of a file whose first transaction comes behind ``predecessor``."""
+    return HEADER[:8] + ZXID.pack(predecessor)
+
+
+def predecessor_in(data: bytes) -> int | None:
+    """Return the zxid that a file's header names, or None when it names no transaction."""
+    zxid: int = _HEADER.unpack_from(data)[2]
+    return zxid if counter_of(zxid) else None
 
 
 def encode(payload: bytes) -> bytes:

@@ -1,8 +1,8 @@
 """What the directories of a server hold, proved; and the repairs that a crash calls for.
 
 Everything starts from the newest snapshot that passes its seals, and continues with the log, whose zxids
-must follow each other without a gap (a missing file in the middle is noticed). When a newer snapshot is
-bad, an older one will do if the log reaches from there to where the bad one stood.
+must follow each other without a gap (a missing file in the middle is noticed, see ``records``). When a newer
+snapshot is bad, an older one will do if the log reaches from there to where the bad one stood.
 
 A crash may interrupt the replacement of the whole history by a leader's snapshot. ``installing`` names that
 snapshot beforehand; the replacement counts from the moment the snapshot's file is there, and is completed
@@ -29,7 +29,7 @@ from ensemble.storage.names import (
     log_files,
     snapshot_files,
 )
-from ensemble.storage.records import MARK_BYTES, Entry, mark, scan, used_bytes
+from ensemble.storage.records import MARK_BYTES, Entry, mark, predecessor_in, scan, used_bytes
 from ensemble.storage.settings import StorageSettings
 from ensemble.storage.txnlog import TxnLog
 from ensemble.zxid import follows, text
@@ -126,7 +126,7 @@ def load_log(
             return load_log(disk, snapshot_zxid, reach, snapshot_zxids, settings)
         if file.end:
             tail.judge(file.data, file.end, file.entries[-1][0] if file.entries else 0, file.name)
-        chain.add(file.entries, file.name)
+        chain.add(file)
         if not file.entries:
             disk.remove(files.pop(first))
         elif first == firsts[-1]:
@@ -143,6 +143,11 @@ class _File:
     data: bytes
     entries: list[Entry]
     end: int
+
+    def continues(self, zxid: int) -> bool:
+        """Tell whether its first transaction may come behind ``zxid``, and nothing is known of one between."""
+        predecessor = predecessor_in(self.data)
+        return follows(self.entries[0][0], zxid) and predecessor in (zxid, None)
 
 
 def _read_file(disk: Disk, name: str, first: int) -> _File:
@@ -196,11 +201,12 @@ class _Chain:
         self._bytes = 0
         self._last: int | None = None
 
-    def add(self, entries: list[Entry], name: str) -> None:
+    def add(self, file: _File) -> None:
         """Continue with the entries of one file, which follow each other."""
+        entries = file.entries
         if not entries:
             return
-        self._link(entries[0][0], entries, name)
+        self._link(file)
         if self._last is None and entries[0][0] <= self.snapshot_zxid:
             # What comes before the first entry of the first file is not known: it serves as the base.
             self.base = entries[0][0]
@@ -219,26 +225,26 @@ class _Chain:
                 "version-2 of this server so that it fetches everything from the leader"
             )
 
-    def _link(self, first: int, entries: list[Entry], name: str) -> None:
-        """Prove that ``first`` continues the history: after the last file, or after the snapshot."""
-        here = self.snapshot_zxid
+    def _link(self, file: _File) -> None:
+        """Prove that a file continues the history: after the last file, or after the snapshot."""
+        here, first, entries = self.snapshot_zxid, file.entries[0][0], file.entries
         if (
             self._last is not None
-            and follows(first, self._last)
+            and file.continues(self._last)
             and not self._bridges.part(self._last, first)
         ):
             pass
-        elif first > here and follows(first, here) and (self._last is None or self._last <= here):
+        elif first > here and file.continues(here) and (self._last is None or self._last <= here):
             self._restart()
         elif self._last is not None or first > here:
             before = here if self._last is None else self._last
             raise CorruptionError(
-                f"{name} does not continue the history, which is known up to {text(before)}: a log file is "
+                f"{file.name} does not continue the history, which is known up to {text(before)}: a log file is "
                 "missing. Restore it, or empty version-2 of this server so that it fetches everything from the leader"
             )
         if first <= here <= entries[-1][0] and all(zxid != here for zxid, _ in entries):
             raise CorruptionError(
-                f"{name} passes the snapshot at {text(here)} without holding that transaction"
+                f"{file.name} passes the snapshot at {text(here)} without holding that transaction"
             )
 
     def _restart(self) -> None:

@@ -7,7 +7,7 @@ so a crash can tear the last file alone. Knows nothing of snapshots but the zxid
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -23,11 +23,11 @@ from ensemble.storage.names import DIRECTORY, log_name
 from ensemble.storage.records import (
     ENTRY_END,
     ENTRY_HEAD,
-    HEADER,
     HEADER_BYTES,
     MARK_BYTES,
     Entry,
     end_of,
+    header,
     mark,
     scan,
     zxid_in,
@@ -166,13 +166,15 @@ class TxnLog:
 
     def _begin_file(self, zxid: int) -> None:
         self._bytes_before += self.bytes
+        index = bisect_left(self.recent, zxid, key=_zxid_of_entry)
+        predecessor = self.recent[index - 1][0] if index else self.base
         self.file = log_name(zxid)
         self.files[zxid] = self.file
         self.bytes = HEADER_BYTES
         self._bytes_allocated = 0
         self._roll_due = False
         self._allocate(1)
-        self.disk.write(self.file, 0, HEADER + mark(0))
+        self.disk.write(self.file, 0, header(predecessor) + mark(0))
         # The header (and the directory's entry) is durable before any transaction, so that recovery need
         # not wonder whether a file without one held something.
         self.disk.sync(_nothing)

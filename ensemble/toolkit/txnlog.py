@@ -13,7 +13,6 @@ from ensemble.storage.records import (
     ENTRY_BYTES_MIN,
     ENTRY_END,
     ENTRY_HEAD,
-    HEADER,
     HEADER_BYTES,
     MARK_BYTES,
     MARK_MAGIC,
@@ -114,7 +113,7 @@ def repaired(data: bytes, name: str) -> tuple[bytes, int]:
                     "what is wrong; --chop the log before it"
                 ) from None
     wrong = sum(not entry.good for entry in log.entries)
-    return HEADER + b"".join([encode(entry.payload) for entry in log.entries]), wrong
+    return data[:HEADER_BYTES] + b"".join([encode(entry.payload) for entry in log.entries]), wrong
 
 
 def chopped(data: bytes, name: str, zxid: int) -> bytes:
@@ -132,7 +131,7 @@ def chopped(data: bytes, name: str, zxid: int) -> bytes:
         raise CorruptionError(
             f"{name} does not hold the transaction {identifier(zxid)}; name one that it lists"
         )
-    return HEADER + b"".join([encode(entry.payload) for entry in kept])
+    return data[:HEADER_BYTES] + b"".join([encode(entry.payload) for entry in kept])
 
 
 # -- for people ----------------------------------------------------------------------------------------------

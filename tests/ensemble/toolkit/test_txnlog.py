@@ -122,6 +122,14 @@ def test_a_wrong_checksum_is_found_and_mended() -> None:
     assert scan(txnlog.repaired(good, "log")[0])[0] == scan(good)[0]
 
 
+def test_a_mended_or_cut_log_still_names_the_transaction_before_it() -> None:
+    _, bad, _ = spoilt()
+    header = bad[:8] + make(0, 9).to_bytes(8, "big")
+    mended, _ = txnlog.repaired(header + bad[16:], "log")
+    assert mended[:16] == header
+    assert txnlog.chopped(mended, "log", make(1, 3))[:16] == header
+
+
 def test_nonsense_is_not_given_a_right_checksum() -> None:
     payload = txns.encode(history(1, 1, 1)[0])[:20] + b"\xff" * 30
     data = HEADER + encode(payload)[:-2] + b"\0B"
