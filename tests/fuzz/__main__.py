@@ -1,139 +1,127 @@
-"""Fuzz one target for some time; see the package."""
+"""Fuzz one target, or all of them in turns; see the package."""
 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import importlib
+import importlib.util
 import sys
-import tempfile
 import time
 from pathlib import Path
-from random import Random
+from typing import TYPE_CHECKING
 
-from tests.fuzz.mutation import at_random, mutate
-from tests.fuzz.target import CRASHERS, Target, crashers
-from tests.fuzz.targets import ROOMS, all_targets
+if TYPE_CHECKING:
+    from tests.fuzz.drive import Tried
+    from tests.fuzz.ledger import Figures
 
-SLOW_S = 2.0
-"""An input of a few KiB that takes longer than this has found something, too."""
-
-
-class Slow(AssertionError):
-    """An input took too long."""
+CORPUS = Path(__file__).parents[1] / "artifacts" / "fuzz"
 
 
-class Tried:
-    """Counts inputs, and keeps those that break the target."""
+def list_targets() -> None:
+    """Print every target with its sentence and its hours."""
+    from tests.fuzz.ledger import hours
+    from tests.fuzz.targets import all_targets
 
-    def __init__(self, target: Target, seconds: float) -> None:
-        self.target = target
-        self.count = 0
-        self.broken: dict[str, bytes] = {}
-        self.began = time.monotonic()
-        self.until = self.began + seconds
-
-    def feed(self, data: bytes) -> None:
-        """Feed one input; remember where it broke, once for each place."""
-        self.count += 1
-        began = time.monotonic()
-        try:
-            self.target.feed(data)
-            if time.monotonic() - began > SLOW_S:
-                raise Slow(f"{time.monotonic() - began:.1f} s")
-        except Exception as error:  # noqa: BLE001 - whatever it is, it has been found
-            trace, places = error.__traceback__, []
-            while trace is not None:
-                places.append(f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}")
-                trace = trace.tb_next
-            where = f"{type(error).__name__} at {places[-1]}"
-            if where not in self.broken:
-                self.broken[where] = data
-                print(f"{where}: {str(error)[:200]}\n    {data[:200]!r}", flush=True)  # noqa: T201
-
-    def over(self) -> bool:
-        """Tell whether the time is up."""
-        return time.monotonic() >= self.until
-
-    def report(self) -> int:
-        """Keep what broke the target, print the figures; return the exit status."""
-        took = time.monotonic() - self.began
-        for data in self.broken.values():
-            place = CRASHERS / self.target.name
-            place.mkdir(parents=True, exist_ok=True)
-            (place / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
-        print(f"{self.target.name}: {self.count} inputs in {took:.0f} s, {len(self.broken)} crashers")  # noqa: T201
-        return 1 if self.broken else 0
+    had = hours()
+    for target in all_targets().values():
+        print(f"{target.name:16} {had[target.name]:5.2f} h  {target.invariant}")  # noqa: T201
+    print(f"{'in all':16} {had.total():5.2f} h")  # noqa: T201
 
 
-def mutated(target: Target, tried: Tried, seed: int) -> int:
-    """Drive a target by mutations of its seeds, without looking at what they reach."""
-    rng, seeds = Random(seed), [*target.seeds(), *crashers(target.name)]
-    for data in seeds:
-        tried.feed(data)
-    while not tried.over():
-        data = mutate(rng.choice(seeds), at_random(rng), target.words, rng.choice(seeds))
-        tried.feed(data[: target.size_max])
-    return tried.report()
+def one(options: argparse.Namespace) -> int:
+    """Fuzz one target in this process."""
+    from tests.fuzz.drive import drive, watched
+
+    corpus = options.corpus / options.target
+
+    def done(tried: Tried) -> int:
+        return report(tried, "mutator" if options.plain else "atheris", options)
+
+    if options.plain:
+        return done(drive(options.target, options.seconds, corpus=corpus, seed=options.seed))
+    watched(options.target, options.seconds, done, corpus=corpus)
+    return 1
 
 
-def covered(name: str, seconds: float) -> int:
-    """Drive a target by atheris, which keeps what reaches new code."""
-    import atheris
+def report(tried: Tried, engine: str, options: argparse.Namespace) -> int:
+    """Print what came of a target, put it into the ledger; return the exit status."""
+    from tests.fuzz.campaign import figures_line
+    from tests.fuzz.ledger import Figures, record
 
-    with atheris.instrument_imports(include=["ensemble", "dashboard"]):
-        for room in ROOMS:
-            importlib.import_module(room)
-        target = all_targets()[name]
-    tried = Tried(target, seconds)
-    corpus = Path(tempfile.mkdtemp(prefix="fuzz-"))
-    for number, data in enumerate([*target.seeds(), *crashers(name)]):
-        (corpus / f"seed-{number}").write_bytes(data)
-    words = corpus.parent / f"{corpus.name}.words"
-    escaped = ["".join([rf"\x{byte:02x}" for byte in word]) for word in target.words]
-    words.write_text("".join([f'"{word}"\n' for word in escaped]))
-    arguments = [sys.argv[0], f"-max_total_time={int(seconds)}", f"-max_len={target.size_max}"]
-    arguments += [f"-dict={words}", "-verbosity=0", "-print_final_stats=0", "-timeout=30", str(corpus)]
-    atheris.Setup(arguments, _until_over(tried))
-    atheris.Fuzz()
-    return tried.report()
+    figures = Figures(tried.target.name, engine, tried.seconds(), tried.count, len(tried.broken))
+    print(f"{told(figures)}")  # noqa: T201
+    if options.ledger:
+        record(figures)
+    if options.figures:
+        print(figures_line(figures))  # noqa: T201
+    return 1 if figures.crashers else 0
 
 
-def _until_over(tried: Tried):  # type: ignore[no-untyped-def]
-    def test_one_input(data: bytes) -> None:
-        if tried.over():
-            # libFuzzer ends the process itself, without a word of ours.
-            status = tried.report()
-            sys.stdout.flush()
-            import os
+def told(figures: Figures) -> str:
+    """Say what a turn came to."""
+    return (
+        f"{figures.target:16} {figures.inputs:9,} inputs in {figures.seconds:4.0f} s of processor time, "
+        f"{figures.crashers} crashers, by {figures.engine}"
+    )
 
-            os._exit(status)
-        tried.feed(data)
 
-    return test_one_input
+def many(options: argparse.Namespace) -> int:
+    """Fuzz all targets in turns."""
+    from tests.fuzz.campaign import Campaign
+    from tests.fuzz.ledger import hours, record
+    from tests.fuzz.targets import all_targets
+
+    until = time.monotonic() + options.minutes * 60
+    broken: list[str] = []
+
+    def told_of(figures: Figures) -> None:
+        if options.ledger:
+            record(figures)
+        if figures.crashers:
+            broken.append(figures.target)
+        minutes = max(0.0, until - time.monotonic()) / 60
+        print(f"{time.strftime('%H:%M:%S')} {told(figures)}; {minutes:.0f} min left", flush=True)  # noqa: T201
+
+    campaign = Campaign(
+        hours(),
+        list(all_targets()),
+        turn_s=options.seconds,
+        corpus=options.corpus,
+        plain=options.plain,
+        until=until,
+    )
+    try:
+        campaign.run(options.jobs, told_of)
+    except KeyboardInterrupt:
+        print("stopped")  # noqa: T201
+        return 130
+    if broken:
+        print(f"broken: {', '.join(sorted(set(broken)))}; the inputs are in tests/fuzz/crashers")  # noqa: T201
+    return 1 if broken else 0
 
 
 def main() -> int:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("target", nargs="?", help="which; all their names without one")
-    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("target", nargs="?", help="which; their names, sentences and hours without one")
+    parser.add_argument("--all", action="store_true", help="all in turns, the least fuzzed first")
+    parser.add_argument("--minutes", type=float, default=10, help="how long --all takes (default 10)")
+    parser.add_argument("--jobs", type=int, default=1, help="how many at the same time with --all")
+    parser.add_argument("--seconds", type=float, default=120, help="of a target, or of a turn (default 120)")
+    parser.add_argument("--ledger", action="store_true", help="add what was done to docs/fuzz-ledger.jsonl")
+    parser.add_argument(
+        "--corpus", type=Path, default=CORPUS, help="where inputs that reach new code are kept"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the plain mutator")
     parser.add_argument("--plain", action="store_true", help="mutate blindly even where atheris is installed")
+    parser.add_argument("--figures", action="store_true", help="end with a line for --all to read")
     options = parser.parse_args()
+    options.plain = options.plain or importlib.util.find_spec("atheris") is None
+    if options.all:
+        return many(options)
     if options.target is None:
-        for target in all_targets().values():
-            print(f"{target.name:16} {target.invariant}")  # noqa: T201
+        list_targets()
         return 0
-    try:
-        import atheris  # noqa: F401
-    except ImportError:
-        options.plain = True
-    if not options.plain:
-        return covered(options.target, options.seconds)
-    target = all_targets()[options.target]
-    print(target.invariant)  # noqa: T201
-    return mutated(target, Tried(target, options.seconds), options.seed)
+    return one(options)
 
 
 if __name__ == "__main__":

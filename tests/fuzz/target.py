@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.ensemble.wire.strategies import each_byte
-
 INVARIANT = (
     "Whatever bytes arrive, the parser either yields values that re-encode to the same bytes, or raises "
     "WireError; it never raises anything else, never loops without consuming, never holds more than limit bytes."
@@ -32,6 +30,13 @@ class Target:
     """Pieces that a mutation may put anywhere."""
     examples: int = 150
     """How many hypothesis tries in the suite."""
+    memory: bool = False
+    """Whether it is a parser, which must hold no more than :func:`held_at_most` tells."""
+
+
+def held_at_most(data: bytes) -> int:
+    """Return how many bytes a parser may hold at a time for ``data``."""
+    return 4 * len(data) + (1 << 20)
 
 
 def crashers(name: str) -> list[bytes]:
@@ -42,6 +47,6 @@ def crashers(name: str) -> list[bytes]:
 def in_pieces(stream: bytes) -> list[bytes]:
     """Cut a stream as finely as its length allows."""
     if len(stream) <= PIECES_MAX:
-        return each_byte(stream)
+        return [stream[at : at + 1] for at in range(len(stream))]
     size = -(-len(stream) // PIECES_MAX)
     return [stream[offset : offset + size] for offset in range(0, len(stream), size)]

@@ -1,0 +1,114 @@
+"""Fuzz many targets for hours, in turns: the one that has had the least so far comes next.
+
+Each turn is a process of its own, with a corpus that is kept from turn to turn, so that a target goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from tests.fuzz.ledger import ROOT, Figures
+
+GRACE_S = 150
+"""A turn that lasts so much longer than it should is ended; libFuzzer ends an input that hangs long before."""
+
+
+class Campaign:
+    """Turns of targets, some at the same time."""
+
+    def __init__(
+        self, had: Counter[str], targets: list[str], *, turn_s: float, corpus: Path, plain: bool, until: float
+    ) -> None:
+        self._had = Counter({name: had[name] * 3600 for name in targets})
+        """Seconds of processor time so far."""
+        self._targets = targets
+        self._turn_s = turn_s
+        self._corpus = corpus
+        self._plain = plain
+        self._until = until
+        self._running: dict[str, subprocess.Popen[str]] = {}
+        self._ended: queue.SimpleQueue[tuple[str, Figures | None]] = queue.SimpleQueue()
+
+    def run(self, jobs: int, told: Callable[[Figures], None]) -> None:
+        """Run turns until the time is up; ``told`` hears of each as it ends. Ctrl-C ends all, and they tell, too."""
+        with tempfile.TemporaryDirectory(prefix="fuzz-") as scratch:
+            try:
+                while self._left_s() > 0 or self._running:
+                    while self._left_s() > 0 and len(self._running) < min(jobs, len(self._targets)):
+                        self._begin(scratch)
+                    self._wait(told)
+            except KeyboardInterrupt:
+                signal.signal(
+                    signal.SIGINT, signal.SIG_IGN
+                )  # it takes a moment, and nothing more can be asked
+                self._until = 0.0
+                for process in self._running.values():
+                    process.send_signal(signal.SIGTERM)
+                while self._running:
+                    self._wait(told)
+                raise
+
+    def _left_s(self) -> float:
+        return self._until - time.monotonic()
+
+    def _begin(self, scratch: str) -> None:
+        name = min(
+            (name for name in self._targets if name not in self._running), key=lambda name: self._had[name]
+        )
+        seconds = min(self._turn_s, self._left_s())
+        command = [sys.executable, "-m", "tests.fuzz", name, "--seconds", f"{seconds:.0f}", "--figures"]
+        command += ["--corpus", str(self._corpus), *["--plain"] * self._plain]
+        process = self._running[name] = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, "TMPDIR": scratch},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,  # Ctrl-C reaches it through run(), so that it can end its turn
+        )
+        threading.Thread(target=self._watch, args=(name, process, seconds + GRACE_S)).start()
+
+    def _watch(self, name: str, process: subprocess.Popen[str], limit_s: float) -> None:
+        try:
+            lines = process.communicate(timeout=limit_s)[0].splitlines()
+        except subprocess.TimeoutExpired:
+            process.kill()
+            lines = process.communicate()[0].splitlines()
+        if process.returncode == -signal.SIGTERM:
+            self._ended.put((name, None))  # before it had begun
+            return
+        try:
+            figures = Figures(**json.loads(lines[-1]))
+        except (IndexError, TypeError, ValueError):
+            # It hung, or took the process with it; what libFuzzer kept lies among the crashers.
+            figures = Figures(name, f"exit {process.returncode}", 0, 0, 1)
+            # The others come first, or this would go on and on.
+            self._had[name] += self._turn_s
+        self._had[name] += figures.seconds
+        if figures.crashers:
+            print("\n".join([f"  {name}: {line}" for line in lines[1:-1]]), flush=True)  # noqa: T201
+        self._ended.put((name, figures))
+
+    def _wait(self, told: Callable[[Figures], None]) -> None:
+        name, figures = self._ended.get()
+        del self._running[name]
+        if figures is not None:
+            told(figures)
+
+
+def figures_line(figures: Figures) -> str:
+    """Return what a turn tells the campaign."""
+    return json.dumps(asdict(figures))

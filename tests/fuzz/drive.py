@@ -1,0 +1,168 @@
+"""Fuzz one target in this process for some time, by atheris or by the mutator.
+
+Nothing of ``ensemble`` may be imported before atheris watches imports: what it has not instrumented it cannot see.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from random import Random
+
+from tests.fuzz.mutation import at_random, mutate
+from tests.fuzz.target import CRASHERS, Target, crashers, held_at_most
+from tests.fuzz.targets import ROOMS, all_targets
+
+SLOW_S = 2.0
+"""An input of a few KiB that takes longer than this, in processor time, has found something, too."""
+MEASURED_EVERY = 50
+"""The memory that an input takes is measured once in so many: measuring makes it several times slower."""
+HUNG_S = 60
+"""An input that takes longer ends the process; libFuzzer keeps it."""
+
+
+class Slow(AssertionError):
+    """An input took too long."""
+
+
+class Tried:
+    """Counts inputs, and keeps those that break the target."""
+
+    def __init__(self, target: Target, seconds: float) -> None:
+        self.target = target
+        self.count = 0
+        self.broken: dict[str, bytes] = {}
+        self._began_cpu = time.process_time()
+        self._until = time.monotonic() + seconds
+
+    def feed(self, data: bytes) -> None:
+        """Feed one input; remember where it broke, once for each place."""
+        self.count += 1
+        began = time.process_time()
+        try:
+            if self.target.memory and self.count % MEASURED_EVERY == 0:
+                measured(self.target, data)
+            else:
+                self.target.feed(data)
+            if time.process_time() - began > SLOW_S:
+                raise Slow(f"{time.process_time() - began:.1f} s")
+        except Exception as error:  # noqa: BLE001 - whatever it is, it has been found
+            where = f"{type(error).__name__} at {_place(error)}"
+            if where not in self.broken:
+                self.broken[where] = data
+                keep(self.target.name, data)
+                print(f"{where}: {str(error)[:200]}\n    {data[:200]!r}", flush=True)  # noqa: T201
+
+    def over(self) -> bool:
+        """Tell whether the time is up."""
+        return time.monotonic() >= self._until
+
+    def end(self, *_: object) -> None:
+        """Have this input be the last."""
+        self._until = 0.0
+
+    def seconds(self) -> float:
+        """Return the processor time so far."""
+        return time.process_time() - self._began_cpu
+
+
+def measured(target: Target, data: bytes) -> None:
+    """Feed one input, and hold what the target takes for it against its limit."""
+    tracemalloc.start()
+    try:
+        target.feed(data)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak <= held_at_most(data), f"{peak} bytes are held for an input of {len(data)}"
+
+
+def keep(name: str, data: bytes) -> None:
+    """Keep an input among the crashers of a target."""
+    place = CRASHERS / name
+    place.mkdir(parents=True, exist_ok=True)
+    (place / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
+
+
+def _place(error: BaseException) -> str:
+    trace, place = error.__traceback__, ""
+    while trace is not None:
+        place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
+
+
+def drive(name: str, seconds: float, *, corpus: Path | None, seed: int) -> Tried:
+    """Drive a target by mutations of its seeds and of a corpus, without looking at what they reach.
+
+    Ends before the time when the process is told to by SIGTERM or SIGINT.
+    """
+    target = all_targets()[name]
+    print(target.invariant, flush=True)  # noqa: T201
+    tried = Tried(target, seconds)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, tried.end)
+    rng, seeds = Random(seed), [*target.seeds(), *crashers(name), *_kept(corpus)]
+    for data in seeds:
+        tried.feed(data)
+    while not tried.over():
+        data = mutate(rng.choice(seeds), at_random(rng), target.words, rng.choice(seeds))
+        tried.feed(data[: target.size_max])
+    return tried
+
+
+def watched(name: str, seconds: float, done: Callable[[Tried], int], *, corpus: Path | None) -> None:
+    """Drive a target by atheris, which keeps in ``corpus`` what reaches new code.
+
+    Ends the process with what ``done`` returns: libFuzzer knows no other end.
+    """
+    import atheris
+
+    assert not any(module.startswith("ensemble.") for module in sys.modules)
+    scratch, place = Path(tempfile.mkdtemp(prefix="fuzz-")), CRASHERS / name
+    tempfile.tempdir = str(scratch)  # nothing registered with atexit is carried out in the end
+    with atheris.instrument_imports(include=["ensemble", "dashboard"]):
+        for room in ROOMS:
+            importlib.import_module(room)
+        target = all_targets()[name]
+    print(target.invariant, flush=True)  # noqa: T201
+    tried = Tried(target, seconds)
+    seeds, words, first = scratch / "seeds", scratch / "words", corpus or scratch / "corpus"
+    for directory in (seeds, first, place):
+        directory.mkdir(parents=True, exist_ok=True)
+    for number, data in enumerate([*target.seeds(), *crashers(name)]):
+        (seeds / str(number)).write_bytes(data)
+    escaped = ["".join([rf"\x{byte:02x}" for byte in word]) for word in target.words]
+    words.write_text("".join([f'"{word}"\n' for word in escaped]))
+
+    def feed(data: bytes) -> None:
+        if tried.over():
+            with suppress(OSError):
+                place.rmdir()  # when nothing was found
+            shutil.rmtree(scratch)
+            status = done(tried)
+            sys.stdout.flush()
+            os._exit(status)
+        tried.feed(data)
+
+    arguments = [sys.argv[0], f"-max_len={target.size_max}", f"-dict={words}", f"-artifact_prefix={place}/"]
+    arguments += [f"-timeout={HUNG_S}", f"-report_slow_units={HUNG_S}", "-verbosity=0"]
+    arguments += ["-handle_int=0", "-handle_term=0"]
+    atheris.Setup([*arguments, str(first), str(seeds)], feed)
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, tried.end)
+    atheris.Fuzz()
+
+
+def _kept(corpus: Path | None) -> list[bytes]:
+    return [path.read_bytes() for path in sorted(corpus.iterdir())] if corpus and corpus.is_dir() else []
