@@ -6,6 +6,7 @@ import argparse
 import importlib.util
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,7 +67,7 @@ def told(figures: Figures) -> str:
 
 def many(options: argparse.Namespace) -> int:
     """Fuzz all targets in turns."""
-    from tests.fuzz.campaign import Campaign
+    from tests.fuzz.campaign import Campaign, fuzz
     from tests.fuzz.ledger import hours, record
     from tests.fuzz.targets import all_targets
 
@@ -81,22 +82,20 @@ def many(options: argparse.Namespace) -> int:
         minutes = max(0.0, until - time.monotonic()) / 60
         print(f"{time.strftime('%H:%M:%S')} {told(figures)}; {minutes:.0f} min left", flush=True)  # noqa: T201
 
+    had = hours()
     campaign = Campaign(
-        hours(),
-        list(all_targets()),
+        {name: had[name] for name in all_targets()},
+        partial(fuzz, corpus=options.corpus, plain=options.plain),
         turn_s=options.seconds,
-        corpus=options.corpus,
-        plain=options.plain,
         until=until,
     )
-    try:
-        campaign.run(options.jobs, told_of)
-    except KeyboardInterrupt:
+    stopped = campaign.run(options.jobs, told_of)
+    if stopped:
         print("stopped")  # noqa: T201
-        return 130
     if broken:
         print(f"broken: {', '.join(sorted(set(broken)))}; the inputs are in tests/fuzz/crashers")  # noqa: T201
-    return 1 if broken else 0
+        return 1
+    return 130 if stopped else 0
 
 
 def main() -> int:

@@ -14,7 +14,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -29,49 +28,56 @@ class Campaign:
     """Turns of targets, some at the same time."""
 
     def __init__(
-        self, had: Counter[str], targets: list[str], *, turn_s: float, corpus: Path, plain: bool, until: float
+        self,
+        had: dict[str, float],
+        command: Callable[[str, float], list[str]],
+        *,
+        turn_s: float,
+        until: float,
     ) -> None:
-        self._had = Counter({name: had[name] * 3600 for name in targets})
-        """Seconds of processor time so far."""
-        self._targets = targets
+        """``had`` are the hours of each target so far; ``command`` fuzzes one for some seconds."""
+        self._had_s = {name: hours * 3600 for name, hours in had.items()}
+        self._command = command
         self._turn_s = turn_s
-        self._corpus = corpus
-        self._plain = plain
         self._until = until
         self._running: dict[str, subprocess.Popen[str]] = {}
-        self._ended: queue.SimpleQueue[tuple[str, Figures | None]] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[tuple[str, Figures | None] | None] = queue.SimpleQueue()
+        """Turns with what they came to, None for one that had not begun; None for Ctrl-C."""
 
-    def run(self, jobs: int, told: Callable[[Figures], None]) -> None:
-        """Run turns until the time is up; ``told`` hears of each as it ends. Ctrl-C ends all, and they tell, too."""
-        with tempfile.TemporaryDirectory(prefix="fuzz-") as scratch:
-            try:
+    def run(self, jobs: int, told: Callable[[Figures], None]) -> bool:
+        """Run turns until the time is up; ``told`` hears of each as it ends.
+
+        Ctrl-C ends all, and they tell what they did until then; True when it was so.
+        """
+        stopped = False
+        before = signal.signal(signal.SIGINT, lambda *_: self._ended.put(None))
+        try:
+            with tempfile.TemporaryDirectory(prefix="fuzz-") as scratch:
                 while self._left_s() > 0 or self._running:
-                    while self._left_s() > 0 and len(self._running) < min(jobs, len(self._targets)):
+                    while self._left_s() > 0 and len(self._running) < min(jobs, len(self._had_s)):
                         self._begin(scratch)
-                    self._wait(told)
-            except KeyboardInterrupt:
-                signal.signal(
-                    signal.SIGINT, signal.SIG_IGN
-                )  # it takes a moment, and nothing more can be asked
-                self._until = 0.0
-                for process in self._running.values():
-                    process.send_signal(signal.SIGTERM)
-                while self._running:
-                    self._wait(told)
-                raise
+                    ended = self._ended.get()
+                    if ended is None:
+                        stopped, self._until = True, 0.0
+                        for process in self._running.values():
+                            process.send_signal(signal.SIGTERM)
+                        continue
+                    name, figures = ended
+                    del self._running[name]
+                    if figures is not None:
+                        told(figures)
+        finally:
+            signal.signal(signal.SIGINT, before)
+        return stopped
 
     def _left_s(self) -> float:
         return self._until - time.monotonic()
 
     def _begin(self, scratch: str) -> None:
-        name = min(
-            (name for name in self._targets if name not in self._running), key=lambda name: self._had[name]
-        )
+        name = min(self._had_s.keys() - self._running.keys(), key=lambda name: (self._had_s[name], name))
         seconds = min(self._turn_s, self._left_s())
-        command = [sys.executable, "-m", "tests.fuzz", name, "--seconds", f"{seconds:.0f}", "--figures"]
-        command += ["--corpus", str(self._corpus), *["--plain"] * self._plain]
         process = self._running[name] = subprocess.Popen(
-            command,
+            self._command(name, seconds),
             cwd=ROOT,
             env={**os.environ, "TMPDIR": scratch},
             stdout=subprocess.PIPE,
@@ -96,17 +102,17 @@ class Campaign:
             # It hung, or took the process with it; what libFuzzer kept lies among the crashers.
             figures = Figures(name, f"exit {process.returncode}", 0, 0, 1)
             # The others come first, or this would go on and on.
-            self._had[name] += self._turn_s
-        self._had[name] += figures.seconds
+            self._had_s[name] += self._turn_s
+        self._had_s[name] += figures.seconds
         if figures.crashers:
             print("\n".join([f"  {name}: {line}" for line in lines[1:-1]]), flush=True)  # noqa: T201
         self._ended.put((name, figures))
 
-    def _wait(self, told: Callable[[Figures], None]) -> None:
-        name, figures = self._ended.get()
-        del self._running[name]
-        if figures is not None:
-            told(figures)
+
+def fuzz(name: str, seconds: float, *, corpus: Path, plain: bool) -> list[str]:
+    """Return the command that fuzzes one target."""
+    command = [sys.executable, "-m", "tests.fuzz", name, "--seconds", f"{seconds:.0f}", "--figures"]
+    return [*command, "--corpus", str(corpus), *["--plain"] * plain]
 
 
 def figures_line(figures: Figures) -> str:

@@ -118,7 +118,8 @@ class Commands:
         scheme, *credentials = authorization.split(" ")
         if len(credentials) > 1:
             return UNAUTHORIZED, "Not authenticated"
-        credential = credentials[0].encode() if credentials else None
+        # As the bytes came: who reads headers may have put surrogates in place of what is not UTF-8.
+        credential = credentials[0].encode("utf-8", "surrogateescape") if credentials else None
         known = self._service.authentication.of_socket(address, subject)
         proven: tuple[Identity, ...] | None = None
         if scheme in ("digest", "x509", "ip"):

@@ -194,6 +194,22 @@ async def test_a_snapshot_needs_all_permissions_on_the_root(
         assert (f'"error" : "{error}"' if error else '"error" : null').encode() in body
 
 
+async def test_a_credential_that_is_not_utf8_is_taken_as_its_bytes_came(tmp_path: Path) -> None:
+    async with asking(tmp_path) as asked:
+
+        async def protect(zk: ZooKeeper) -> None:
+            await zk.add_auth("digest", b"root:\xff")
+            await zk.set_acl("/", [Acl(Perm.ALL, Identity("auth", ""))])
+
+        await as_client(asked, protect)
+        for credential, status in ((b"r\xffot:\xff", b"401"), (b"root:\xfe", b"403"), (b"root:\xff", b"200")):
+            reader, writer = await asyncio.open_connection(HOST, int(asked.url.rpartition(":")[2]))
+            request = b"GET /commands/snapshot?streaming=false HTTP/1.1\r\nHost: localhost\r\n"
+            writer.write(request + b"Connection: close\r\nAuthorization: digest " + credential + b"\r\n\r\n")
+            assert (await reader.read()).startswith(b"HTTP/1.1 " + status)
+            writer.close()
+
+
 async def test_snapshots_are_limited_switched_off_and_counted(tmp_path: Path) -> None:
     async with asking(tmp_path, "admin.rateLimiterIntervalInMS=60000000") as asked:
         header = {"Authorization": "digest a:b"}
