@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ensemble.errors import StorageError
 from ensemble.runtime.children import die_with_parent
-from ensemble.runtime.files import write_replacing
+from ensemble.runtime.files import sentence, write_replacing
 
 NICENESS = 10
 ERROR_BYTES_MAX = 4096
@@ -67,8 +67,11 @@ class Aside:
         if status == 0:
             self._finished(None)
         else:
-            why = self._said.decode(errors="replace") or f"the writing process ended with status {status}"
-            self._finished(StorageError(f"{self._path}: {why}"))
+            why = (
+                self._said.decode(errors="replace")
+                or f"{self._path}: the writing process ended with status {status}"
+            )
+            self._finished(StorageError(why))
 
     def _reap(self) -> int:
         """Return how the child ended; it has closed its end of the pipe, so this does not take long."""
@@ -99,7 +102,7 @@ def _be_child(pipe: int, path: Path, suffix: str, chunks: Iterable[bytes]) -> No
         write_replacing(path, suffix, chunks)
         status = 0
     except BaseException as error:  # noqa: BLE001 - the child must end here, whatever happened
-        said = error.strerror if isinstance(error, OSError) and error.strerror else repr(error)
+        said = sentence(error, path) if isinstance(error, OSError) else f"{path}: {error!r}"
         os.write(pipe, said.encode()[:ERROR_BYTES_MAX])
     finally:
         os._exit(status)

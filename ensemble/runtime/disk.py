@@ -34,6 +34,7 @@ from ensemble.runtime.files import (
     directory_bytes,
     open_directory,
     read_file,
+    sentence,
     storage_errors,
     sync_directory,
     write_all,
@@ -149,9 +150,7 @@ class FileDisk:
             write_all(self._open(name), data, offset)
         except OSError as error:
             # Not ``_filling``: a path and a context for every commit cost 3 % of a leader under lone writers.
-            self._error = StorageError(
-                f"{error.filename or self.directory / name}: {error.strerror or error}"
-            )
+            self._error = StorageError(sentence(error, self.directory / name))
             raise self._error from error
 
     def allocate(self, name: str, size: int) -> None:

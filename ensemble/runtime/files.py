@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterable, Iterator
@@ -14,13 +15,34 @@ WRITE_BYTES = 1024 * 1024
 """Small chunks are gathered to writes of about this size."""
 
 
+_REMEDIES = {
+    errno.ENOSPC: "make room on that disk and start again (manage.py purge thins out old snapshots and logs)",
+    errno.EDQUOT: "raise the quota of that disk or make room on it, and start again",
+    errno.EACCES: "let the user this server runs as read and write there (chown, chmod)",
+    errno.EPERM: "let the user this server runs as read and write there (chown, chmod)",
+    errno.EROFS: "mount it for writing, or name another directory",
+    errno.EEXIST: "a file is in the way of a directory; move it, or name another directory",
+    errno.ENOTDIR: "a file is in the way of a directory; move it, or name another directory",
+    errno.ELOOP: "put the file itself in place of the symbolic link",
+    errno.EIO: "replace the disk, and let this server begin anew from the others",
+}
+"""What the operator can do, by what the disk said."""
+
+
+def sentence(error: OSError, path: Path) -> str:
+    """Say which file could not be read or written, why, and what mends it where that is known."""
+    said = f"{error.filename or path}: {error.strerror or error}"
+    remedy = _REMEDIES.get(error.errno or 0)
+    return f"{said}; {remedy}" if remedy else said
+
+
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
     """Turn an ``OSError`` into a ``StorageError`` that names the file."""
     try:
         yield
     except OSError as error:
-        raise StorageError(f"{error.filename or path}: {error.strerror or error}") from error
+        raise StorageError(sentence(error, path)) from error
 
 
 def write_all(file: int, data: bytes, offset: int) -> None:

@@ -83,13 +83,28 @@ def keep_alive(transport: asyncio.BaseTransport) -> None:
 
 def failure_sentence(error: OSError, host: str | None, port: int, key: str) -> str:
     """Say why a port could not be opened, and what to do."""
-    where = f"{host or 'every address'} port {port} ({key})"
+    where = f"{host} port {port} ({key})" if host else f"port {port} ({key})"
     if error.errno == errno.EADDRINUSE:
         return f"{where} is already in use; stop the process that listens there or choose another port"
     if error.errno == errno.EADDRNOTAVAIL:
-        return f"{where} is not an address of this machine; correct it or set quorumListenOnAllIPs=true"
+        return f"{where} is not an address of this machine; {_other_address(key)}"
     if error.errno == errno.EACCES:
         return f"{where} may not be opened by this user; choose a port above 1023"
     if isinstance(error, socket.gaierror):
-        return f"{where} cannot be resolved to an address; correct the name or set quorumListenOnAllIPs=true"
+        return f"{where} cannot be resolved to an address; {_other_address(key)}"
     return f"{where} cannot be opened: {error.strerror or error}"
+
+
+_ADDRESS_KEYS = {
+    "clientPort": "clientPortAddress",
+    "secureClientPort": "secureClientPortAddress",
+    "admin.serverPort": "admin.serverAddress",
+    "metricsProvider.httpPort": "metricsProvider.httpHost",
+}
+
+
+def _other_address(key: str) -> str:
+    """Say how to listen elsewhere than at an address that is none of ours."""
+    if address := _ADDRESS_KEYS.get(key):
+        return f"correct {address}, or drop it"
+    return "correct it or set quorumListenOnAllIPs=true"

@@ -60,7 +60,9 @@ def test_node_with_a_used_port(tmp_path: Path, used_port: int) -> None:
 def test_node_with_a_data_directory_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
     done = manage("node", "--config", str(node_config(tmp_path, free_base_port())), cwd=tmp_path)
-    assert str(tmp_path / "data") in the_sentence(done)
+    sentence = the_sentence(done)
+    assert str(tmp_path / "data") in sentence
+    assert "a file is in the way of a directory; move it, or name another directory" in sentence
 
 
 def test_node_without_its_snapshots(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from ensemble.tree.access import Policy
 
 JAAS_FILE = "java.security.auth.login.config"
 DEFAULT_SECTION = "Server"
+SUPER_DIGEST = "DigestAuthenticationProvider.superDigest"
 SUPER_PASSWORD = "SASLAuthenticationProvider.superPassword"  # noqa: S105 - a key, not a password
 _PACKAGE = "org.apache.zookeeper.server.auth."
 _PROVIDERS = {
@@ -48,7 +49,7 @@ def read(values: Values) -> AccessConfig:
     return AccessConfig(
         policy=policy,
         digest_algorithm=_algorithm(values),
-        super_digest=values.secret("DigestAuthenticationProvider.superDigest"),
+        super_digest=_super_digest(values),
         x509_super_user=values.text("X509AuthenticationProvider.superUser"),
         ensemble_names=frozenset(name.strip() for name in names.split(",")) if names else None,
         required_schemes=required,
@@ -56,6 +57,18 @@ def read(values: Values) -> AccessConfig:
         sasl_super_users=_sasl_super_users(values),
         sasl_failed_allowed=values.flag("allowSaslFailedClients", default=False),
     )
+
+
+def _super_digest(values: Values) -> str:
+    """Read the superuser's line; one that no password could prove is named, for nobody would come in by it."""
+    digest = values.secret(SUPER_DIGEST)
+    user, _, hashed = digest.partition(":")
+    if digest and not (user and hashed):
+        values.warnings.append(
+            f"{SUPER_DIGEST} is not of the form super:<hash>, so nobody is let in by it; docs/access.md says how to "
+            "make the hash"
+        )
+    return digest
 
 
 def _schemes(values: Values) -> frozenset[str]:

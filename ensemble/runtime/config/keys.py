@@ -6,6 +6,7 @@ becomes a Java system property, which is how ``snapCount`` and most others work 
 
 from __future__ import annotations
 
+import difflib
 from enum import Enum
 
 
@@ -150,3 +151,11 @@ def effect_of(key: str) -> Effect:
     if bare in WITHOUT or bare.startswith(WITHOUT_PREFIXES):
         return Effect.WITHOUT
     return Effect.UNKNOWN
+
+
+def nearest(key: str) -> str:
+    """Return the key that somebody may have meant who wrote ``key``; empty when none comes near."""
+    by_lower_case = {name.lower(): name for name in sorted(USED)}
+    bare = key.removeprefix("zookeeper.").lower()
+    found = difflib.get_close_matches(bare, by_lower_case, n=1, cutoff=0.8)
+    return by_lower_case[found[0]] if found else ""

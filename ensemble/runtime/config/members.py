@@ -15,6 +15,7 @@ STANDALONE_SID = 1
 """The server id of a file without server lines (ZooKeeperServerMain's session tracker says 1, too)."""
 
 _NEXT = "next"
+_ROLES = ("", "participant", "observer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ def read(values: Values) -> Membership:
 def read_sid(values: Values, data_dir: Path, membership: Membership) -> int:
     """Return this server's id, of ``myid``."""
     if not membership.servers:
+        values.choice("peerType", "", _ROLES)
         return STANDALONE_SID
     path = data_dir / "myid"
     try:
@@ -105,7 +107,7 @@ def read_sid(values: Values, data_dir: Path, membership: Membership) -> int:
 
 def _judge_role(values: Values, me: ServerAddress) -> None:
     """The line says whether this server votes, as with Apache's; ``peerType`` can only agree."""
-    role = values.choice("peerType", "", ("", "participant", "observer"))
+    role = values.choice("peerType", "", _ROLES)
     if role and (role == "participant") != me.votes:
         values.warnings.append(f"peerType={role} is ignored: the line of server.{me.sid} says otherwise")
     values.settle("peerType", "participant" if me.votes else "observer")

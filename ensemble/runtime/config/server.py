@@ -32,6 +32,7 @@ from ensemble.runtime.config import (
 from ensemble.runtime.config.sources import gather
 from ensemble.runtime.config.values import Values, shown
 from ensemble.runtime.tls.settings import TlsConfig
+from ensemble.wire.four_letter import WORDS
 
 TICK_MS = 3000
 """``tickTime`` when the file does not say (ZooKeeperServer.DEFAULT_TICK_TIME)."""
@@ -214,6 +215,11 @@ class _Reader:
 
     def _words(self, settings: SessionSettings) -> frozenset[str]:
         words = frozenset(self.values.text("4lw.commands.whitelist", WORDS_ALLOWED).replace(",", " ").split())
+        if unknown := sorted(words.difference(WORDS, "*")):
+            self.values.warnings.append(
+                f"4lw.commands.whitelist names {', '.join(unknown)}, which no server answers; "
+                f"there are {' '.join(WORDS)}"
+            )
         # By it a client finds the way from a read-only server to another (FourLetterCommands).
         return words | {"isro"} if settings.read_only_mode else words
 

@@ -61,7 +61,9 @@ def gather(path: Path, arguments: Iterable[str] = ()) -> Sources:
             sources.take({key: value.strip()}, COMMAND_LINE)
     sources.take(_parsed(read_text(path, "the configuration"), path.name), path.name)
     if dynamic := sources.keys.get("dynamicConfigFile"):
-        text = read_text(Path(dynamic), "dynamicConfigFile of the configuration")
+        text = read_text(
+            Path(dynamic), "dynamicConfigFile", "correct the path, or write the server lines into it"
+        )
         sources.take(_parsed(text, Path(dynamic).name), Path(dynamic).name)
         version = dynamic.rpartition(".")[2]
         if _HEXADECIMAL.fullmatch(version):

@@ -96,7 +96,9 @@ class Values:
         for key, value in self.keys.items():
             effect = known.effect_of(key)
             if effect is known.Effect.UNKNOWN:
-                self.warnings.append(f"{key} is not a key this server knows; it is ignored")
+                meant = known.nearest(key)
+                hint = f"; write {meant} if that is meant" if meant else ""
+                self.warnings.append(f"{key} is not a key this server knows; it is ignored{hint}")
             elif effect is known.Effect.WITHOUT:
                 self._judge_missing(key, value)
         if self.keys.get("electionAlg", "3") != "3":

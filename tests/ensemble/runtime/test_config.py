@@ -72,6 +72,16 @@ def test_standalone_needs_neither_myid_nor_limits(tmp_path: Path) -> None:
     assert loaded.me is None
 
 
+def test_a_role_that_is_none_is_refused_of_a_server_that_stands_alone(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="peerType=king does not exist; write participant or observer"):
+        load(tmp_path, "dataDir={dir}\nclientPort=2181\npeerType=king\n", None)
+
+
+def test_a_key_that_resembles_none_is_left_without_advice(tmp_path: Path) -> None:
+    (warning,) = load(tmp_path, THREE + "myCompany.rack=7\n").warnings
+    assert warning == "myCompany.rack is not a key this server knows; it is ignored"
+
+
 def test_one_server_line_stands_alone_unless_told_otherwise(tmp_path: Path) -> None:
     text = "dataDir={dir}\nclientPort=2181\ninitLimit=10\nsyncLimit=5\nserver.7=localhost:2888:3888\n"
     assert load(tmp_path, text, myid=None).membership.servers == ()
@@ -121,7 +131,16 @@ def test_values_of_optional_keys(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("clientport=2181", "clientport is not a key this server knows; it is ignored"),
+        ("clientport=2181", "clientport is not a key this server knows; it is ignored; write clientPort if"),
+        (
+            "tickTiem=3000",
+            "tickTiem is not a key this server knows; it is ignored; write tickTime if that is meant",
+        ),
+        ("4lw.commands.whitelist=stat,rouk,*", "names rouk, which no server answers; there are conf"),
+        (
+            "DigestAuthenticationProvider.superDigest=secret",
+            "superDigest is not of the form super:<hash>, so nobody is let in by it",
+        ),
         ("kerberos.removeRealmFromPrincipal=true", "kerberos.removeRealmFromPrincipal has no effect"),
         ("autopurge.snapRetainCount=1", "autopurge.snapRetainCount=1 is too few; 3 are kept"),
         ("peerType=observer", "peerType=observer is ignored"),
@@ -187,7 +206,10 @@ def test_what_cannot_matter_is_accepted_in_silence(tmp_path: Path, line: str) ->
             "coordinator.faults=1 is neither true nor false",
         ),
         (("syncLimit=5", "syncLimit=5\npeerType=king"), "peerType=king does not exist"),
-        (("syncLimit=5", "syncLimit=5\ndynamicConfigFile=/nowhere/x"), "/nowhere/x does not exist"),
+        (
+            ("syncLimit=5", "syncLimit=5\ndynamicConfigFile=/nowhere/x"),
+            "dynamicConfigFile /nowhere/x does not exist; correct the path, or write the server lines into it",
+        ),
     ],
 )
 def test_a_wrong_file_is_one_sentence(tmp_path: Path, change: tuple[str, str], said: str) -> None:

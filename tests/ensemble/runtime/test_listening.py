@@ -16,6 +16,9 @@ from ensemble.runtime.listening import keep_alive, listen, to_open
 from tests.ensemble.runtime.test_election_links import HOST, addresses, until
 from tests.ensemble.runtime.test_quorum_links import Server, two_servers
 
+ELSEWHERE = "192.0.2.1"
+"""Of the network that documentation is written with (RFC 5737)."""
+
 
 def probed(transport: asyncio.BaseTransport) -> bool:
     option = transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
@@ -33,6 +36,20 @@ async def test_a_port_that_becomes_free_is_opened_by_a_later_attempt(monkeypatch
         assert not opening.done()
     async with await asyncio.wait_for(opening, 5) as server:
         assert server.sockets
+
+
+@pytest.mark.parametrize(
+    ("key", "remedy"),
+    [
+        ("clientPort", "correct clientPortAddress, or drop it"),
+        ("admin.serverPort", "correct admin.serverAddress, or drop it"),
+        ("quorum port of server.1", "correct it or set quorumListenOnAllIPs=true"),
+    ],
+)
+async def test_an_address_of_another_machine_names_the_key_it_is_from(key: str, remedy: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        await listen(asyncio.Protocol, ELSEWHERE, 2181, key=key)
+    assert str(caught.value) == f"{ELSEWHERE} port 2181 ({key}) is not an address of this machine; {remedy}"
 
 
 @pytest.mark.parametrize("wanted", [False, True])
