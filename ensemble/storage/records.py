@@ -23,8 +23,9 @@ from zlib import adler32
 
 from ensemble.zxid import counter_of, follows
 
-_HEADER = Struct(">iiq")
-HEADER = _HEADER.pack(0x5A4B4C47, 2, 0)
+_HEADER = Struct(">8sq")
+MAGIC = b"ZKLG\0\0\0\2"
+HEADER = _HEADER.pack(MAGIC, 0)
 """The header of a file that does not tell its predecessor."""
 HEADER_BYTES = len(HEADER)
 
@@ -48,12 +49,12 @@ Entry = tuple[int, bytes]
 
 def header(predecessor: int) -> bytes:
     """Return the header of a file whose first transaction comes behind ``predecessor``."""
-    return HEADER[:8] + ZXID.pack(predecessor)
+    return _HEADER.pack(MAGIC, predecessor)
 
 
 def predecessor_in(data: bytes) -> int | None:
     """Return the zxid that a file's header names, or None when it names no transaction."""
-    zxid: int = _HEADER.unpack_from(data)[2]
+    zxid: int = _HEADER.unpack_from(data)[1]
     return zxid if counter_of(zxid) else None
 
 

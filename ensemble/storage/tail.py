@@ -22,8 +22,8 @@ from ensemble.storage.records import (
     ENTRY_BYTES_MIN,
     ENTRY_END,
     ENTRY_HEAD,
-    HEADER,
     HEADER_BYTES,
+    MAGIC,
     MARK_BYTES,
     MARK_MAGIC,
     PAYLOAD_BYTES_MIN,
@@ -41,9 +41,10 @@ def has_header(data: bytes, name: str) -> bool:
     Without one it holds nothing, as a header is durable before the first entry is written (and Apache's
     is written with it): False for an empty file or a torn header, ``CorruptionError`` for anything else.
     """
-    if data.startswith(HEADER[:8]) and len(data) >= HEADER_BYTES:
+    if data.startswith(MAGIC) and len(data) >= HEADER_BYTES:
         return True
-    if HEADER.startswith(data.rstrip(b"\0")):
+    written = data.rstrip(b"\0")
+    if len(written) < HEADER_BYTES and MAGIC.startswith(written[: len(MAGIC)]):
         return False
     raise CorruptionError(
         f"{name} does not begin as a transaction log does; restore it or the whole directory"

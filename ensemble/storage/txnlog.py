@@ -29,6 +29,7 @@ from ensemble.storage.records import (
     end_of,
     header,
     mark,
+    predecessor_in,
     scan,
     zxid_in,
 )
@@ -204,18 +205,19 @@ class TxnLog:
         found: list[Entry] = []
         bridges = Bridges(snapshots, zxid)
         previous = zxid if zxid in snapshots else None
-        for entry in self._entries_around(zxid):
-            if entry[0] > self.base:
-                break
-            if entry[0] < zxid:
-                continue
-            if entry[0] == zxid:
-                previous = zxid
-                continue
-            if previous is None or not follows(entry[0], previous) or bridges.part(previous, entry[0]):
+        for predecessor, entries in self._files_around(zxid, self.base):
+            if previous is not None and (predecessor or 0) > previous:
                 return None
-            found.append(entry)
-            previous = entry[0]
+            for entry in entries:
+                if entry[0] < zxid:
+                    continue
+                if entry[0] == zxid:
+                    previous = zxid
+                    continue
+                if previous is None or not follows(entry[0], previous) or bridges.part(previous, entry[0]):
+                    return None
+                found.append(entry)
+                previous = entry[0]
         if previous != self.base:
             return None
         return found + list(self.recent)
@@ -226,10 +228,8 @@ class TxnLog:
             index = bisect_right(self.recent, zxid, key=_zxid_of_entry)
             return self.recent[index - 1][0] if index else self.base
         held = [snapshot for snapshot in snapshots if snapshot <= zxid]
-        for found, _ in self._entries_around(zxid):
-            if found > zxid:
-                break
-            held.append(found)
+        for _, entries in self._files_around(zxid, zxid):
+            held += [found for found, _ in entries]
         return max(held, default=None)
 
     def _recent_after(self, zxid: int) -> list[Entry] | None:
@@ -238,12 +238,16 @@ class TxnLog:
         held = recent[index - 1][0] if index else self.base
         return list(islice(recent, index, None)) if held == zxid else None
 
-    def _entries_around(self, zxid: int) -> Iterator[Entry]:
-        """Yield the entries on disk from the last file that begins at or before ``zxid``."""
+    def _files_around(self, zxid: int, end: int) -> Iterator[tuple[int | None, list[Entry]]]:
+        """Yield what is on disk from the last file that begins at or before ``zxid`` up to ``end``.
+
+        Each file as the predecessor it names, if any, and its entries.
+        """
         firsts = list(self.files)
         start = max(0, bisect_right(firsts, zxid) - 1)
-        for first in firsts[start:]:
-            yield from scan(self.disk.read(self.files[first]))[0]
+        for first in firsts[start : bisect_right(firsts, end)]:
+            data = self.disk.read(self.files[first])
+            yield predecessor_in(data), [entry for entry in scan(data)[0] if entry[0] <= end]
 
     # -- cutting -----------------------------------------------------------------------------------------
 

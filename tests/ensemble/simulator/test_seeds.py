@@ -12,7 +12,7 @@ import pytest
 from ensemble.errors import CorruptionError
 from ensemble.simulator.report import Failure, replay_saved
 from ensemble.simulator.saved import read
-from ensemble.storage import epochs
+from ensemble.storage import epochs, recovery, txnlog
 
 SEEDS = Path(__file__).parents[2] / "seeds"
 
@@ -40,3 +40,15 @@ def test_without_a_checksum_a_flipped_bit_of_an_epoch_loses_what_is_committed(
     result, _ = replay_saved(read(SEEDS / "I5-seed-217.json"))
     assert isinstance(result, Failure)
     assert result.what == "I5: server 5 leads epoch 10 with a history to 1:17; 2:19 is committed"
+
+
+@pytest.mark.parametrize("seed", ["I9-seed-20583.json", "I9-seed-24937.json"])
+def test_without_predecessors_named_in_log_files_the_end_of_an_epoch_is_lost_unseen(
+    monkeypatch: pytest.MonkeyPatch, seed: str
+) -> None:
+    """A server that had lost a log file started with a hole in its history, and served."""
+    monkeypatch.setattr(recovery, "predecessor_in", lambda data: None)
+    monkeypatch.setattr(txnlog, "predecessor_in", lambda data: None)
+    result, _ = replay_saved(read(SEEDS / seed))
+    assert isinstance(result, Failure)
+    assert result.invariant == "I9"

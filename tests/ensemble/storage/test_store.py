@@ -285,6 +285,22 @@ def test_a_missing_file_that_ends_an_epoch_is_noticed(bench: Bench, missing: str
         bench.open()
 
 
+def test_a_learner_is_not_given_what_lies_around_a_missing_file(bench: Bench) -> None:
+    """What is older than the snapshot is not looked at by a start, only when a learner is far behind."""
+    history = [*entries(1, 1, 3), *entries(1, 4, 6), *entries(2, 1, 3), *entries(3, 1, 3)]
+    store = bench.open()
+    for index in range(0, len(history), 3):
+        bench.synced(store, history[index : index + 3])
+        store._log.roll()
+    bench.snapshot(store, history)
+    bench.data.discard("version-2/log.200000001")
+    again = bench.open()
+    again._log.recent.clear()
+    again._log.base = history[-1][0]
+    assert again.read_after(make(1, 4)) is None
+    assert again.read_after(make(3, 1)) == history[-2:]
+
+
 def test_a_file_names_the_transaction_before_it_also_when_that_is_a_snapshot(bench: Bench) -> None:
     store = bench.open()
     store.install_snapshot(make(4, 7), body_of(entries(4, 7, 7)), 1)

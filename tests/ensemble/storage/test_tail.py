@@ -8,8 +8,9 @@ from random import Random
 import pytest
 
 from ensemble.errors import CorruptionError
-from ensemble.storage.records import HEADER, HEADER_BYTES, MARK_BYTES, encode, mark, scan
+from ensemble.storage.records import HEADER, HEADER_BYTES, MAGIC, MARK_BYTES, encode, header, mark, scan
 from ensemble.storage.tail import SECTOR_BYTES, batch_start, has_header, judge
+from ensemble.zxid import make
 from tests.ensemble.storage.harness import Bench, Entry, entries, recovered
 
 NAME = "version-2/log.100000001"
@@ -150,9 +151,12 @@ def test_a_gap_within_a_file_is_corruption() -> None:
 
 
 def test_a_torn_header_means_an_empty_file() -> None:
-    for size in range(HEADER_BYTES - 8):
-        assert not has_header(HEADER[:size], NAME)
-        assert not has_header(HEADER[:size] + bytes(100), NAME)
+    written = header(make(7, 9))
+    for size in range(HEADER_BYTES):
+        assert not has_header(written[:size], NAME)
+    for size in range(len(MAGIC)):
+        assert not has_header(written[:size] + bytes(100), NAME)
+    assert has_header(written, NAME)
     assert has_header(HEADER, NAME)
 
 
