@@ -13,8 +13,8 @@ from pathlib import Path
 from ensemble.chaos.disks import Disk, compile_shim, keep_mounts_private, mount_small, unmount
 from ensemble.chaos.links import HOST, Links, Ports
 from ensemble.errors import ConfigError
-from ensemble.runtime.layout import Layout, prepare
-from ensemble.runtime.supervisor import Supervisor
+from ensemble.runtime.supervision.layout import Layout, prepare
+from ensemble.runtime.supervision.supervisor import Supervisor
 
 PORT_MIN, PORT_MAX = 12_000, 30_000
 PORT_TRIES = 20
@@ -48,7 +48,7 @@ class Make:
     small_disk: bool = False
     """Whether one server gets a file system of bounded size; this process then gets mounts of its own, for good."""
     settings: Mapping[str, str] = field(default_factory=dict)
-    nursery: str = "ensemble.runtime.nursery"
+    nursery: str = "ensemble.runtime.supervision.nursery"
 
 
 class Servers:

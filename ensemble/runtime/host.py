@@ -22,7 +22,6 @@ from ensemble.replica.config import ReplicaConfig
 from ensemble.replica.counters import Counters
 from ensemble.replica.metrics.registry import Registry
 from ensemble.replica.replica import Replica
-from ensemble.runtime import environment, process_figures, restoring
 from ensemble.runtime.client_ports import ClientPorts
 from ensemble.runtime.clients import ClientSocket
 from ensemble.runtime.clock import LoopClock
@@ -30,8 +29,9 @@ from ensemble.runtime.config import directories
 from ensemble.runtime.config.server import ServerConfig
 from ensemble.runtime.disk import FileDisk
 from ensemble.runtime.lag import LoopLag
+from ensemble.runtime.links.network import LoopNetwork
 from ensemble.runtime.members import MemberFiles
-from ensemble.runtime.network import LoopNetwork
+from ensemble.runtime.operators import environment, process_figures, restoring
 from ensemble.runtime.steps import Steps
 from ensemble.storage.compression import METHODS
 from ensemble.storage.names import DIRECTORY, snapshot_name

@@ -19,7 +19,7 @@ from ensemble.runtime import files
 from ensemble.runtime.client_ports import ClientPorts
 from ensemble.runtime.config.members import dynamic_path, proposed_path
 from ensemble.runtime.config.properties import logical_lines, split
-from ensemble.runtime.network import LoopNetwork
+from ensemble.runtime.links.network import LoopNetwork
 
 _TEMPORARY = ".tmp"
 _CLIENT_KEYS = ("clientPort", "clientPortAddress")

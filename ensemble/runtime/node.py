@@ -112,9 +112,9 @@ async def serve(config: ServerConfig, on_listening: Callable[[], None]) -> int:
         loop.add_signal_handler(number, stopping.set)
     # Only now: a signal that comes during this import is to end the server as any other does.
     from ensemble.quiet_log import QuietLog
-    from ensemble.runtime.audit_file import open_audit
     from ensemble.runtime.host import Server, client_address, describe
-    from ensemble.runtime.operator_ports import OperatorPorts
+    from ensemble.runtime.operators.audit_file import open_audit
+    from ensemble.runtime.operators.ports import OperatorPorts
 
     audit: Audit | None = None
     try:
@@ -203,7 +203,7 @@ def tune_collector() -> None:
 async def _open_admin(server: Server, stack: contextlib.AsyncExitStack) -> None:
     if server.config.admin_port is None:
         return
-    from ensemble.runtime.admin_http import AdminPort
+    from ensemble.runtime.operators.admin_http import AdminPort
 
     port = AdminPort(server, os.environ[TOKEN_VARIABLE])
     await port.open(server.config.admin_port)

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ensemble.errors import ConfigError
-from ensemble.runtime.layout import HOST, Layout, prepare
-from ensemble.runtime.supervisor import Supervisor
+from ensemble.runtime.supervision.layout import HOST, Layout, prepare
+from ensemble.runtime.supervision.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from ensemble.admin.client import ServerAdmin

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ensemble.runtime import nursery
+from ensemble.runtime.supervision import nursery
 from ensemble.zab.quorum import Majority
 
 

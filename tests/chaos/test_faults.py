@@ -16,7 +16,7 @@ from ensemble.chaos.disks import Disk, compile_shim
 from ensemble.chaos.servers import Make, Servers
 from ensemble.client import ZooKeeper
 from ensemble.errors import ConfigError
-from ensemble.runtime.supervisor import ActionRefused
+from ensemble.runtime.supervision.supervisor import ActionRefused
 
 pytestmark = pytest.mark.process
 

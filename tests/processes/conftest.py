@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from ensemble.admin.client import ServerAdmin, SupervisorAdmin
-from ensemble.runtime.layout import ADMIN_OFFSET
+from ensemble.runtime.supervision.layout import ADMIN_OFFSET
 
 HOST = "127.0.0.1"
 ROOT = Path(__file__).resolve().parents[2]

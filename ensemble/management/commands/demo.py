@@ -15,7 +15,8 @@ from django.core.management.base import BaseCommand
 
 from ensemble.errors import ConfigError
 from ensemble.management.commands.ensemble import add_ensemble_arguments, ensemble_options
-from ensemble.runtime import children, foreground, layout, node
+from ensemble.runtime import children, node
+from ensemble.runtime.supervision import foreground, layout
 
 
 class Command(BaseCommand):
@@ -82,7 +83,7 @@ def _panel(port: int, token: str) -> foreground.Companion:
 def _traffic() -> foreground.Companion:
     return foreground.Companion(
         name="traffic",
-        command=[sys.executable, "-m", "ensemble.runtime.traffic"],
+        command=[sys.executable, "-m", "ensemble.runtime.supervision.traffic"],
         environment={"PYTHONPATH": children.python_path()},
         vital=False,
     )

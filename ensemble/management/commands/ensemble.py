@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from ensemble.runtime import foreground
+from ensemble.runtime.supervision import foreground
 
 
 def add_ensemble_arguments(parser: ArgumentParser) -> None:

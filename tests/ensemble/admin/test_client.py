@@ -13,10 +13,10 @@ import pytest
 
 from ensemble.admin import client as admin_client
 from ensemble.admin.client import Refused, ServerAdmin, Unreachable
-from ensemble.runtime.admin_http import AdminPort, parse_fault
-from ensemble.runtime.admin_stream import STATUS_PERIOD_S_MAX, STATUS_PERIOD_S_MIN, _StatusPace
+from ensemble.runtime.operators.admin_http import AdminPort, parse_fault
+from ensemble.runtime.operators.admin_stream import STATUS_PERIOD_S_MAX, STATUS_PERIOD_S_MIN, _StatusPace
 from ensemble.trace import Trace
-from tests.ensemble.runtime.test_election_links import free_ports, until
+from tests.ensemble.runtime.links.test_election import free_ports, until
 
 TOKEN = "s3cret"
 
@@ -228,7 +228,7 @@ async def test_numbers_and_nestings_without_end_are_refused_or_passed_over() -> 
 
 
 async def test_so_many_viewers_follow_a_server_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ensemble.runtime.admin_http.STREAMS_MAX", 2)
+    monkeypatch.setattr("ensemble.runtime.operators.admin_http.STREAMS_MAX", 2)
     async with running(Server()) as url, aiohttp.ClientSession() as session:
         headers = {"Authorization": f"Bearer {TOKEN}"}
         first = await session.ws_connect(f"{url}/api/stream", headers=headers)

@@ -13,7 +13,7 @@ from ensemble.ports import ClientTransport
 from ensemble.runtime.clients import ClientSocket
 from ensemble.runtime.listening import listen
 from ensemble.runtime.steps import Steps
-from tests.ensemble.runtime.test_election_links import HOST, free_ports, until
+from tests.ensemble.runtime.links.test_election import HOST, free_ports, until
 
 
 class Client:

@@ -12,7 +12,7 @@ from ensemble.errors import ConfigError, InvariantViolation, StorageError
 from ensemble.runtime.config import server as config
 from ensemble.runtime.host import Server, describe, replica_config
 from ensemble.wire.four_letter import WORDS
-from tests.ensemble.runtime.test_election_links import HOST, free_ports, until
+from tests.ensemble.runtime.links.test_election import HOST, free_ports, until
 
 
 def load(directory: Path, *lines: str) -> config.ServerConfig:

@@ -13,8 +13,8 @@ from ensemble.membership import Place
 from ensemble.runtime import listening
 from ensemble.runtime.config.cluster import Cluster
 from ensemble.runtime.listening import keep_alive, listen, to_open
-from tests.ensemble.runtime.test_election_links import HOST, addresses, until
-from tests.ensemble.runtime.test_quorum_links import Server, two_servers
+from tests.ensemble.runtime.links.test_election import HOST, addresses, until
+from tests.ensemble.runtime.links.test_quorum import Server, two_servers
 
 ELSEWHERE = "192.0.2.1"
 """Of the network that documentation is written with (RFC 5737)."""

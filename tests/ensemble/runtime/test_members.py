@@ -11,8 +11,8 @@ from ensemble.errors import ConfigError, StorageError
 from ensemble.membership import Membership, ServerAddress, parse
 from ensemble.runtime.client_ports import ClientPorts
 from ensemble.runtime.config import server as config
+from ensemble.runtime.links.network import LoopNetwork
 from ensemble.runtime.members import MemberFiles
-from ensemble.runtime.network import LoopNetwork
 from tests.ensemble.members import plain
 
 STATIC = """\

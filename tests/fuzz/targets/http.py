@@ -13,10 +13,10 @@ from aiohttp import web
 from ensemble.admin.schema import FaultCommand, FaultStatus, ServerStatus
 from ensemble.replica.commands.table import Commands
 from ensemble.replica.metrics.registry import Registry
-from ensemble.runtime.admin_http import AdminPort
-from ensemble.runtime.admin_server import AdminServer
 from ensemble.runtime.config.operations import AdminServerSettings
-from ensemble.runtime.http_log import http_logger
+from ensemble.runtime.operators.admin_http import AdminPort
+from ensemble.runtime.operators.admin_server import AdminServer
+from ensemble.runtime.operators.http_log import http_logger
 from ensemble.trace import Trace
 from tests.ensemble.replica.harness import Server, World
 from tests.fuzz.target import Target

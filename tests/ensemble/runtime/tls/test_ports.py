@@ -21,7 +21,7 @@ from ensemble.runtime.tls import doorstep as doorstep_module
 from ensemble.runtime.tls import listener as listener_module
 from ensemble.runtime.tls.settings import ClientAuth, TlsSettings
 from tests.authority import Authority
-from tests.ensemble.runtime.test_election_links import HOST, until
+from tests.ensemble.runtime.links.test_election import HOST, until
 from tests.ensemble.runtime.tls.conftest import SecurePort, serving
 
 

@@ -19,7 +19,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 from ensemble.runtime.tls import revocation
 from ensemble.runtime.tls.settings import TlsSettings
 from tests.authority import Authority, Certificate
-from tests.ensemble.runtime.test_election_links import HOST, free_ports, until
+from tests.ensemble.runtime.links.test_election import HOST, free_ports, until
 from tests.ensemble.runtime.tls.conftest import SecurePort, serving
 from tests.ensemble.runtime.tls.test_ports import connect, is_refused
 

@@ -17,10 +17,10 @@ from typing import Protocol, cast
 from ensemble.membership import ServerAddress
 from ensemble.ports import Link
 from ensemble.runtime.config.cluster import DEFAULTS, Cluster
+from ensemble.runtime.links.ways import Listener, Ways
 from ensemble.runtime.listening import to_open
 from ensemble.runtime.outflow import Outflow
 from ensemble.runtime.steps import Steps
-from ensemble.runtime.ways import Listener, Ways
 from ensemble.zab.messages import PacketType
 
 INLINE_BYTES_MAX = 1024 * 1024

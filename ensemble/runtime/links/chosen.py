@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ensemble.runtime.config.quorum_sasl import QuorumSasl
+from ensemble.runtime.links.ways import SecureWays, Ways
 from ensemble.runtime.tls.settings import TlsConfig
-from ensemble.runtime.ways import SecureWays, Ways
 
 
 def ways_of(
@@ -30,7 +30,7 @@ def ways_of(
         doorstep = Doorstep(TlsContexts(tls.quorum, log=log), unified=tls.quorum_unified, hosts=hosts)
         found = SecureWays(doorstep, encrypts=tls.quorum_dials, log=log, keep_alive=keep_alive)
     if sasl is not None:
-        from ensemble.runtime.quorum_sasl import SaslWays
+        from ensemble.runtime.links.sasl import SaslWays
 
         found = SaslWays(found, sasl, log=log)
     return found

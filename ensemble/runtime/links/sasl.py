@@ -20,8 +20,8 @@ from typing import TypeVar, cast
 from ensemble.errors import WireError
 from ensemble.limits import QUORUM_SASL_EXCHANGES_MAX, QUORUM_SASL_S_MAX
 from ensemble.runtime.config.quorum_sasl import QuorumSasl
+from ensemble.runtime.links.ways import GreetingSize, Listener, Ways, no_greeting
 from ensemble.runtime.tasks import watched
-from ensemble.runtime.ways import GreetingSize, Listener, Ways, no_greeting
 from ensemble.sasl.digest_md5 import NONCE_BYTES, QUORUM_PORT, Initiator, Responder, SaslError
 from ensemble.wire.quorum_auth import AuthPacket, AuthStatus, begins_auth, decode_auth, encode_auth
 

@@ -17,9 +17,9 @@ from typing import Any
 from ensemble.admin.schema import EnsembleStatus, ProcessStatus
 from ensemble.errors import ConfigError, CoordinatorError
 from ensemble.runtime.children import python_path
-from ensemble.runtime.layout import Layout
 from ensemble.runtime.node import TOKEN_VARIABLE
-from ensemble.runtime.process import Process
+from ensemble.runtime.supervision.layout import Layout
+from ensemble.runtime.supervision.process import Process
 from ensemble.runtime.tasks import watched
 
 START_S_MAX = 15.0
@@ -44,7 +44,7 @@ class Supervisor:
         *,
         token: str,
         name: str = "coordinator",
-        nursery: str = "ensemble.runtime.nursery",
+        nursery: str = "ensemble.runtime.supervision.nursery",
         environment: Mapping[str, str] | None = None,
     ) -> None:
         """``nursery`` is the module that servers are forked from; ``environment`` is added to theirs."""

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from ensemble.errors import ConfigError
-from ensemble.runtime import layout, process
 from ensemble.runtime.config import server as config
+from ensemble.runtime.supervision import layout, process
 
 
 @pytest.fixture

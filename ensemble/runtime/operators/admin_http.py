@@ -17,9 +17,9 @@ from aiohttp.typedefs import Middleware
 
 from ensemble.admin.schema import FaultCommand, FaultStatus, ServerStatus, SessionStatus, WatchStatus
 from ensemble.errors import ConfigError
-from ensemble.runtime.admin_stream import stream
-from ensemble.runtime.http_log import http_logger
 from ensemble.runtime.listening import failure_sentence
+from ensemble.runtime.operators.admin_stream import stream
+from ensemble.runtime.operators.http_log import http_logger
 from ensemble.trace import Trace
 
 LOOPBACK = "127.0.0.1"

@@ -17,14 +17,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from ensemble.client import ZooKeeper
 from ensemble.errors import ConfigError, StorageError
 from ensemble.replica.commands.table import COMMANDS
-from ensemble.runtime.admin_server import RateLimit, refusal, serve
 from ensemble.runtime.host import Server
-from ensemble.runtime.operator_ports import OperatorPorts
+from ensemble.runtime.operators.admin_server import RateLimit, refusal, serve
+from ensemble.runtime.operators.ports import OperatorPorts
 from ensemble.storage import snapshots
 from ensemble.tree import snapshot
 from ensemble.tree.operations import Acl, Identity, Perm
 from tests.authority import Authority
-from tests.ensemble.runtime.test_election_links import HOST, free_ports, until
+from tests.ensemble.runtime.links.test_election import HOST, free_ports, until
 from tests.ensemble.runtime.test_host import load
 
 X509 = ("authProvider.x509=org.apache.zookeeper.server.auth.X509AuthenticationProvider",)

@@ -9,18 +9,18 @@ from typing import Protocol
 from ensemble.admin.schema import FaultStatus
 from ensemble.errors import ConfigError
 from ensemble.membership import ServerAddress
-from ensemble.runtime import quorum_links
-from ensemble.runtime.chosen_ways import ways_of
 from ensemble.runtime.config.cluster import DEFAULTS, Cluster
 from ensemble.runtime.config.quorum_sasl import QuorumSasl
-from ensemble.runtime.election_links import ElectionLinks
-from ensemble.runtime.quorum_links import QuorumLinks
+from ensemble.runtime.links import quorum
+from ensemble.runtime.links.chosen import ways_of
+from ensemble.runtime.links.election import ElectionLinks
+from ensemble.runtime.links.quorum import QuorumLinks
 from ensemble.runtime.steps import Steps
 from ensemble.runtime.tasks import watched
 from ensemble.runtime.tls.settings import TlsConfig
 
 
-class Service(quorum_links.Service, Protocol):
+class Service(quorum.Service, Protocol):
     """Whoever speaks to the other servers."""
 
     def on_election_message(self, sid: int, payload: bytes) -> None:

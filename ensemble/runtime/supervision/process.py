@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 from ensemble.admin.schema import ProcessState, ProcessStatus
-from ensemble.runtime.layout import Seat
+from ensemble.runtime.supervision.layout import Seat
 
 LOG_TAIL_BYTES = 8192
 REASON_CHARS_MAX = 500

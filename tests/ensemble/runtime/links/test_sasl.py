@@ -12,14 +12,14 @@ import pytest
 
 from ensemble.errors import ConfigError
 from ensemble.membership import ServerAddress
-from ensemble.runtime import quorum_sasl
 from ensemble.runtime.config.quorum_sasl import QuorumSasl, read
 from ensemble.runtime.config.values import Values
-from ensemble.runtime.election_links import ElectionLinks
-from ensemble.runtime.quorum_sasl import NotProved, SaslWays
-from ensemble.runtime.ways import Ways
+from ensemble.runtime.links import sasl
+from ensemble.runtime.links.election import ElectionLinks
+from ensemble.runtime.links.sasl import NotProved, SaslWays
+from ensemble.runtime.links.ways import Ways
 from ensemble.wire.quorum_auth import MAGIC
-from tests.ensemble.runtime.test_election_links import HOST, Manager, addresses, free_ports, running, until
+from tests.ensemble.runtime.links.test_election import HOST, Manager, addresses, free_ports, running, until
 
 ACCOUNTS = {"zk": "secret"}
 STRICT = QuorumSasl(ACCOUNTS, ("zk", "secret"), required=True)
@@ -125,7 +125,7 @@ async def test_who_does_not_prove_itself_passes_where_it_need_not(caller: Quorum
 
 
 async def test_an_exchange_that_never_ends_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quorum_sasl, "QUORUM_SASL_S_MAX", 0.1)
+    monkeypatch.setattr(sasl, "QUORUM_SASL_S_MAX", 0.1)
     async with listening(STRICT) as port:
         connection = await dial(None, port.port)
         connection.transport.write(MAGIC[:5])
@@ -136,7 +136,7 @@ async def test_an_exchange_that_never_ends_is_ended(monkeypatch: pytest.MonkeyPa
 
 
 async def test_exchanges_beyond_the_limit_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quorum_sasl, "QUORUM_SASL_EXCHANGES_MAX", 1)
+    monkeypatch.setattr(sasl, "QUORUM_SASL_EXCHANGES_MAX", 1)
     async with listening(STRICT) as port:
         first = await dial(None, port.port)
         with pytest.raises(NotProved, match="hung up"):

@@ -6,8 +6,8 @@ import asyncio
 from pathlib import Path
 
 from ensemble.replica.metrics.registry import Registry
-from ensemble.runtime import process_figures
 from ensemble.runtime.lag import LoopLag
+from ensemble.runtime.operators import process_figures
 
 
 async def test_open_files_are_counted(tmp_path: Path) -> None:

@@ -18,9 +18,9 @@ from typing import Any
 
 from ensemble.errors import ConfigError
 from ensemble.runtime.children import die_with_parent
-from ensemble.runtime.layout import HOST, Layout, prepare
 from ensemble.runtime.node import TOKEN_VARIABLE, complain
-from ensemble.runtime.supervisor import Supervisor
+from ensemble.runtime.supervision.layout import HOST, Layout, prepare
+from ensemble.runtime.supervision.supervisor import Supervisor
 
 SILENCE_S_MAX = 1.0
 """Whoever waits longer is told what for."""
@@ -135,7 +135,7 @@ def patience(say: Say, text: str) -> Iterator[None]:
 
 async def _open_port(supervisor: Supervisor, token: str, stack: contextlib.AsyncExitStack) -> None:
     # Only now: its imports take longer than the servers' start, which they would hold up.
-    from ensemble.runtime.supervisor_http import SupervisorPort
+    from ensemble.runtime.supervision.supervisor_http import SupervisorPort
 
     port = SupervisorPort(supervisor, token)
     await port.open(supervisor.layout.supervisor_port)

@@ -64,7 +64,7 @@ class OperatorPorts:
 
     async def _serve(self) -> None:
         # In a thread: the server serves its clients meanwhile.
-        http = await asyncio.to_thread(importlib.import_module, "ensemble.runtime.admin_server")
+        http = await asyncio.to_thread(importlib.import_module, "ensemble.runtime.operators.admin_server")
         admin = self._settings.admin_server
         if self._admin is not None and admin is not None:
             application = http.AdminServer(self._server, admin, log=self._log).application()

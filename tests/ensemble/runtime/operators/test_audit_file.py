@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ensemble.errors import ConfigError
-from ensemble.runtime.audit_file import open_audit
+from ensemble.runtime.operators.audit_file import open_audit
 from tests.apache import await_answer, free_port
 from tests.ensemble.runtime.test_host import load
 

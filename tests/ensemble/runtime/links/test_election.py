@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from ensemble.membership import ServerAddress
-from ensemble.runtime.election_links import RETRY_S_MAX, STRANGERS_MAX, ElectionLinks
-from ensemble.runtime.ways import P, Ways
+from ensemble.runtime.links.election import RETRY_S_MAX, STRANGERS_MAX, ElectionLinks
+from ensemble.runtime.links.ways import P, Ways
 from ensemble.wire.elections import encode_hello
 
 HOST = "127.0.0.1"
@@ -378,7 +378,7 @@ async def test_a_guest_that_says_it_is_where_nobody_can_be_is_not_called_and_not
 
 
 async def test_strangers_beyond_the_limit_of_guests_are_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ensemble.runtime.election_links.STRANGERS_MAX", 3)
+    monkeypatch.setattr("ensemble.runtime.links.election.STRANGERS_MAX", 3)
     servers = addresses(2, 3)
     manager = Manager(servers[0], servers, strangers_welcome=True)
     async with running(manager):

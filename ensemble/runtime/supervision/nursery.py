@@ -134,9 +134,6 @@ def main() -> None:
     orders, events = os.dup(0), os.dup(1)
     import uvloop  # noqa: F401 - for the children
 
-    import ensemble.runtime.admin_http
-    import ensemble.runtime.host  # noqa: F401 - for the children
-
     gc.collect()
     gc.freeze()  # or the children's collections would touch, and so copy, every page they share
     Nursery(orders, events).run()

@@ -24,8 +24,8 @@ from ensemble.replica.commands.answers import Data
 from ensemble.replica.commands.table import COMMANDS, Command, Commands, find, framed
 from ensemble.replica.metrics.exposition import CONTENT_TYPE, exposition
 from ensemble.replica.metrics.registry import Registry
-from ensemble.runtime.http_log import http_logger
-from ensemble.runtime.restoring import RefusedError
+from ensemble.runtime.operators.http_log import http_logger
+from ensemble.runtime.operators.restoring import RefusedError
 
 if TYPE_CHECKING:
     import socket

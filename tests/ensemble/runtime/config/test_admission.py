@@ -77,7 +77,7 @@ def test_the_bucket_counts_in_connections_unless_sessions_have_weights() -> None
 
 
 def test_every_limit_is_explained_with_its_default() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "access.md").read_text()
+    page = (Path(__file__).parents[4] / "docs" / "access.md").read_text()
     values = Values({})
     admission.read(values)
     keys = [key for key in values.effective if not key.startswith("connection_throttle_")]

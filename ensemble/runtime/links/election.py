@@ -22,9 +22,9 @@ from ensemble.errors import WireError
 from ensemble.limits import ELECTION_FRAME_BYTES_MAX
 from ensemble.membership import ServerAddress
 from ensemble.runtime.config.cluster import DEFAULTS, Cluster
+from ensemble.runtime.links.ways import Listener, Ways
 from ensemble.runtime.listening import to_open
 from ensemble.runtime.tasks import watched
-from ensemble.runtime.ways import Listener, Ways
 from ensemble.wire.elections import Hello, HelloDecoder, encode_hello
 from ensemble.wire.frames import FrameBuffer, frame
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from ensemble.runtime.admin_http import guarded, listen_on_loopback, refusal
-from ensemble.runtime.supervisor import ActionRefused, Supervisor, Unknown
+from ensemble.runtime.operators.admin_http import guarded, listen_on_loopback, refusal
+from ensemble.runtime.supervision.supervisor import ActionRefused, Supervisor, Unknown
 
 
 class SupervisorPort:

@@ -14,14 +14,14 @@ import pytest
 
 from ensemble.membership import ServerAddress
 from ensemble.ports import Link
-from ensemble.runtime import quorum_links
 from ensemble.runtime.config.cluster import Cluster
-from ensemble.runtime.network import LoopNetwork
+from ensemble.runtime.links import quorum
+from ensemble.runtime.links.network import LoopNetwork
 from ensemble.runtime.steps import Steps
 from ensemble.wire import packets
 from ensemble.zab.messages import PROTOCOL_VERSION, LearnerInfo, Packet, PacketType
+from tests.ensemble.runtime.links.test_election import HOST, addresses, until
 from tests.ensemble.runtime.test_disk import children
-from tests.ensemble.runtime.test_election_links import HOST, addresses, until
 
 IMPATIENT = Cluster(connect_timeout_ms=1000)
 
@@ -140,10 +140,10 @@ async def test_a_learner_that_lags_is_cut_off_but_not_for_the_size_of_a_snapshot
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What is proposed while a learner takes in a big snapshot does not make it a laggard."""
-    monkeypatch.setattr(quorum_links, "UNSENT_BYTES_MAX", 1_000_000)
+    monkeypatch.setattr(quorum, "UNSENT_BYTES_MAX", 1_000_000)
     async with two_servers() as (one, two):
         dialed, accepted = await linked(one, two)
-        assert isinstance(dialed, quorum_links.QuorumLink)
+        assert isinstance(dialed, quorum.QuorumLink)
         dialed._transport.pause_reading()
         snapshot = bytes(20_000_000)
         two.send(accepted, snapshot)
@@ -260,7 +260,7 @@ async def test_a_large_state_is_sent_as_it_was_and_in_its_place() -> None:
 
 
 async def test_a_small_state_is_sent_without_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quorum_links, "Outflow", None)
+    monkeypatch.setattr(quorum, "Outflow", None)
     async with two_servers() as (one, two):
         link, arrived = await linked(one, two)
         one.steps.wake()
@@ -329,7 +329,7 @@ async def test_the_loop_goes_on_while_a_large_state_is_sent() -> None:
 
 
 async def test_what_waits_behind_a_large_state_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quorum_links, "UNSENT_BYTES_MAX", 10 * MIB)
+    monkeypatch.setattr(quorum, "UNSENT_BYTES_MAX", 10 * MIB)
     before = children()
     async with two_servers() as (one, two):
         link, _ = await linked(one, two)
