@@ -20,14 +20,14 @@ from ensemble.zxid import epoch_of, text
 class Epochs:
     """The epochs as they are on disk."""
 
-    __slots__ = ("_disk", "accepted", "current")
+    __slots__ = ("_disk", "_written", "accepted", "current")
 
     def __init__(self, disk: Disk, zxid: int) -> None:
         """Read the files; ``zxid`` is the last transaction of this server's history.
 
-        Missing files mean the epoch of ``zxid``; but acceptedEpoch is written first, and is not missing alone. A current epoch below it is raised: a crash between
-        receiving a leader's history and writing its epoch leaves that, and a server whose unbroken history
-        reaches into an epoch holds everything that epoch's leader began with.
+        Missing files mean the epoch of ``zxid``; but acceptedEpoch is written first, and is not missing alone. A
+        current epoch below it is raised: a crash between receiving a leader's history and writing its epoch leaves
+        that, and a server whose unbroken history reaches into an epoch holds everything its leader began with.
         """
         self._disk = disk
         present = disk.names(DIRECTORY)
@@ -41,6 +41,7 @@ class Epochs:
                 "this server fetches everything from the leader"
             )
         self.accepted = reached if accepted is None else accepted
+        self._written = accepted is not None
         self.current = reached if current is None else current
         if self.accepted < max(self.current, reached):
             raise StorageError(
@@ -56,12 +57,15 @@ class Epochs:
         if epoch < self.accepted:
             raise InvariantViolation(f"accepted epoch {epoch} after {self.accepted}")
         self._disk.write_atomic(ACCEPTED_EPOCH, encode(epoch))
+        self._written = True
         self.accepted = epoch
 
     def save_current(self, epoch: int) -> None:
         """Enter ``epoch``; durable on return."""
         if not self.current <= epoch <= self.accepted:
             raise InvariantViolation(f"current epoch {epoch} after {self.current}, accepted {self.accepted}")
+        if not self._written:
+            self.save_accepted(self.accepted)  # it was taken from the history
         self._disk.write_atomic(CURRENT_EPOCH, encode(epoch))
         self.current = epoch
 

@@ -11,7 +11,7 @@ import pytest
 from ensemble import limits
 from ensemble.errors import CorruptionError, InvariantViolation, StorageError
 from ensemble.simulator.disk import SimulatedDisk
-from ensemble.storage import snapshots, txnlog
+from ensemble.storage import epochs, snapshots, txnlog
 from ensemble.storage.records import HEADER, encode, predecessor_in
 from ensemble.storage.settings import StorageSettings
 from ensemble.storage.store import Store
@@ -605,6 +605,18 @@ def test_without_files_the_epochs_are_those_of_the_history(bench: Bench) -> None
     bench.synced(store, entries(4, 1, 2))
     store = bench.open()
     assert (store.accepted_epoch, store.current_epoch) == (4, 4)
+
+
+def test_a_server_that_lost_its_epochs_enters_none_without_a_promise(bench: Bench) -> None:
+    """I8, found by the simulator: the promise was taken from the history, and was nowhere."""
+    store = bench.open()
+    bench.synced(store, entries(4, 1, 2))
+    bench.open().save_current_epoch(4)
+    assert epochs.decode(bench.data.read("version-2/acceptedEpoch"), "") == 4
+    assert epochs.decode(bench.data.read("version-2/currentEpoch"), "") == 4
+    bench.data.discard("version-2/acceptedEpoch")
+    with pytest.raises(StorageError, match="acceptedEpoch is missing"):
+        bench.open()
 
 
 @pytest.mark.parametrize(
