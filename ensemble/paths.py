@@ -30,6 +30,37 @@ def validate(path: str, *, sequential: bool = False) -> None:
             raise KeeperError(Code.BAD_ARGUMENTS, path)
 
 
+def fault(path: str, *, sequential: bool = False) -> str:
+    """Say why :func:`validate` refuses ``path``, as Apache's client does; empty when it does not.
+
+    Places count characters; Java counts those beyond the plane twice.
+    """
+    if sequential:
+        path += "1"
+    if not path:
+        return "Path length must be > 0"
+    if path[0] != "/":
+        return "Path must start with / character"
+    if path == "/":
+        return ""
+    if path[-1] == "/":
+        return "Path must not end with / character"
+    why = _fault_inside(path)
+    return f'Invalid path string "{path}" caused by {why}' if why else ""
+
+
+def _fault_inside(path: str) -> str:
+    faults: list[tuple[int, str]] = []
+    if found := re.search("//", path):
+        faults.append((found.start() + 1, "empty node name specified"))
+    if found := re.search(r"/\.\.?(?=/|$)", path):
+        faults.append((found.end() - 1, "relative paths not allowed"))
+    if found := _FORBIDDEN.search(path):
+        null = found[0] == "\0"
+        faults.append((found.start(), "null character not allowed" if null else "invalid character"))
+    return "{1} @{0}".format(*min(faults)) if faults else ""
+
+
 def parent_of(path: str) -> str:
     """Return the path of the parent; the root is its own."""
     head = path.rpartition("/")[0]

@@ -20,7 +20,7 @@ class Chroot:
         try:
             paths.validate(path, sequential=sequential)
         except KeeperError:
-            raise BadArguments(path) from None
+            raise BadArguments(path, paths.fault(path, sequential=sequential)) from None
         if not self.root:
             return path
         return self.root if path == "/" else self.root + path

@@ -73,9 +73,18 @@ class OperationTimeout(Refusal):
 
 
 class BadArguments(Refusal):
-    """A path that is none, or another argument that no server takes."""
+    """A path that is none, or another argument that no server takes.
+
+    ``why`` says what is wrong where that is known, which is so of all that this client refuses itself.
+    """
 
     CODE = Code.BAD_ARGUMENTS
+
+    def __init__(self, path: str | None = None, why: str = "") -> None:
+        super().__init__(path)
+        self.why = why
+        if why:
+            self.args = (why,)
 
 
 class UnknownSession(Refusal):

@@ -7,7 +7,7 @@ from typing import Self
 
 from ensemble.client.caller import ANY_VERSION, Caller
 from ensemble.client.chroot import Chroot
-from ensemble.client.errors import MultiError, code_of, refusal
+from ensemble.client.errors import BadArguments, MultiError, code_of, refusal
 from ensemble.client.results import Data
 from ensemble.errors import CoordinatorError
 from ensemble.tree.operations import (
@@ -23,9 +23,11 @@ from ensemble.tree.operations import (
     Read,
     SetData,
 )
+from ensemble.tree.owner import TTL_MS_MAX
 from ensemble.wire import replies
 from ensemble.wire.replies import OpResult, Stat
 
+NO_TTL = -1
 _SEQUENTIAL = (
     CreateMode.PERSISTENT_SEQUENTIAL,
     CreateMode.EPHEMERAL_SEQUENTIAL,
@@ -46,6 +48,10 @@ def create_request(
 ) -> tuple[int, Create]:
     """Return op code and record of a create: the mode decides, and whether a stat is wanted."""
     inside = chroot.inside(path, sequential=mode in _SEQUENTIAL)
+    if mode in _TTL and not 0 < ttl_ms <= TTL_MS_MAX:
+        raise BadArguments(path, f"ttl must be positive and cannot be larger than: {TTL_MS_MAX}")
+    if mode not in _TTL and ttl_ms != NO_TTL:
+        raise BadArguments(path, f"a ttl needs a mode with one, such as CreateMode.{_TTL[0].name}")
     if mode in _TTL:
         op = Op.CREATE_TTL
     elif mode is CreateMode.CONTAINER:

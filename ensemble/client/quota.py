@@ -13,7 +13,7 @@ from typing import Final, Self, TypeVar
 from ensemble import paths
 from ensemble.client.caller import Caller
 from ensemble.client.chroot import Chroot
-from ensemble.client.errors import MultiError, NoNode, NotEmpty
+from ensemble.client.errors import BadArguments, MultiError, NoNode, NotEmpty
 from ensemble.client.subtree import Subtrees
 from ensemble.client.watches import Watcher, WatchKind
 from ensemble.errors import Code
@@ -99,10 +99,12 @@ class Quotas(Subtrees):
 
     async def set_quota(self, path: str, quota: Quota) -> None:
         """Put limits on what is at and below ``path``, in place of those it had; ``NoNode`` when there is no
-        such znode. Servers count one quota along a path: set none below or above another."""
+        such znode. Servers count one quota along a path, so ``BadArguments`` when a znode above or below has
+        one, and for the root, whose quota no server looks at."""
         if await self.exists(path) is None:
             raise NoNode(path)
         zk, directory = _Unrooted(self), self._quota_directory(path)
+        await self._refuse_nesting(zk, path, directory)
         await zk.ensure_path(directory)
         # The server counts what there is when the znode for it is created, behind that of the limits.
         both = zk.transaction().create(f"{directory}/{LIMITS}", quota.encode())
@@ -135,6 +137,23 @@ class Quotas(Subtrees):
                 directory = paths.parent_of(directory)
         except (NoNode, NotEmpty):
             return  # a quota of somebody below, or somebody faster
+
+    async def _refuse_nesting(self, zk: _Unrooted, path: str, directory: str) -> None:
+        if directory == ROOT:
+            raise BadArguments(path, "the root cannot have a quota; set one on each of its children")
+        above = paths.parent_of(directory)
+        while above != ROOT:
+            if await zk.exists(f"{above}/{LIMITS}") is not None:
+                raise BadArguments(path, f"{path} has a parent {self._shown(above)} which has a quota")
+            above = paths.parent_of(above)
+        if await zk.exists(directory) is None:
+            return
+        async for below in zk.walk(directory):
+            if below.endswith(f"/{LIMITS}") and (found := paths.parent_of(below)) != directory:
+                raise BadArguments(path, f"{path} has a child {self._shown(found)} which has a quota")
+
+    def _shown(self, directory: str) -> str:
+        return self.chroot.outside(directory[len(ROOT) :])
 
     def _quota_directory(self, path: str) -> str:
         inside = self.chroot.inside(path)

@@ -56,7 +56,7 @@ class Subtrees(Operations):
         Goes on when others create or delete there meanwhile. Raises ``NoNode`` when there is no ``path``.
         """
         if path == "/":
-            raise BadArguments(path)
+            raise BadArguments(path, "the root cannot be deleted; name what is below it")
         deleted = 0
         found = [each async for each in self.walk(path)]
         while found:

@@ -23,6 +23,12 @@ _MEANINGS = {
 }
 
 
+_TOO_SMALL = {
+    "count": "the num quota must be greater than zero",
+    "data_bytes": "the bytes quota must be greater than or equal to zero",
+}
+
+
 def _declare_setquota(parser: ArgumentParser) -> None:
     for letter, meaning in _MEANINGS.items():
         parser.add_argument(f"-{letter}", metavar="val", help=meaning)
@@ -41,10 +47,23 @@ async def setquota(shell: Shell, words: Namespace) -> None:
         if text is not None:
             changed[limit] = number(text, f"-{letter}")
             if changed[limit] < least:
-                raise ShellError(f"-{letter} must be at least {least}")
+                raise ShellError(_TOO_SMALL[limit.removesuffix("_hard")])
     if not changed:
         raise ShellError("Missing required option: one of -n, -b, -N, -B")
     await shell.client.set_quota(words.path, replace(quota, **changed))
+    await _warn(shell, words.path)
+
+
+async def _warn(shell: Shell, path: str) -> None:
+    """Say that more is used than the limits allow, which they do not change."""
+    found = await shell.client.get_quota(path)
+    if found is None:
+        return
+    quota, usage = found
+    if any(-1 < limit < usage.count for limit in (quota.count, quota.count_hard)):
+        shell.say(f"[Warning]: the count quota you create is less than the existing count:{usage.count}")
+    if any(-1 < limit < usage.data_bytes for limit in (quota.data_bytes, quota.data_bytes_hard)):
+        shell.say(f"[Warning]: the bytes quota you create is less than the existing bytes:{usage.data_bytes}")
 
 
 def _declare_path(parser: ArgumentParser) -> None:
@@ -73,7 +92,7 @@ def _declare_delquota(parser: ArgumentParser) -> None:
 async def delquota(shell: Shell, words: Namespace) -> None:
     found = await shell.client.get_quota(words.path)
     if found is None:
-        shell.complain(f"quota for {words.path} does not exist.")
+        shell.say(f"Quota does not exist for {words.path}")
         return
     lifted = {limit: -1 for letter, (limit, _) in _LIMITS.items() if getattr(words, letter)}
     if lifted:

@@ -19,9 +19,11 @@ def _path(parser: ArgumentParser) -> None:
     parser.add_argument("watch", nargs="?", help="deprecated: use -w")
 
 
-def _old_watch(shell: Shell, words: Namespace, name: str) -> None:
+def _old_watch(shell: Shell, words: Namespace, name: str, options: str = "[-w]") -> None:
     if words.watch:
-        shell.complain(f"'{name} path [watch]' has been deprecated. Please use '{name} [-w] path' instead.")
+        shell.complain(
+            f"'{name} path [watch]' has been deprecated. Please use '{name} {options} path' instead."
+        )
         words.w = True
 
 
@@ -68,7 +70,7 @@ def _declare_get(parser: ArgumentParser) -> None:
 
 @command("get", "[-s] [-w] [-b] [-x] path", "the data of a znode", _declare_get)
 async def get(shell: Shell, words: Namespace) -> None:
-    _old_watch(shell, words, "get")
+    _old_watch(shell, words, "get", "[-s] [-w]")
     data, stat = await shell.client.get(words.path, watch=shell.watcher if words.w else None)
     form = formats.hex_dump if words.x else formats.base64_text if words.b else formats.plain
     shell.say(form(data))

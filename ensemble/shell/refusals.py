@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ensemble.client import Code, KeeperError
+from ensemble.client import BadArguments, Code, KeeperError
 
 _WITH_PATH: dict[Code, str] = {
     Code.NO_NODE: "Node does not exist: ",
@@ -41,6 +41,8 @@ def sentence(refusal: KeeperError) -> str:
         code = Code(refusal.code)
     except ValueError:
         return f"the server answers with code {refusal.code}"
+    if isinstance(refusal, BadArguments) and refusal.why:
+        return refusal.why
     if code in _WITH_PATH:
         return f"{_WITH_PATH[code]}{refusal.path or 'null'}"
     return _ALONE.get(code, str(refusal))

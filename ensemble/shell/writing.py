@@ -64,12 +64,17 @@ def _declare_set(parser: ArgumentParser) -> None:
     parser.add_argument("version", nargs="?", help="deprecated: use -v")
 
 
-@command("set", "path data [-s] [-v version] [-b]", "new data for a znode", _declare_set)
+_SET_USAGE = "path data [-s] [-v version] [-b]"
+
+
+@command("set", _SET_USAGE, "new data for a znode", _declare_set)
 async def set_(shell: Shell, words: Namespace) -> None:
     try:
         data = base64.b64decode(words.data, validate=True) if words.b else words.data.encode()
     except binascii.Error:
         raise ShellError("the data is not in base64") from None
+    if words.version is not None and not words.version.lstrip("-").isdigit():
+        raise ShellError(f"{words.version} is too much; put data with blanks in quotes\nset {_SET_USAGE}")
     stat = await shell.client.set(words.path, data, version=number(words.version or words.v, "-v"))
     if words.s:
         shell.say_all(formats.stat_lines(stat))

@@ -63,6 +63,38 @@ create /x/y
 create -c -e /x
 create -c /box
 create -c /box
+create a
+create /a/
+create /a//b
+create /a/../b x
+get a
+ls /a/
+stat /a/.
+get /a true
+ls /a true
+stat /a true
+create -t 0 /ttl x
+create -t 5 -e /ttl
+create /q x
+create /q/r/s x
+create /q/r x
+setquota -n 5 /q
+setquota -N 3 /q/r
+listquota /q/r
+setquota -b 0 /q
+setquota -n 1 /q
+setquota -N 0 /q
+setquota -B -1 /q
+listquota /q
+delquota -n /q
+listquota /q
+delquota /q
+delquota /q
+delquota /none
+setquota -n 5 /q/r
+setquota -n 5 /q
+setquota -n 5 /zookeeper/quota/q
+listquota /zookeeper/quota
 redo 0
 history
 quit

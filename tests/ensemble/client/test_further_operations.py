@@ -217,6 +217,39 @@ async def test_a_quota_counts_what_is_there(zk: ZooKeeper, base: str) -> None:
         await zk.set_quota(f"{base}/none", Quota(count=1))
 
 
+async def test_a_quota_above_or_below_another_is_refused(zk: ZooKeeper, base: str) -> None:
+    """Servers count the deepest only: the other would silently be wrong."""
+    await zk.ensure_path(f"{base}/a/b/c")
+    await zk.set_quota(f"{base}/a/b", Quota(count=10))
+    await zk.set_quota(f"{base}/a/b", Quota(count=11))
+    with pytest.raises(BadArguments, match=r"^/.*/a has a child /.*/a/b which has a quota$"):
+        await zk.set_quota(f"{base}/a", Quota(count=10))
+    with pytest.raises(BadArguments, match=r"^/.*/a/b/c has a parent /.*/a/b which has a quota$"):
+        await zk.set_quota(f"{base}/a/b/c", Quota(count=10))
+    await zk.delete_quota(f"{base}/a/b")
+    await zk.set_quota(f"{base}/a", Quota(count=10))
+    await zk.delete_quota(f"{base}/a")
+    with pytest.raises(BadArguments, match="the root cannot have a quota"):
+        await zk.set_quota("/", Quota(count=10))
+
+
+async def test_what_the_client_itself_refuses_says_why(zk: ZooKeeper, base: str) -> None:
+    with pytest.raises(BadArguments, match=r"^Path must start with / character$"):
+        await zk.get("app")
+    with pytest.raises(BadArguments, match=r"^Path must not end with / character$"):
+        await zk.create(f"{base}/")
+    with pytest.raises(BadArguments, match=r"^the root cannot be deleted; name what is below it$"):
+        await zk.delete_recursively("/")
+    with pytest.raises(
+        BadArguments, match=r"^ttl must be positive and cannot be larger than: 1099511627775$"
+    ):
+        await zk.create(f"{base}/t", mode=CreateMode.PERSISTENT_WITH_TTL)
+    with pytest.raises(
+        BadArguments, match=r"^a ttl needs a mode with one, such as CreateMode.PERSISTENT_WITH_TTL$"
+    ):
+        await zk.create(f"{base}/t", ttl_ms=1000)
+
+
 async def test_states_are_told_to_the_end(server: str) -> None:
     zk = ZooKeeper(server)
     states = zk.states()
