@@ -81,7 +81,7 @@ class Campaign:
             cwd=ROOT,
             env={**os.environ, "TMPDIR": scratch},
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,  # Ctrl-C reaches it through run(), so that it can end its turn
         )
@@ -89,10 +89,11 @@ class Campaign:
 
     def _watch(self, name: str, process: subprocess.Popen[str], limit_s: float) -> None:
         try:
-            lines = process.communicate(timeout=limit_s)[0].splitlines()
+            out, errors = process.communicate(timeout=limit_s)
         except subprocess.TimeoutExpired:
             process.kill()
-            lines = process.communicate()[0].splitlines()
+            out, errors = process.communicate()
+        lines = out.splitlines()
         if process.returncode == -signal.SIGTERM:
             self._ended.put((name, None))  # before it had begun
             return
@@ -101,11 +102,12 @@ class Campaign:
         except (IndexError, TypeError, ValueError):
             # It hung, or took the process with it; what libFuzzer kept lies among the crashers.
             figures = Figures(name, f"exit {process.returncode}", 0, 0, 1)
+            lines += errors.splitlines()[-3:]
             # The others come first, or this would go on and on.
             self._had_s[name] += self._turn_s
         self._had_s[name] += figures.seconds
         if figures.crashers:
-            print("\n".join([f"  {name}: {line}" for line in lines[1:-1]]), flush=True)  # noqa: T201
+            print("\n".join([f"  {name}: {line}" for line in lines]), flush=True)  # noqa: T201
         self._ended.put((name, figures))
 
 

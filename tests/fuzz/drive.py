@@ -142,8 +142,6 @@ def watched(name: str, seconds: float, done: Callable[[Tried], int], *, corpus: 
         directory.mkdir(parents=True, exist_ok=True)
     for number, data in enumerate([*target.seeds(), *crashers(name)]):
         (seeds / str(number)).write_bytes(data)
-    escaped = ["".join([rf"\x{byte:02x}" for byte in word]) for word in target.words]
-    words.write_text("".join([f'"{word}"\n' for word in escaped]))
 
     def feed(data: bytes) -> None:
         if tried.over():
@@ -155,9 +153,13 @@ def watched(name: str, seconds: float, done: Callable[[Tried], int], *, corpus: 
             os._exit(status)
         tried.feed(data)
 
-    arguments = [sys.argv[0], f"-max_len={target.size_max}", f"-dict={words}", f"-artifact_prefix={place}/"]
+    arguments = [sys.argv[0], f"-max_len={target.size_max}", f"-artifact_prefix={place}/"]
     arguments += [f"-timeout={HUNG_S}", f"-report_slow_units={HUNG_S}", "-verbosity=0"]
     arguments += ["-handle_int=0", "-handle_term=0"]
+    if target.words:  # libFuzzer refuses an empty list
+        escaped = ["".join([rf"\x{byte:02x}" for byte in word]) for word in target.words]
+        words.write_text("".join([f'"{word}"\n' for word in escaped]))
+        arguments.append(f"-dict={words}")
     atheris.Setup([*arguments, str(first), str(seeds)], feed)
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, tried.end)

@@ -48,8 +48,11 @@ def test_two_at_the_same_time_are_two_targets() -> None:
     assert {figures.target for figures in told} == {"a", "b"}
 
 
-def test_a_turn_that_dies_has_found_something_and_is_not_tried_forever() -> None:
-    told = turns({"a": 0.0, "b": 0.001}, "import sys; sys.exit(70)", number=2)
+def test_a_turn_that_dies_has_found_something_and_is_not_tried_forever(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told = turns({"a": 0.0, "b": 0.001}, "import sys; print('why', file=sys.stderr); sys.exit(70)", number=2)
+    assert "a: why" in capsys.readouterr().out
     assert [(figures.target, figures.engine, figures.crashers) for figures in told] == [
         ("a", "exit 70", 1),
         ("b", "exit 70", 1),
