@@ -26,6 +26,11 @@ ELECTION_FRAME_BYTES_MAX = 512 * 1024
 ELECTION_HELLO_BYTES_MAX = 2048
 """The address part of an election handshake (Apache's QuorumCnxManager)."""
 
+EPOCHS_AHEAD_MAX = 1 << 20
+"""What a learner may claim to have promised beyond its leader's promise, and half of what a leader may propose beyond
+its learner's. An election takes at least some tens of milliseconds, so nobody honest is a million epochs ahead; who
+was believed would use up the epochs, 31 bits, or shut a server out for good (Apache believes it)."""
+
 TXN_BYTES_MAX = 16 * 1024 * 1024
 """One derived transaction; refused when it is prepared, never when it is applied (ZOOKEEPER-2101)."""
 

@@ -20,6 +20,7 @@ from struct import Struct
 from struct import error as StructError
 
 from ensemble.errors import InvariantViolation, PeerProtocolError
+from ensemble.limits import EPOCHS_AHEAD_MAX
 from ensemble.zab.followers import Follower, Followers, FollowerStep
 from ensemble.zab.messages import PROTOCOL_VERSION, Packet, PacketType
 from ensemble.zab.phase import Phase
@@ -27,10 +28,6 @@ from ensemble.zab.restoration import Restoration
 from ensemble.zab.synchronization import Synchronization, choose
 from ensemble.zab.term import Term
 from ensemble.zxid import counter_of, epoch_of, make, text
-
-EPOCHS_AHEAD_MAX = 1 << 20
-"""An election takes at least some tens of milliseconds: nobody honest is a million epochs ahead of its leader. Who
-says so is refused, or the epochs, 31 bits, would be used up (Apache believes it)."""
 
 _LEARNER_INFO = Struct(">qiq")
 _EPOCH = Struct(">i")

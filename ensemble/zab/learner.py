@@ -24,9 +24,10 @@ from enum import Enum
 from struct import Struct
 
 from ensemble.errors import ConfigError, InvariantViolation, PeerProtocolError
+from ensemble.limits import EPOCHS_AHEAD_MAX
 from ensemble.membership import Membership, parse
 from ensemble.ports import Timer
-from ensemble.zab.messages import PROTOCOL_VERSION, Packet, PacketType
+from ensemble.zab.messages import PROTOCOL_VERSION, Packet, PacketType, Vote
 from ensemble.zab.phase import Phase
 from ensemble.zab.ports import PeerLink
 from ensemble.zab.term import Term
@@ -57,13 +58,14 @@ class Step(Enum):
 class Learner(Term):
     """A follower or an observer of one leader, from the election until the link breaks."""
 
-    def __init__(self, context: Term.Context, leader: int) -> None:
+    def __init__(self, context: Term.Context, elected: Vote) -> None:
         super().__init__(context)
-        self.leader = leader
+        self.leader = elected.leader
         self.epoch = 0
         self.step = Step.CONNECTING
         self.observes = self.view.observes
         self.zxid_committed = self.app.zxid_applied
+        self._epoch_voted = elected.epoch
         self._changeable = self.view.changeable
         self._offered: Membership | None = None
         """The membership of NEWLEADER, in force with the epoch."""
@@ -167,6 +169,9 @@ class Learner(Term):
         if epoch < accepted:
             self.give_up(f"leader {self.leader} proposes epoch {epoch}, {accepted} is promised")
             return
+        # A newcomer has promised nothing yet; what it was told in the election shows how far the others are.
+        if epoch - max(accepted, self._epoch_voted) > 2 * EPOCHS_AHEAD_MAX:
+            raise PeerProtocolError(f"leader {self.leader} proposes epoch {epoch}, {accepted} is promised")
         current, zxid = _NOT_AGAIN, self.history.zxid_logged
         if epoch > accepted:
             self.history.save_accepted_epoch(epoch)

@@ -214,7 +214,7 @@ class Peer:
         else:
             self._end_restoration(f"server {vote.leader} was elected meanwhile")
             self.role = ServerState.OBSERVING if self.view.observes else ServerState.FOLLOWING
-            self._term = Learner(context, vote.leader)
+            self._term = Learner(context, vote)
             self.election.settle(self.role)
             self._close_early()
             self._term.start()

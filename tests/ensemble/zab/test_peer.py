@@ -7,8 +7,8 @@ from struct import pack
 import pytest
 
 from ensemble.errors import InvariantViolation, PeerProtocolError
-from ensemble.zab.establishment import EPOCHS_AHEAD_MAX
-from ensemble.zab.messages import Packet, PacketType, ServerState
+from ensemble.limits import EPOCHS_AHEAD_MAX
+from ensemble.zab.messages import Packet, PacketType, ServerState, Vote
 from ensemble.zab.phase import Phase
 from ensemble.zxid import make
 from tests.ensemble.zab.harness import MemoryHistory, Table, TableLink
@@ -465,6 +465,31 @@ def test_a_snapshot_of_what_never_got_established_can_be_left_again():
     assert table.apps[1].zxid_applied == make(5, 4)
     zxid = table.write(b"a")
     assert table.apps[1].zxid_applied == zxid
+
+
+def test_a_leader_that_proposes_an_epoch_far_ahead_is_refused_and_shuts_nobody_out():
+    table = fresh()
+    table.start(1)
+    peer, leader = table.peers[1], Vote(2, 0, 0)
+    for proposed in (2**31 - 1, 2 * EPOCHS_AHEAD_MAX + 1):
+        peer._on_elected(leader)
+        link = TableLink(table, 1)
+        peer.on_dialed(2, link)
+        with pytest.raises(PeerProtocolError, match=f"proposes epoch {proposed}, 0 is promised"):
+            peer.on_packets(link, [Packet(PacketType.LEADERINFO, make(proposed, 0), pack(">i", 0x10000))])
+        assert link.closed
+    table.start(2, 3)
+    assert peer.serving
+    assert {history.accepted_epoch for history in table.histories.values()} == {1}
+
+
+def test_a_newcomer_joins_an_ensemble_that_is_millions_of_epochs_old():
+    old = 5 * EPOCHS_AHEAD_MAX
+    table = Table({sid: history(accepted=old, current=old) for sid in (1, 2)} | {3: MemoryHistory()})
+    table.start(1, 2)
+    table.start(3)
+    assert table.peers[3].serving
+    assert table.histories[3].accepted_epoch == old + 1
 
 
 def test_who_claims_an_epoch_far_ahead_is_refused_and_no_epochs_are_used_up():
