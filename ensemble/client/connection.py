@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import random
 from collections.abc import Sequence
 from contextlib import suppress
 from socket import SOCK_STREAM
-from ssl import SSLContext, SSLError
+from ssl import SSLCertVerificationError, SSLContext, SSLError
 from typing import cast
 
 from ensemble.client.addresses import Address
@@ -42,6 +43,25 @@ def ping_after_s(timeout_s: float) -> float:
     """Return after which silence of ours a ping is due."""
     third = timeout_s / 3
     return min(third if third <= _PING_EARLY_S else max(_PING_EARLY_S, third - _PING_EARLY_S), _PING_S_MAX)
+
+
+def _why(error: OSError) -> str:
+    """Say why no connection came about; errors of TLS and of time are of the same kind."""
+    if isinstance(error, TimeoutError):
+        return "no answer"
+    if isinstance(error, SSLCertVerificationError):
+        return f"its certificate is not trusted: {error.verify_message}"
+    if isinstance(error, SSLError):
+        return f"TLS failed: {error.reason or error}"
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)  # uvloop's own text names the call
+    return error.strerror or str(error)
+
+
+def _unanswered(*, lost: bool) -> str:
+    if lost:
+        return "it closed the connection; its ensemble may have no quorum, or it speaks TLS where we do not"
+    return "it took the connection and did not answer"
 
 
 class _Protocol(asyncio.Protocol):
@@ -115,6 +135,8 @@ class Connector:
         self._confirmed_at = -math.inf
         self.server: Address | None = None
         """The server connected to, or last tried."""
+        self.refusals: dict[Address, str] = {}
+        """Of each server tried in vain: why, the last time."""
 
     def flush_soon(self) -> None:
         """Write what the session has to say at the end of this turn of the loop: requests made together
@@ -197,6 +219,8 @@ class Connector:
             accepted = self._session.state.connected and not protocol.lost.done()
             if accepted:
                 await self._keep(protocol)
+            else:
+                self.refusals[address] = _unanswered(lost=protocol.lost.done())
             return accepted
         finally:
             self._protocol = None
@@ -211,12 +235,14 @@ class Connector:
         loop = asyncio.get_running_loop()
         name, port = address
         found: set[object] = set()
-        with suppress(OSError, SSLError):  # TimeoutError is one of the former
+        try:
             async with asyncio.timeout(patience):
                 found = {info[4][0] for info in await loop.getaddrinfo(name, port, type=SOCK_STREAM)}
+        except OSError as error:
+            self.refusals[address] = _why(error)
         hosts = sorted(str(host) for host in found)
         for host in random.sample(hosts, len(hosts)):
-            with suppress(OSError, SSLError):
+            try:
                 async with asyncio.timeout(patience / len(hosts)):
                     _, protocol = await loop.create_connection(
                         lambda: _Protocol(self._session),
@@ -226,6 +252,8 @@ class Connector:
                         server_hostname=name if self._ssl else None,
                     )
                     return protocol
+            except OSError as error:
+                self.refusals[address] = _why(error)
         return None
 
     async def _keep(self, protocol: _Protocol) -> None:

@@ -148,6 +148,13 @@ class ZooKeeper(Quotas, Watching):
 
     # --- life -------------------------------------------------------------------------------------------
 
+    def _nobody_there(self, limit_ms: int) -> str:
+        refusals = self._connector.refusals
+        each = [
+            f"{host}:{port} ({refusals.get((host, port), 'no answer')})" for host, port in self._addresses
+        ]
+        return f"no server accepted us within {limit_ms} ms: {', '.join(each)}"
+
     async def start(self, timeout_ms: int | None = None) -> None:
         """Connect. Raises ``ConnectionLoss`` when no server accepted us within ``timeout_ms`` (by default
         the session time-out), ``SessionExpired`` when the session to resume is no more."""
@@ -158,7 +165,7 @@ class ZooKeeper(Quotas, Watching):
                 await self._settled.wait()
         except TimeoutError:
             await self.detach()
-            raise ConnectionLoss(f"none of {self._addresses} accepted us within {limit_ms} ms") from None
+            raise ConnectionLoss(self._nobody_there(limit_ms)) from None
         except asyncio.CancelledError:
             await self.detach()
             raise

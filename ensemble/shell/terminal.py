@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 from collections.abc import AsyncGenerator, Iterable
 from pathlib import Path
 
@@ -75,7 +77,7 @@ def remembered(path: Path) -> History:
 
 
 async def converse(shell: Shell, history: Path) -> None:
-    """Ask for lines until ``quit`` or the end of input (Ctrl-D); Ctrl-C drops the line being typed."""
+    """Ask for lines until ``quit`` or the end of input (Ctrl-D); Ctrl-C drops the line being typed or carried out."""
     session: PromptSession[str] = PromptSession(
         history=remembered(history),
         completer=ShellCompleter(shell),
@@ -93,7 +95,23 @@ async def converse(shell: Shell, history: Path) -> None:
                 continue
             except EOFError:
                 break
-            await shell.execute(text)
+            await carry_out(shell, text)
+
+
+async def carry_out(shell: Shell, text: str) -> None:
+    """Carry out a line; Ctrl-C gives it up, and the shell goes on."""
+    loop = asyncio.get_running_loop()
+    work = asyncio.create_task(shell.execute(text))
+    loop.add_signal_handler(signal.SIGINT, work.cancel)
+    try:
+        await asyncio.wait([work])
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+        work.cancel()
+    if work.cancelled():
+        shell.complain("Given up; what was asked of a server may still be done")
+    else:
+        work.result()
 
 
 def _toolbar(shell: Shell) -> HTML:

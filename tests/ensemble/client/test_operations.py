@@ -298,5 +298,18 @@ async def test_pings_keep_an_idle_session(server: str) -> None:
 
 
 async def test_nobody_there() -> None:
-    with pytest.raises(ConnectionLoss):
+    refused = r"^no server accepted us within 300 ms: 127.0.0.1:1 \(Connection refused\)$"
+    with pytest.raises(ConnectionLoss, match=refused):
         await ZooKeeper("127.0.0.1:1", session_timeout_ms=300).start()
+
+
+async def test_somebody_there_who_is_no_server_for_us() -> None:
+    def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as listener:
+        port = listener.sockets[0].getsockname()[1]
+        with pytest.raises(
+            ConnectionLoss, match=rf"127.0.0.1:{port} \(it closed the connection; its ensemble may"
+        ):
+            await ZooKeeper(f"127.0.0.1:{port}", session_timeout_ms=300).start()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
+import signal
 
 import pytest
 from prompt_toolkit.completion import CompleteEvent
@@ -16,7 +18,7 @@ from ensemble.errors import Code
 from ensemble.shell import formats, line, refusals
 from ensemble.shell.registry import COMMANDS, ShellError, parse
 from ensemble.shell.shell import Shell
-from ensemble.shell.terminal import ShellCompleter
+from ensemble.shell.terminal import ShellCompleter, carry_out
 
 ZKCLI = {
     "addauth",
@@ -155,3 +157,22 @@ def test_without_a_connection_it_says_how_to_get_one():
     asyncio.run(shell.execute("ls /"))
     assert "connect host:port" in err.file.getvalue()  # type: ignore[attr-defined]
     assert shell.failed
+
+
+async def test_ctrl_c_gives_up_a_line_and_not_the_shell():
+    said = io.StringIO()
+    begun = asyncio.Event()
+
+    class Endless(ZooKeeper):
+        async def start(self, timeout_ms: int | None = None) -> None:
+            begun.set()
+            await asyncio.Event().wait()
+
+    shell = Shell("127.0.0.1:1", open_client=Endless, out=Console(file=said), err=Console(file=said))
+    line = asyncio.create_task(carry_out(shell, "connect 127.0.0.1:1"))
+    await begun.wait()
+    os.kill(os.getpid(), signal.SIGINT)
+    await asyncio.wait_for(line, 10)
+    assert said.getvalue().startswith("Given up")
+    await carry_out(shell, "version")
+    assert "ZooKeeper CLI version" in said.getvalue()
