@@ -38,6 +38,11 @@ class Summary:
         self._count += 1
         self._total += sample
 
+    def add_all(self, samples: list[int]) -> None:
+        """Take in samples at once, one or more, oldest first."""
+        self.add_run(len(samples), sum(samples), min(samples), max(samples))
+        self._last = samples[-1]
+
     def add_run(self, count: int, total: int, least: int, greatest: int) -> None:
         """Take in ``count`` samples at once, one or more, of which the last is the greatest."""
         if greatest > self._greatest:
@@ -111,6 +116,13 @@ class SampledSummary(Summary):
         """Take in one sample; it takes the place of the oldest."""
         fresh = self._fresh
         fresh.append(sample)
+        if len(fresh) >= FRESH_MAX:
+            self.settle()
+
+    def add_all(self, samples: list[int]) -> None:
+        """Take in samples at once, oldest first; they take the place of as many."""
+        fresh = self._fresh
+        fresh += samples
         if len(fresh) >= FRESH_MAX:
             self.settle()
 

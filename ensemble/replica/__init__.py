@@ -13,7 +13,8 @@
     writes          a request becomes a transaction here, or goes to the leader
     backlog         what one client waits for, and the bounds of that
     activity        what one connection did last
-    pipeline        the requests of one session, in order, until each is answered
+    answering       how one client's requests are answered, in order, and reads in runs
+    pipeline        the requests of one session as they come in, and on their way
     handshake       the first frame of a client: a new session, an old one, or a refusal
     channel         the bytes of one client's socket
     connection      one client's socket, from its first byte to its last

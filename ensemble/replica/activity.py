@@ -31,15 +31,7 @@ class Activity:
         self.last_response_us = 0
         """When the last answer was given, by the server's monotonic clock; 0 before the first."""
 
-    def note_run(self, reply: bytes, now_us: int) -> None:
+    def note_run(self, reply: bytes) -> None:
         """Take note of a run of getData that ends with ``reply``."""
         self.last_op = _GET_DATA
         self.last_cxid, self.last_zxid = _XID_AND_ZXID.unpack_from(reply, 4)
-        self.last_response_us = now_us
-
-    def note_answer(self, op: int, xid: int, waited_us: int) -> None:
-        """Take note of an answer that was waited for."""
-        self.last_op = op
-        if xid >= 0:
-            self.last_cxid = xid
-        self.latency.add(waited_us)

@@ -33,8 +33,12 @@ RECENT_TXNS = 16
 """Applied transactions whose zxids are kept to show the end of the log."""
 
 DIGEST_MASK = 0x7F
-"""The digest is noted after every 128th zxid (Apache's DataTree), so that servers can be compared."""
+"""Digests are noted after zxids that are multiples of 128 (Apache's DataTree), so that servers can be compared:"""
+DIGEST_EVERY_MS = 1000
+"""after the first one of each second, by the times of the transactions, which are the same on all servers."""
 DIGESTS_MAX = 1024
+DIGEST_DIRTY_MAX = 4096
+"""Znodes changed since the last digest; with more it is brought up to date, so that none takes long (4 ms)."""
 
 _CREATE_SESSION = int(Op.CREATE_SESSION)
 _CLOSE_SESSION = int(Op.CLOSE_SESSION)
@@ -48,7 +52,7 @@ _ZNODE_EVENTS = {
 
 @contextmanager
 def _peer_bytes() -> Iterator[None]:
-    """What a peer put into a packet and cannot be read is that peer's fault."""
+    """What a peer put into a packet and cannot be read is that peer's fault. Not for what comes with each write."""
     try:
         yield
     except WireError as error:
@@ -115,8 +119,11 @@ class Application:
         """Who wants a snapshot of the state as it is now."""
         self._saving_for: list[Callable[[int], None]] = []
         self._unavailable_since_us = service.clock.monotonic_us()
-        self.applied_ms = 0
-        """When the last transaction of this step was made (wall clock); 0 while it applied none."""
+        self._digested_second = -1
+        self._step_txns = 0
+        """Transactions applied in this step."""
+        self._applied_ms = 0
+        """When the last of them was made (wall clock)."""
         self.rebuild()
 
     @property
@@ -138,25 +145,46 @@ class Application:
         if txn.zxid != zxid:
             raise InvariantViolation(f"transaction {text(txn.zxid)} under the name of {text(zxid)}")
         outcome = service.tree.apply(txn)
-        writes.applied(zxid)
-        service.counters.commits += 1
-        self.applied_ms = txn.time_ms
-        if not zxid & DIGEST_MASK and service.config.storage.digest:
-            self.digests.append((zxid, service.tree.digest()))
+        self._step_txns += 1
+        self._applied_ms = txn.time_ms
         self.recent.append(zxid)
+        if not zxid & DIGEST_MASK:
+            self._note_digest(zxid, txn.time_ms)
         if service.trace.on:
             self._trace(txn, outcome)
-        if outcome.events:
+        if outcome.events and service.watches:
             self._fire(zxid, outcome)
         client = service.by_session.get(txn.session_id)
         if txn.type == _CREATE_SESSION or txn.type == _CLOSE_SESSION:
             self._on_session(txn, outcome)
         if client is not None:
             client.on_applied(txn, outcome)
-        self._unsaved += 1
+
+    def end_step(self) -> None:
+        """Do once, for all transactions of this step, what need not be done for each."""
+        count = self._step_txns
+        if not count:
+            return
+        self._step_txns = 0
+        service = self._service
+        counters, tree = service.counters, service.tree
+        counters.commits += count
+        # Of the last of them: how long it took from its leader to our state.
+        counters.propagation.add(max(0, service.clock.wall_ms() - self._applied_ms))
+        self._writes.applied(tree.zxid)
+        if tree.changed > DIGEST_DIRTY_MAX:
+            tree.digest()
+        self._unsaved += count
         # Not of a history that is still to be agreed on: it may have to be cut back.
         if self._unsaved >= self._snap_due and service.serving:
             self._consider_snapshot()
+
+    def _note_digest(self, zxid: int, time_ms: int) -> None:
+        """Note the digest as of ``zxid``, unless one of the same second is known."""
+        service, second = self._service, time_ms // DIGEST_EVERY_MS
+        if second != self._digested_second and service.config.storage.digest:
+            self._digested_second = second
+            self.digests.append((zxid, service.tree.digest()))
 
     def _fire(self, zxid: int, outcome: Outcome) -> None:
         """Tell who watches; the same bytes go to all, before anything that shows the change."""
@@ -303,12 +331,6 @@ class Application:
         """Build the state anew from disk."""
         self._take_over(*load_tree(self._store, self._service))
 
-    def end_step(self) -> None:
-        """Measure how long the last transaction of this step, if there was one, took from its leader to our state."""
-        delay_ms = self._service.clock.wall_ms() - self.applied_ms
-        self.applied_ms = 0
-        self._service.counters.propagation.add(max(0, delay_ms))
-
     def _take_over(self, tree: Tree, recent: list[int]) -> None:
         service = self._service
         service.tree = tree
@@ -326,8 +348,10 @@ class Application:
 
     def membership_in(self, payload: bytes) -> bytes | None:
         """Return the membership that a transaction puts in force, when it is one that does."""
-        with _peer_bytes():
+        try:
             return txns.membership_in(payload)
+        except WireError as error:
+            raise PeerProtocolError(str(error)) from error
 
     # ------------------------------------------------------------------ the role
 
@@ -370,8 +394,10 @@ class Application:
 
     def on_request(self, learner: int, data: bytes, auth: tuple[tuple[str, str], ...]) -> None:
         """Leader: a learner forwards a request."""
-        with _peer_bytes():
+        try:
             self._writes.on_request(learner, data, auth)
+        except WireError as error:
+            raise PeerProtocolError(str(error)) from error
 
     def on_revalidate(self, learner: int, data: bytes) -> bytes:
         """Leader: a client came to ``learner`` with a session; answer whether it is alive."""

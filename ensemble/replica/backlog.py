@@ -10,7 +10,7 @@ from collections import deque
 
 from ensemble.limits import OUTSTANDING_BYTES_PER_CONNECTION_MAX, OUTSTANDING_PER_CONNECTION_MAX
 from ensemble.replica.admission import Admission
-from ensemble.replica.waiting import Outlet, Waiting
+from ensemble.replica.waiting import Outlet, Waiting, WaitingReads
 
 STEP_BYTES_MAX = 1024 * 1024
 """Replies given to one client in one step; what it asked beyond that is answered in the next."""
@@ -19,14 +19,25 @@ STEP_BYTES_MAX = 1024 * 1024
 class Backlog:
     """The requests of one connection that wait, in order."""
 
-    __slots__ = ("_admission", "_large_bytes", "_outlet", "choked", "spent", "waiting", "waiting_bytes")
+    __slots__ = (
+        "_admission",
+        "_large_bytes",
+        "_outlet",
+        "choked",
+        "spent",
+        "unanswered",
+        "waiting",
+        "waiting_bytes",
+    )
 
     def __init__(self, admission: Admission, outlet: Outlet) -> None:
         self._admission = admission
         self._outlet = outlet
         self._large_bytes = 0
         """Bytes of the large requests that wait, where these are looked for."""
-        self.waiting: deque[Waiting] = deque()
+        self.waiting: deque[Waiting | WaitingReads] = deque()
+        self.unanswered = 0
+        """Requests that wait: what is answered is counted out with the step that answers it."""
         self.waiting_bytes = 0
         self.choked = False
         """The client is not given more answers in this step, or does not read those it has."""
@@ -37,7 +48,7 @@ class Backlog:
     def full(self) -> bool:
         """Whether so much is unanswered that no more should be read from the socket."""
         return (
-            len(self.waiting) > OUTSTANDING_PER_CONNECTION_MAX
+            self.unanswered > OUTSTANDING_PER_CONNECTION_MAX
             or self.waiting_bytes > OUTSTANDING_BYTES_PER_CONNECTION_MAX
             or self.choked
             or (bool(self.waiting) and self._admission.crowded)
@@ -47,7 +58,7 @@ class Backlog:
     def slack(self) -> bool:
         """Whether enough has been answered to read again."""
         return (
-            len(self.waiting) <= OUTSTANDING_PER_CONNECTION_MAX // 2
+            self.unanswered <= OUTSTANDING_PER_CONNECTION_MAX // 2
             and self.waiting_bytes <= OUTSTANDING_BYTES_PER_CONNECTION_MAX // 2
             and not self.choked
             and not (self.waiting and self._admission.crowded)
@@ -58,6 +69,7 @@ class Backlog:
         admission = self._admission
         admission.unanswered += requests
         admission.unanswered_bytes += size
+        self.unanswered += requests
         self.waiting_bytes += size
         if requests < 0 and self._large_bytes:
             self._weigh()
@@ -71,14 +83,8 @@ class Backlog:
 
     def _forget_all(self) -> None:
         """Let nothing wait any more."""
-        self._count(-len(self.waiting), -sum([request.size for request in self.waiting]))
-        self._admission.large_bytes -= self._large_bytes
-        self._large_bytes = 0
         self.waiting.clear()
-
-    def _reply(self, reply: bytes) -> None:
-        self._outlet.write(reply)
-        self._spend(len(reply))
+        self._count(-self.unanswered, -self.waiting_bytes)
 
     def _spend(self, size: int) -> None:
         """Count bytes of answers in this step; beyond a bound the rest waits for the next."""

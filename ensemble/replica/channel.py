@@ -25,15 +25,13 @@ class State(Enum):
 class Channel(Client):
     """One client's socket, as far as it carries bytes."""
 
-    __slots__ = ("_batching", "_out", "_paused", "_service", "_transport", "address", "sent", "state")
+    __slots__ = ("_out", "_paused", "_service", "_transport", "address", "sent", "state")
 
     def __init__(self, transport: ClientTransport, service: Service) -> None:
         super().__init__()
         self._transport = transport
         self._service = service
         self._out: list[bytes] = []
-        self._batching = False
-        """What is written is gathered: whoever set this flushes."""
         self._paused = False
         self.address = transport.address
         self.subject = transport.subject
@@ -41,17 +39,26 @@ class Channel(Client):
         self.sent = 0
 
     def write(self, data: bytes) -> None:
-        """Send one answer or event: with what else there is to send, when bytes or a transaction are dealt with."""
+        """Send one answer or event, with what else this step has to say."""
+        if not self._out:
+            self._service.unsent.append(self)
         self._out.append(data)
-        if not self._batching:
-            self._flush()
+
+    def gathering(self) -> list[bytes]:
+        """Return what is sent with this step, to append answers to."""
+        if not self._out:
+            self._service.unsent.append(self)
+        return self._out
 
     def notify(self, event: bytes) -> None:
         """Send a watch event: it leaves before any answer given after this call."""
         self.write(event)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Send what was gathered."""
         out = self._out
+        if not out:
+            return
         if self.state is not State.CLOSED:
             count, counters = len(out), self._service.counters
             data = out[0] if count == 1 else b"".join(out)

@@ -29,7 +29,7 @@ from ensemble.tree.tree import Outcome
 from ensemble.tree.txns import Txn
 from ensemble.wire import replies
 from ensemble.wire.four_letter import WORD_BYTES, word_of
-from ensemble.wire.frames import FrameBuffer
+from ensemble.wire.request_runs import RequestBuffer, Run
 from ensemble.wire.requests import decode_connect
 
 _CREATE_SESSION = int(Op.CREATE_SESSION)
@@ -84,7 +84,13 @@ class Connection(Channel):
         self._handshakes = handshakes
         self._speech = speech
         self._forget = forget
-        self._frames = FrameBuffer(service.config.frame_bytes_max, limits.CONNECT_FRAME_BYTES_MAX)
+        admission = service.admission
+        self._frames = RequestBuffer(
+            service.config.frame_bytes_max,
+            limits.CONNECT_FRAME_BYTES_MAX,
+            together=reads.OPS,
+            singly=admission.weighs or admission.throttle is not None,
+        )
         self._first = b""
         self._read_only: bool | None = None
         self._blocked = False
@@ -105,7 +111,6 @@ class Connection(Channel):
         if self.state is State.CLOSED:
             return
         self._service.counters.bytes_received += len(data)
-        self._batching = True
         try:
             if self.state is State.OPEN:
                 self._on_requests(data)
@@ -113,9 +118,7 @@ class Connection(Channel):
                 self._on_first(data)
         except WireError as error:
             self._cut_off(error)
-        self._batching = False
-        if self._out:
-            self._flush()
+        self.flush()
 
     def on_closed(self) -> None:
         """Take note that the client is gone."""
@@ -138,29 +141,34 @@ class Connection(Channel):
     def _on_requests(self, data: bytes) -> None:
         service, pipeline = self._service, self.pipeline
         if not (pipeline.waiting or pipeline.choked or pipeline.barred or self._frames.held):
-            offset, count = reads.get_data_run(data, service, self._out, STEP_BYTES_MAX)
+            offset, count, _ = reads.get_data_run(data, 0, service, self._out, STEP_BYTES_MAX)
             if count:
                 self.heard[self.session_id] = self.timeout_ms
                 self.received += count
                 counters = service.counters
                 counters.received += count
                 counters.reads += count
-                pipeline.activity.note_run(self._out[-1], service.clock.monotonic_us())
+                pipeline.activity.note_run(self._out[-1])
+                pipeline.activity.last_response_us = service.clock.monotonic_us()
                 if offset == len(data):
                     return
                 data = data[offset:]
         pipeline.spent = 0
-        frames = self._frames.feed(data)
-        if frames:
+        runs = self._frames.feed_runs(data)
+        if runs:
             # Only a whole request is a sign of life: dribbled bytes keep nobody's session.
             self.heard[self.session_id] = self.timeout_ms
-        self.received += len(frames)
-        service.counters.received += len(frames)
-        pipeline.take(frames, service.clock.monotonic_us())
+            self._take(runs)
         if self._frames.fault is not None:
             raise self._frames.fault
         if pipeline.full:
             self._throttle()
+
+    def _take(self, runs: list[Run]) -> None:
+        count = sum([run[3] or 1 for run in runs])
+        self.received += count
+        self._service.counters.received += count
+        self.pipeline.take(runs, self._service.clock.monotonic_us())
 
     def on_applied(self, txn: Txn, outcome: Outcome) -> None:
         """A transaction of this client's session is in the tree."""
@@ -168,18 +176,20 @@ class Connection(Channel):
             self._open("opened")
             return
         if self.state is not State.CLOSED:
-            self._batching = True
             try:
                 self.pipeline.applied(txn, outcome)
             except WireError as error:
                 self._cut_off(error)
-            self._batching = False
-            if self._out:
-                self._flush()
-            if self._paused:
-                self._unthrottle()
         if txn.type == _CLOSE_SESSION:
             self.close("the session is over")
+
+    def flush(self) -> None:
+        """Send what was gathered in this step, and read on when enough is answered."""
+        if self._out:
+            self.pipeline.measure()
+            super().flush()
+            if self._paused:
+                self._unthrottle()
 
     def on_synced(self) -> None:
         """The oldest unanswered sync of this client is complete."""
@@ -197,14 +207,10 @@ class Connection(Channel):
         """Take a step of the pipeline outside ``on_data``."""
         if self.state is State.CLOSED:
             return
-        outer, self._batching = self._batching, True
         try:
             step()
         except WireError as error:
             self._cut_off(error)
-        self._batching = outer
-        if self._out and not outer:
-            self._flush()
         if self._paused:
             self._unthrottle()
 
@@ -239,8 +245,7 @@ class Connection(Channel):
         """Close the connection behind what was already answered."""
         if self.state is State.CLOSED:
             return
-        if self._out:
-            self._flush()
+        self.flush()
         self._end()
         self._transport.close()
 
@@ -287,8 +292,7 @@ class Connection(Channel):
             if self.state is State.OPENING:
                 self._throttle()
         if frames and self.state is not State.CLOSED:
-            self.received += len(frames)
-            self.pipeline.take(frames, self._service.clock.monotonic_us())
+            self._take([self._frames.run_of(frame) for frame in frames])
         if self._frames.fault is not None:
             raise self._frames.fault
 

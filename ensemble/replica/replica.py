@@ -134,8 +134,11 @@ class Replica:
         while self._writes.fresh:
             self._writes.fresh = False
             self.peer.flush()
-        if self.application.applied_ms:
-            self.application.end_step()
+        self.application.end_step()
+        unsent = self.service.unsent
+        for client in unsent:
+            client.flush()
+        unsent.clear()
 
     # ------------------------------------------------------------------ other servers
 

@@ -67,6 +67,10 @@ class Client(ABC):
         """Send a watch event, framed."""
 
     @abstractmethod
+    def flush(self) -> None:
+        """Send what was gathered in this step."""
+
+    @abstractmethod
     def close(self, why: str) -> None:
         """Close the connection; harmless when it is closed already."""
 
@@ -97,6 +101,7 @@ class Service:
         "trace",
         "trace_mask",
         "tree",
+        "unsent",
         "view",
         "watches",
     )
@@ -149,6 +154,8 @@ class Service:
         """Time-outs (ms) of the sessions that only this server knows of."""
         self.by_session: dict[int, Client] = {}
         """The client attached to a session here, also while its session is being created."""
+        self.unsent: list[Client] = []
+        """Clients for whom something was gathered in this step; some may be flushed already."""
         self.revalidating: dict[int, Client] = {}
         """Clients whose session the leader is being asked about."""
 

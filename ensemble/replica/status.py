@@ -177,7 +177,7 @@ class Status:
                 str(pipeline.activity.last_zxid) if pipeline.activity.last_zxid > 0 else None
             )
             status["last_op"] = op_name(pipeline.activity.last_op) if pipeline.activity.last_op else None
-            status["outstanding"] = len(pipeline.waiting)
+            status["outstanding"] = pipeline.unanswered
             status["received"] = connection.received
             status["sent"] = connection.sent
         return status

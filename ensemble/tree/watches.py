@@ -199,8 +199,6 @@ class Watches(Generic[W]):
 
     def fire(self, event_type: int, path: str) -> list[W]:
         """Return who is to be told of an event, each once, and take their ordinary watches away."""
-        if not self._data.by_path and not self._child.by_path:
-            return []
         told: dict[W, None] = {}
         if event_type == _CHILDREN_CHANGED:
             self._child.fire(path, told)
@@ -211,6 +209,10 @@ class Watches(Generic[W]):
         return list(told)
 
     # Counting and listing.
+
+    def __bool__(self) -> bool:
+        """Tell whether anybody watches anything."""
+        return bool(self._data.by_path or self._child.by_path)
 
     @property
     def count(self) -> int:

@@ -71,6 +71,11 @@ class Znodes:
                 stack += children.values()
         return count
 
+    @property
+    def changed(self) -> int:
+        """How many znodes have changed since the digest was last asked for."""
+        return len(self._dirty)
+
     def digest(self) -> int:
         """Return the digest of the tree as it is now; hashes only what changed since the last call."""
         total, nodes = self._digest, self.nodes

@@ -2,6 +2,7 @@
 
     frames        length-prefixed frames out of a stream (clients, elections)
     requests      what clients send: connect, and every operation
+    request_runs  a client's stream, cut so that what comes together is kept together
     records       the layouts of those operations
     replies       what servers send: connect reply, replies, events
     packets       the quorum port: packets without a length prefix, and what they carry

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ensemble.errors import WireError
 from ensemble.jute import INT, pack_int
 
-_LENGTH_BYTES = 4
+LENGTH_BYTES = 4
 
 
 def frame(body: bytes) -> bytes:
@@ -30,7 +30,7 @@ class FrameBuffer:
         self._limit = limit
         self._first_limit = first_limit
         self._held = bytearray()
-        self._wanted = _LENGTH_BYTES
+        self._wanted = LENGTH_BYTES
         self.fault: WireError | None = None
         """Set when a bad length stands behind the frames that the last ``feed`` returned: the caller is to
         handle those, then close. A further ``feed`` raises it."""
@@ -47,18 +47,22 @@ class FrameBuffer:
         they are returned first and the error is left in ``fault``, so that a stream means the same however
         it was cut.
         """
+        return self._cut(self._joined(data))
+
+    def _joined(self, data: bytes) -> bytes:
+        """Return what there is to cut: nothing while the frame that was begun is not whole."""
         if self.fault is not None:
             raise self.fault
         held = self._held
         if held:
             held += data
             if len(held) < self._wanted:
-                return []
+                return b""
             data = bytes(held)
             self._held = bytearray()
-        if self._first_limit is not None and len(data) >= _LENGTH_BYTES:
+        if self._first_limit is not None and len(data) >= LENGTH_BYTES:
             self._check_first(data)
-        return self._cut(data)
+        return data
 
     def _cut(self, data: bytes) -> list[bytes]:
         frames: list[bytes] = []
@@ -67,33 +71,41 @@ class FrameBuffer:
         limit = self._limit
         offset = 0
         end = len(data)
-        wanted = _LENGTH_BYTES
+        wanted = LENGTH_BYTES
         # Slicing bytes copies, and for small frames is still cheaper than a memoryview and all that is then
         # done with it.
-        while (start := offset + _LENGTH_BYTES) <= end:
+        while (start := offset + LENGTH_BYTES) <= end:
             (size,) = length_at(data, offset)
             if size < 0 or size > limit:
-                self._refuse(size, frames)
+                self._refuse(size, bool(frames))
                 return frames
             stop = start + size
             if stop > end:
-                wanted = _LENGTH_BYTES + size
+                wanted = LENGTH_BYTES + size
                 break
             append(data[start:stop])
             offset = stop
         if offset < end:
-            self._held += data[offset:] if offset else data
-            self._wanted = wanted
+            self._hold(data[offset:] if offset else data, wanted)
         return frames
+
+    def _hold(self, rest: bytes, wanted: int) -> None:
+        """Keep a frame that is not whole; ``wanted`` bytes of it are needed to go on."""
+        self._held += rest
+        self._wanted = wanted
 
     def _check_first(self, data: bytes) -> None:
         (size,) = INT.unpack_from(data)
         limit = self._first_limit
         self._first_limit = None
         if limit is not None and size > limit:
-            self._refuse(size, [])
+            self._refuse(size, False)
 
-    def _refuse(self, size: int, frames: list[bytes]) -> None:
-        self.fault = WireError(f"a frame of {size} bytes (limit {self._limit})")
-        if not frames:
+    def _refuse(self, size: int, anything: bool) -> None:
+        """Refuse a length: at once, or behind what stands before it, if there is ``anything``."""
+        self.fault = self._fault_of(size)
+        if not anything:
             raise self.fault
+
+    def _fault_of(self, size: int) -> WireError:
+        return WireError(f"a frame of {size} bytes (limit {self._limit})")

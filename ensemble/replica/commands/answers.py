@@ -168,7 +168,7 @@ class Answers:
         }
 
     def hash(self, query: Query) -> Data:
-        """Tell the digests noted every 128 transactions."""
+        """Tell the digests noted every 128 transactions, one a second at most."""
         digests = [
             {"zxid": signed(zxid), "digest_version": digest.VERSION, "digest": value}
             for zxid, value in self._application.digests

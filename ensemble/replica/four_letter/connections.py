@@ -51,7 +51,7 @@ def brief(connection: Connection) -> Facts:
     return {
         "remote_socket_address": connection.client_text,
         "interest_ops": 0 if connection.state is State.WORD else 1,
-        "outstanding_requests": len(connection.pipeline.waiting),
+        "outstanding_requests": connection.pipeline.unanswered,
         "packets_received": connection.received,
         "packets_sent": connection.sent,
     }

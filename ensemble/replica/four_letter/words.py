@@ -129,7 +129,7 @@ class FourLetterWords:
         return f"datadir_size: {data_bytes}\nlogdir_size: {log_bytes}\n"
 
     def _hash(self) -> str:
-        """List the digests noted every 128 transactions: the same on servers in the same state."""
+        """List the digests noted every 128 transactions, one a second at most: the same on servers in the same state."""
         return lines_text([f"{zxid:x}: {digest}" for zxid, digest in self.digests])
 
     def _stmk(self, rest: bytes) -> str:

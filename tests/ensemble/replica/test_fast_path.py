@@ -33,13 +33,11 @@ REQUESTS = st.builds(
 def test_a_run_of_reads_equals_the_plain_answers(requests: list[bytes]) -> None:
     stream = b"".join(requests)
     fast: list[bytes] = []
-    offset, count = reads.get_data_run(stream, SERVICE, fast, 1 << 30)
+    offset, count, _ = reads.get_data_run(stream, 0, SERVICE, fast, 1 << 30)
     plain = []
     for frame in FrameBuffer(1 << 20).feed(stream):
         xid, op = decode_header(frame)
         plain.append(reads.answer(SERVICE, USER.connection, xid, op, frame))
-        single = reads.get_data_frame(frame, SERVICE)
-        assert single in (None, plain[-1])
     assert fast == plain[:count]
     assert offset == sum(map(len, requests[:count]))
 
@@ -47,17 +45,17 @@ def test_a_run_of_reads_equals_the_plain_answers(requests: list[bytes]) -> None:
 def test_the_plain_case_is_taken() -> None:
     out: list[bytes] = []
     stream = encode_request(1, Op.GET_DATA, Read("/a")) * 3
-    assert reads.get_data_run(stream, SERVICE, out, 1 << 30) == (len(stream), 3)
-    assert reads.get_data_frame(stream[4 : len(stream) // 3], SERVICE) == out[0]
+    size = len(stream) // 3
+    offset, count, budget = reads.get_data_run(stream, size, SERVICE, out, 1 << 30)
+    assert (offset, count, budget) == (len(stream), 2, (1 << 30) - len(b"".join(out)) + 4 * count)
 
 
 @settings(max_examples=300)
 @given(st.binary(max_size=40), REQUESTS)
 def test_nonsense_is_left_to_the_plain_path(noise: bytes, request: bytes) -> None:
     out: list[bytes] = []
-    offset, count = reads.get_data_run(request + noise, SERVICE, out, 1 << 30)
+    offset, count, _ = reads.get_data_run(request + noise, 0, SERVICE, out, 1 << 30)
     assert (offset, count) in ((len(request), 1), (0, 0))
-    reads.get_data_frame(noise, SERVICE)
 
 
 @given(st.integers(0, 60))
@@ -65,11 +63,12 @@ def test_a_cut_frame_is_not_answered(cut: int) -> None:
     whole = encode_request(1, Op.GET_DATA, Read("/a"))
     out: list[bytes] = []
     stream = whole + whole[: min(cut, len(whole) - 1)]
-    assert reads.get_data_run(stream, SERVICE, out, 1 << 30) == (len(whole), 1)
+    assert reads.get_data_run(stream, 0, SERVICE, out, 1 << 30)[:2] == (len(whole), 1)
 
 
 def test_the_budget_of_a_step_ends_a_run() -> None:
     out: list[bytes] = []
     stream = encode_request(1, Op.GET_DATA, Read("/é")) * 10
-    _, count = reads.get_data_run(stream, SERVICE, out, 1000)
+    _, count, budget = reads.get_data_run(stream, 0, SERVICE, out, 1000)
     assert count == 3
+    assert budget < 0

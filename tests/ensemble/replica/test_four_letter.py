@@ -154,6 +154,23 @@ def test_digests_are_listed_every_128_transactions() -> None:
     assert ask(world, "hash") == f"{world.only.replica.tree.zxid:x}: {world.only.replica.tree.digest()}\n"
 
 
+def test_of_the_digests_of_one_second_the_first_is_listed() -> None:
+    world = World(words_allowed=frozenset(WORDS))
+    user = client(world)
+
+    def listed_after(txns: int) -> list[str]:
+        for _ in range(txns):
+            user.create("/n", mode=CreateMode.PERSISTENT_SEQUENTIAL)
+        return [line.partition(":")[0] for line in ask(world, "hash").splitlines()]
+
+    first = listed_after(128)
+    assert len(first) == 1
+    assert listed_after(256) == first
+    world.advance(1000)
+    zxid = (world.only.replica.tree.zxid & ~0x7F) + 0x80
+    assert listed_after(128) == [*first, f"{zxid:x}"]
+
+
 def test_no_digest_is_noted_where_digests_are_off() -> None:
     world = World(words_allowed=frozenset(WORDS), storage=StorageSettings(digest=False, create=True))
     user = client(world)
