@@ -26,7 +26,7 @@ from ensemble.tree.operations import OPEN_ACL, Op
 from ensemble.tree.tree import Outcome, Tree
 from ensemble.tree.txns import CloseSessionTxn, CreateSessionTxn, CreateTxn, Txn
 from ensemble.zxid import make
-from tests.ensemble.storage import test_store, test_tail
+from tests.ensemble.storage import test_tail, test_truncating
 from tests.ensemble.storage.harness import Bench, body_of, entries, recovered
 
 Patch = pytest.MonkeyPatch
@@ -187,7 +187,7 @@ def hunt_flipped_bytes(_: Path) -> None:
 def hunt_stale_syncs(_: Path) -> None:
     """See the test."""
     bench = Bench()
-    test_store.test_a_sync_asked_before_a_cut_is_answered_and_does_not_bring_back_what_is_gone(bench)
+    test_truncating.test_a_sync_asked_before_a_cut_is_answered_and_does_not_bring_back_what_is_gone(bench)
 
 
 def hunt_repeated_transactions(_: Path) -> None:

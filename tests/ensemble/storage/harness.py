@@ -95,6 +95,15 @@ def recovered(store: Store) -> list[Entry]:
     return history_in(body) + tail
 
 
+LONG = [*entries(1, 1, 8), *entries(3, 1, 6)]
+"""The history that the fixture ``long`` holds in three files."""
+
+
+def names(bench: Bench) -> list[str]:
+    """Return the files of the data directory."""
+    return [name.removeprefix("version-2/") for name in bench.data.content()]
+
+
 def crashes(work: Callable[[], None]) -> bool:
     """Do some work; tell whether the process died in it."""
     try:
