@@ -14,7 +14,8 @@ from ensemble.replica.admission_config import AdmissionConfig, ArrivalConfig, Th
 from ensemble.replica.arrivals import Arrival, Arrivals
 from ensemble.tree.operations import AddWatch, CloseSession, NoBody, Op, Read, SetData, SetWatches, Sync
 from ensemble.wire import replies
-from tests.ensemble.replica.harness import Client, ManualClock, World, client
+from tests.ensemble.replica.harness import Client, World, client
+from tests.ensemble.replica.ports import ManualClock
 
 
 def world_with(**settings: Any) -> World:

@@ -10,7 +10,8 @@ from ensemble.tree.operations import OPEN_ACL, Create, CreateMode, Delete, NoBod
 from ensemble.wire import packets, replies
 from ensemble.wire.requests import ConnectRequest, encode_connect
 from ensemble.zab.messages import Packet, PacketType, ServerState
-from tests.ensemble.replica.harness import Client, HandNetwork, Server, World, client
+from tests.ensemble.replica.harness import Client, Server, World, client
+from tests.ensemble.replica.ports import HandNetwork
 
 
 @pytest.fixture

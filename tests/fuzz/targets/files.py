@@ -16,7 +16,7 @@ from ensemble.tree.operations import OPEN_ACL
 from ensemble.tree.tree import Tree
 from ensemble.tree.txns import CreateTxn, Txn
 from ensemble.zxid import make
-from tests.ensemble.replica.harness import MemoryDisk
+from tests.ensemble.replica.ports import MemoryDisk
 from tests.fuzz.target import INVARIANT, Target
 
 

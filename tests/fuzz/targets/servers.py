@@ -30,7 +30,8 @@ from ensemble.zab.messages import (
     Vote,
 )
 from ensemble.zxid import make
-from tests.ensemble.replica.harness import Server, Wire, World, client
+from tests.ensemble.replica.harness import Server, World, client
+from tests.ensemble.replica.ports import Wire
 from tests.ensemble.wire.strategies import outcome
 from tests.fuzz.target import INVARIANT, Target, in_pieces
 
