@@ -111,6 +111,14 @@ class Election:
         if self.state is ServerState.LOOKING:
             self._tell(sid)
 
+    def is_lost_to_us(self, heard: Notification) -> bool:
+        """Tell whether a voter has come past the vote of ours that ended the election: it will not support us."""
+        if heard.sender not in self._view.voters:
+            return False
+        if heard.state is not ServerState.LOOKING:
+            return heard.vote.leader != self.vote.leader
+        return heard.round > self.round or (heard.round == self.round and heard.vote.beats(self.vote))
+
     # ------------------------------------------------------------------ from other servers
 
     def on_notification(self, notification: Notification) -> None:
@@ -166,13 +174,19 @@ class Election:
             self._heard[heard.sender] = heard.vote
             votes = [*self._heard.items(), (self.sid, self.vote)]
             if self._agree(heard.vote, votes) and self._leads(heard):
-                self._finish(heard.vote)
+                self._join(heard)
                 return
         self._settled[heard.sender] = heard
         settled = [(sid, notification.vote) for sid, notification in self._settled.items()]
         if self._agree(heard.vote, settled) and self._leads(heard):
-            self.round = heard.round
-            self._finish(heard.vote)
+            self._join(heard)
+
+    def _join(self, heard: Notification) -> None:
+        told = self.vote.leader
+        self.round = heard.round
+        self._finish(heard.vote)
+        if told != heard.vote.leader:
+            self._broadcast()  # or somebody counts on our vote, who heard of it and not of this
 
     def _leads(self, heard: Notification) -> bool:
         leader = heard.vote.leader

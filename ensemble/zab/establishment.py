@@ -42,6 +42,8 @@ class Establishment(Term):
         self.epoch = 0
         self.zxid_committed = self.app.zxid_applied
         self._followers = Followers(self.sid)
+        self._lost: set[int] = set()
+        """Voters that did not support us any more when they were last heard of."""
         self._decided = False
         self._proven = False
         self._zxid_proposed = self.history.zxid_logged
@@ -64,6 +66,7 @@ class Establishment(Term):
             if other.sid == sid:
                 self._followers.drop(other)  # it came back before we noticed that it was gone
         follower.sid = sid
+        self._lost.discard(sid)
         follower.observer = packet.type == PacketType.OBSERVERINFO
         follower.accepted_epoch = epoch_of(packet.zxid)
         if self.trace.on:
@@ -78,6 +81,14 @@ class Establishment(Term):
             self._offer_epoch(follower)
         else:
             self._decide_epoch()
+
+    def on_lost(self, sid: int) -> None:
+        """A voter supports another leader, or looks for one: without a quorum of the others we wait for nothing."""
+        if any(follower.sid == sid for follower in self._followers):
+            return  # it has come since
+        self._lost.add(sid)
+        if not self.quorum.contains([voter for voter in self.quorum.voters if voter not in self._lost]):
+            self.give_up("those who were to follow look elsewhere")
 
     def _judge_learner(self, sid: int, config_version: int) -> None:
         """Refuse strangers, unless they may be about to join, and whoever knows of a later membership."""

@@ -253,7 +253,27 @@ class Peer:
         # Also while we lead or follow nobody yet: who is its own quorum by an old membership never looks for long.
         if not self.serving and self.view.hear(notification.config):
             self._look("the membership has changed")
+        elif not self.serving:
+            self._on_lost(notification)
         self.election.on_notification(notification)
+
+    def _on_lost(self, heard: Notification) -> None:
+        """End a term that cannot come to be, since those it waits for have gone on: else initLimit would.
+
+        What others said made us lead or follow, and may have been overtaken by what they then heard.
+        """
+        term = self._term
+        if isinstance(term, Leader):
+            if self.election.is_lost_to_us(heard):
+                term.on_lost(heard.sender)
+        elif (
+            # It has stepped down, or begun anew, and takes nobody's word from another round that it leads.
+            term is not None
+            and heard.sender == term.leader
+            and heard.state is ServerState.LOOKING
+            and heard.round != self.election.round
+        ):
+            self._look(f"leader {term.leader} looks for a leader itself")
 
     def on_election_link(self, sid: int, up: bool) -> None:
         """Note that the election link to ``sid`` came up or went down."""

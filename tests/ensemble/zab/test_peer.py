@@ -8,7 +8,7 @@ import pytest
 
 from ensemble.errors import InvariantViolation, PeerProtocolError
 from ensemble.limits import EPOCHS_AHEAD_MAX
-from ensemble.zab.messages import Packet, PacketType, ServerState, Vote
+from ensemble.zab.messages import Notification, Packet, PacketType, ServerState, Vote
 from ensemble.zab.phase import Phase
 from ensemble.zxid import make
 from tests.ensemble.zab.harness import MemoryHistory, Table, TableLink
@@ -245,6 +245,46 @@ def test_a_learner_may_connect_before_the_leader_knows_that_it_leads():
     table.kill(table.leader.sid)
     table.advance(2_000)
     assert table.leader.epoch == 2
+
+
+def elected_alone() -> Table:
+    """Server 3 was elected with the vote of server 1; nobody has come to follow it yet."""
+    table = fresh()
+    table.peers[3].start()
+    table.peers[3].on_notification(Notification(1, ServerState.LOOKING, Vote(3, 0, 0), 1))
+    assert table.peers[3].role is ServerState.LEADING
+    return table
+
+
+def test_a_leader_whose_voters_have_gone_to_another_does_not_wait_for_them():
+    elected = elected_alone().peers[3]
+    elected.on_notification(Notification(1, ServerState.FOLLOWING, Vote(2, 0, 0), 2))
+    assert elected.role is ServerState.LEADING  # server 2 would be enough
+    elected.on_notification(Notification(2, ServerState.LEADING, Vote(2, 0, 0), 2))
+    assert elected.role is ServerState.LOOKING
+
+
+@pytest.mark.parametrize("vote", [Vote(2, 5, 0), Vote(1, 5, 0)])
+def test_a_leader_whose_voters_look_for_a_better_one_looks_too(vote: Vote):
+    elected = elected_alone().peers[3]
+    for sid in (1, 2):
+        elected.on_notification(Notification(sid, ServerState.LOOKING, vote, 1))
+    assert elected.role is ServerState.LOOKING
+
+
+def test_a_leader_waits_for_voters_that_only_have_not_heard_of_it_yet():
+    elected = elected_alone().peers[3]
+    for sid in (1, 2):
+        elected.on_notification(Notification(sid, ServerState.LOOKING, Vote(sid, 0, 0), 1))
+    assert elected.role is ServerState.LEADING
+
+
+def test_words_of_before_do_not_unseat_a_leader_that_is_followed():
+    table = fresh()
+    table.start(1, 2, 3)
+    for sid in (1, 2):
+        table.leader.on_notification(Notification(sid, ServerState.LOOKING, Vote(sid, 0, 0), 9))
+    assert table.leader.sid == 3
 
 
 def test_sync_needs_proof_that_we_still_lead():
