@@ -11,7 +11,7 @@
     model, history, checkers, watching
                         the clients' history against an independent model at the zxids of the replies
     linearizable        a second opinion on C1, by search
-    disk_faults, core   disks that fail and rot; servers that stay broken for ever
+    core                servers that stay broken for ever
     coverage, ledger    which paths the runs took; which runs were recorded
     world               one run: trouble, heal, restart of everything, judgement
     saved, shrink       a schedule in a file; a failing one made small

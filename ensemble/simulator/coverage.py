@@ -10,29 +10,15 @@ from collections.abc import Callable, Mapping
 from errno import errorcode
 
 from ensemble.simulator.core import LASTING
-from ensemble.simulator.disk_faults import FAILING_CALLS, SPOILS
 from ensemble.simulator.faults import KINDS
+from ensemble.simulator.faults.crashes import EFFECTS
+from ensemble.simulator.faults.disks import FAILING_CALLS
+from ensemble.simulator.faults.rot import SPOILS
 from ensemble.zab import leader, learner
 from ensemble.zab.followers import FollowerStep
 from ensemble.zab.messages import PacketType
 
 Row = Callable[..., None]
-
-EFFECTS = (
-    "write",
-    "allocate",
-    "sync",
-    "write_aside",
-    "write_atomic",
-    "truncate",
-    "remove",
-    "dial",
-    "send",
-    "send_election",
-    "reply",
-    "disk effect",
-)
-"""What a server does to the world; it has to die before each of them."""
 
 _KEPT_BACK = (
     "only Apache's leaders say this so early; ours keeps it until UPTODATE (tests/mixed, tests/ensemble/zab)"
@@ -94,7 +80,7 @@ def expected() -> list[str]:
         reachable
         + faults
         + ["server refuses spoiled files"]
-        + [f"crash before {effect}" for effect in EFFECTS]
+        + [f"crash before {effect}" for effect in (*EFFECTS, "disk effect")]
     )
 
 

@@ -166,6 +166,8 @@ class Process:
         self.paused = False
         self.effects = 0
         self.crash_at: int | None = None
+        self._last_effect = ""
+        self._effects_left = 0
         self.failures = machine.failures()
         self._inbox: list[Callable[[], None]] = []
         quartz = machine.quartz
@@ -215,8 +217,20 @@ class Process:
         if not self.alive:
             raise ServerFailed(f"server {self.sid}: {name} by a process that is dead (I13)")
         self.effects += 1
-        if self.effects == self.crash_at:
+        if self.effects == self.crash_at or (name == self._last_effect and self._is_the_last()):
             raise SimulatedCrash(name)
+
+    def crash_before(self, effect: str, *, skip: int = 0) -> None:
+        """Die before the next effect of this name; ``skip`` of them are carried out first."""
+        self._last_effect, self._effects_left = effect, skip
+
+    def live_on(self) -> None:
+        """Do not die of what was decided earlier."""
+        self.crash_at, self._last_effect = None, ""
+
+    def _is_the_last(self) -> bool:
+        self._effects_left -= 1
+        return self._effects_left < 0
 
     def enter(self, work: Callable[[], None]) -> None:
         """Do one step of the server: ``work``, then everything it asked for."""

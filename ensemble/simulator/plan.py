@@ -12,7 +12,7 @@ from ensemble.membership import ANYWHERE, Membership, ServerAddress
 from ensemble.replica.config import ZnodeConfig
 from ensemble.simulator.clients import Habits
 from ensemble.simulator.core import LASTING
-from ensemble.simulator.disk_faults import SPOILS
+from ensemble.simulator.faults.rot import SPOILS
 from ensemble.simulator.streams import Weather
 from ensemble.simulator.workload import PASSING, SYNC_HEAVY, Mix
 
@@ -75,6 +75,8 @@ class Plan:
             plan.changing_members(rng)
         elif theme < 0.65:
             plan.failing_disks()
+        elif theme < 0.7:
+            plan.rare_crashes()
         return plan
 
     def stale_leaders(self) -> None:
@@ -112,8 +114,13 @@ class Plan:
 
     def failing_disks(self) -> None:
         """Disks that fail and disks that rot, while servers come and go and snapshots are taken all the time."""
-        self.kinds = ("disk error", "disk error", "disk error", *SPOILS, "leader crash", "power", "kill")
+        self.kinds = (*["disk error"] * 4, *SPOILS, "leader crash", "power", "kill")
         self.faults, self.snap_count = 8, 3
+
+    def rare_crashes(self) -> None:
+        """Servers that die before a rare effect, most of all while they are being brought up to date."""
+        self.kinds = (*["crash before effect"] * 4, "isolate one", "leader crash", "power", "crash in boot")
+        self.faults, self.snap_count = 10, 5
 
     def _hurry(self, *, requests: int) -> None:
         self.habits.requests = requests

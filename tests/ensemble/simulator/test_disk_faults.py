@@ -10,7 +10,8 @@ import pytest
 from ensemble.errors import StorageError
 from ensemble.simulator import core
 from ensemble.simulator.disk import SimulatedDisk
-from ensemble.simulator.disk_faults import FAILING_CALLS, SPOILS
+from ensemble.simulator.faults.disks import FAILING_CALLS
+from ensemble.simulator.faults.rot import SPOILS
 from ensemble.simulator.machine import Machine, Process
 from ensemble.simulator.report import Failure, run_world
 from ensemble.simulator.world import World

@@ -1,14 +1,7 @@
-"""What goes wrong with disks: calls that fail, and content that is not what was written.
-
-A failing call ends its server; that is checked by ``machine``. Content is spoiled only while its server is down,
-and only where a quorum of the *others* holds everything that is committed and every promise, so that there is a
-good copy to heal from: no protocol of this kind survives the loss of a quorum's disks. A server that refuses to
-open what was spoiled stays down until its operator empties its disk, by the same rule.
-"""
+"""What becomes of the content of disks: bits that flip, blocks that are old or misplaced, files that are gone."""
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable
 from random import Random
 
@@ -16,29 +9,8 @@ from ensemble.simulator.disk import SimulatedDisk
 from ensemble.simulator.machine import Machine
 from ensemble.simulator.platter import SECTOR_BYTES
 
-_FULL = ("write", "allocate", "write_atomic", "write_aside", "rename")
-_BROKEN = (*_FULL, "sync", "read", "names", "truncate", "remove", "directory")
-FAILING_CALLS = tuple(
-    (operation, code)
-    for operations, code in ((_BROKEN, errno.EIO), (_FULL, errno.ENOSPC))
-    for operation in operations
-)
-"""Calls of ``ports.Disk``, and steps within them, with the errno they fail with."""
-
-_IN_BOOT = ("read", "names", "truncate", "remove", "allocate", "write_atomic", "rename", "directory")
-"""Calls that are made, or made too, when a server starts."""
-
 Spoil = Callable[[Machine, Random], bool]
 """Spoils something on a machine's disks; False when there is nothing to spoil."""
-
-
-def arm(machine: Machine, rng: Random) -> bool:
-    """Let one of the next calls of a machine's disks fail; tell whether it may take a restart to be met."""
-    operation, code = rng.choice(FAILING_CALLS)
-    skip = rng.choice((0, 0, 1, 2, 5))
-    for disk in machine.disks:
-        disk.fail(operation, code, skip=skip)
-    return operation in _IN_BOOT
 
 
 def _files(machine: Machine, *kinds: str) -> list[tuple[SimulatedDisk, str]]:

@@ -1,0 +1,16 @@
+"""What goes wrong in a run.
+
+A fault begins, lasts and ends; everything it broke is whole again when it has ended. It acts on machines
+and on the network only, never inside a server.
+
+    schedule    which faults come when
+    stage       where they happen, and who is struck
+    crashes, partitions, slowness, disks
+                the kinds
+    rot         what becomes of the content of disks
+"""
+
+from ensemble.simulator.faults.schedule import KINDS, Faults, Strike
+from ensemble.simulator.faults.stage import Stage
+
+__all__ = ["KINDS", "Faults", "Stage", "Strike"]
