@@ -9,7 +9,9 @@ NEWLEADER carries the membership: the last one we have seen, so that a change ou
 completed, or the first one under a version of its own (ZOOKEEPER-1783). It is in force with the epoch.
 
 Learners that have no vote, observers and servers that are about to join, are synchronized like all others and
-decide nothing.
+decide nothing. One that observes by the membership in force and votes by the pending one, which it may not have
+heard of, counts until the epoch is established: its history is as durable as anybody's, and without it the change
+could never end.
 """
 
 from __future__ import annotations
@@ -68,6 +70,8 @@ class Establishment(Term):
         follower.sid = sid
         self._lost.discard(sid)
         follower.observer = packet.type == PacketType.OBSERVERINFO
+        promoted = not self.serving and self.view.pending and self.view.seen.votes(sid)
+        follower.counts = promoted or not follower.observer
         follower.accepted_epoch = epoch_of(packet.zxid)
         if self.trace.on:
             self.trace_packet("received", sid, packet)
@@ -234,6 +238,8 @@ class Establishment(Term):
         if self.serving or self._own_acked < 0 or not self.quorum.contains(self._followers.loyal()):
             return
         self.serving = True
+        for follower in self._followers:
+            follower.counts = not follower.observer
         self._zxid_proposed = max(make(self.epoch, 0), self._zxid_proposed)
         self.set_phase(Phase.BROADCAST, f"epoch {self.epoch} established")
         for follower in self._followers:

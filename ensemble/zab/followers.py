@@ -32,7 +32,9 @@ class Follower:
     heard_us: int
     sid: int | None = None
     observer: bool = False
-    """It came to observe: it is told what is committed, and counts for nothing."""
+    """It came to observe: it is told what is committed, and acks no proposal."""
+    counts: bool = False
+    """It counts towards a quorum, if the membership gives it a vote."""
     acks: Summary | None = None
     """How long its acks take."""
     accepted_epoch: int = 0
@@ -100,8 +102,8 @@ class Followers:
         return [f for f in self._by_link.values() if f.sid is not None]
 
     def voting(self, which: Callable[[Follower], bool] = lambda _: True) -> list[int]:
-        """Return the servers among them that came to follow, those that ``which`` is true of."""
-        return [f.sid for f in self._by_link.values() if f.sid is not None and not f.observer and which(f)]
+        """Return the servers among them that count, those that ``which`` is true of."""
+        return [f.sid for f in self._by_link.values() if f.sid is not None and f.counts and which(f)]
 
     def forwarding(self) -> list[Follower]:
         """Return those that get every proposal."""

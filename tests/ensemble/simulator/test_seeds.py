@@ -13,6 +13,7 @@ from ensemble.errors import CorruptionError
 from ensemble.simulator.report import Failure, replay_saved
 from ensemble.simulator.saved import read
 from ensemble.storage import epochs, recovery, txnlog
+from ensemble.zab.followers import Followers
 
 SEEDS = Path(__file__).parents[2] / "seeds"
 
@@ -52,3 +53,17 @@ def test_without_predecessors_named_in_log_files_the_end_of_an_epoch_is_lost_uns
     result, _ = replay_saved(read(SEEDS / seed))
     assert isinstance(result, Failure)
     assert result.invariant == "I9"
+
+
+def test_a_vote_that_an_observer_has_not_heard_of_is_needed_to_complete_the_change_that_gives_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The leader waited for it for ever: who came to observe counted for nothing."""
+    monkeypatch.setattr(
+        Followers,
+        "voting",
+        lambda self, which=lambda _: True: [f.sid for f in self.known() if not f.observer and which(f)],
+    )
+    result, _ = replay_saved(read(SEEDS / "C9-seed-50189.json"))
+    assert isinstance(result, Failure)
+    assert result.invariant == "C9"

@@ -133,6 +133,22 @@ def test_a_change_that_was_half_done_is_completed_by_the_next_leader() -> None:
     assert all(table.peers[sid].view.active == wanted for sid in (1, 2, 4))
 
 
+def test_an_observer_that_did_not_hear_of_its_vote_gives_it_to_complete_the_change() -> None:
+    """C9, found by the simulator: the leader waited for a vote, of a server that had come to observe, for ever."""
+    table = Table({sid: MemoryHistory() for sid in (1, 2)}, plain((1,), 2), changeable=True)
+    table.start(1, 2)
+    table.advance(1_000)
+    assert table.peers[2].role is ServerState.OBSERVING
+    table.kill(2)
+    wanted = table.propose_members(plain((1, 2)))
+    table.settle()
+    table.kill(1)
+    table.start(1, 2)
+    table.advance(10_000)
+    assert table.leader.view.active == wanted
+    assert all(peer.serving and peer.view.votes for peer in table.peers.values())
+
+
 def test_a_restart_finds_the_proposed_membership_again() -> None:
     table = table_of(1, 2, 3)
     table.stuck_disks = {1, 2}
