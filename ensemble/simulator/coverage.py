@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from errno import errorcode
 
 from ensemble.simulator.core import LASTING
-from ensemble.simulator.faults import KINDS
 from ensemble.simulator.faults.crashes import EFFECTS
 from ensemble.simulator.faults.disks import FAILING_CALLS
 from ensemble.simulator.faults.rot import SPOILS
+from ensemble.simulator.faults.schedule import KINDS
 from ensemble.zab import leader, learner
 from ensemble.zab.followers import FollowerStep
 from ensemble.zab.messages import PacketType

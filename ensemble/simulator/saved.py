@@ -13,7 +13,7 @@ from typing import Any
 
 from ensemble.replica.config import ZnodeConfig
 from ensemble.simulator.clients import Habits
-from ensemble.simulator.faults import Strike
+from ensemble.simulator.faults.schedule import Strike
 from ensemble.simulator.plan import Plan
 from ensemble.simulator.streams import Weather
 from ensemble.simulator.workload import Mix

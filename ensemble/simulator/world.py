@@ -21,7 +21,8 @@ from ensemble.simulator.changes import draw_change
 from ensemble.simulator.clients import Habits, SimulatedClient
 from ensemble.simulator.clock import Timeline
 from ensemble.simulator.elections import MailRates
-from ensemble.simulator.faults import Faults, Stage
+from ensemble.simulator.faults.schedule import Faults
+from ensemble.simulator.faults.stage import Stage
 from ensemble.simulator.history import Call, History
 from ensemble.simulator.invariants import Monitor, Violation, check_quotas
 from ensemble.simulator.linearizable import check_paths

@@ -9,8 +9,3 @@ and on the network only, never inside a server.
                 the kinds
     rot         what becomes of the content of disks
 """
-
-from ensemble.simulator.faults.schedule import KINDS, Faults, Strike
-from ensemble.simulator.faults.stage import Stage
-
-__all__ = ["KINDS", "Faults", "Stage", "Strike"]

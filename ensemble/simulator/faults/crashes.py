@@ -43,7 +43,7 @@ def _before_effect(stage: Stage) -> Undo:
     """Die before one of the next effects of a drawn kind, however rare."""
     sid = stage.one(leading=0.4)
     machine = stage.machines[sid]
-    effect = stage.rng.choice(EFFECTS)
+    effect = stage.rng.choice(EFFECTS + _IN_BOOT)
     if effect in _IN_BOOT and stage.chance(0.7):
         machine.die(power=True)
         machine.start()

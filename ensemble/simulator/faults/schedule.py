@@ -6,10 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from ensemble.simulator.faults import crashes, disks, partitions, slowness
+from ensemble.simulator.faults.crashes import KINDS as CRASHES
+from ensemble.simulator.faults.disks import KINDS as DISKS
+from ensemble.simulator.faults.disks import tend
+from ensemble.simulator.faults.partitions import KINDS as PARTITIONS
+from ensemble.simulator.faults.slowness import KINDS as SLOWNESS
 from ensemble.simulator.faults.stage import Kind, Stage, Undo
 
-_KINDS: dict[str, Kind] = {**crashes.KINDS, **partitions.KINDS, **slowness.KINDS, **disks.KINDS}
+_KINDS: dict[str, Kind] = {**CRASHES, **PARTITIONS, **SLOWNESS, **DISKS}
 KINDS = tuple(_KINDS)
 """The names of all faults: those of the reference (B1, B7)."""
 
@@ -72,7 +76,7 @@ class Faults:
 
     def tend(self) -> None:
         """Let operators see to servers that refuse their disks."""
-        disks.tend(self._stage)
+        tend(self._stage)
 
     def _begin(self, number: int, kind: str, lasts_us: int) -> None:
         stage = self._stage
