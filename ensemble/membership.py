@@ -25,7 +25,7 @@ SID_DISTINCT_MAX = 255
 """The low byte of a server id is the top byte of the session ids it gives out."""
 VERSION_MAX = 2**63 - 1
 
-_HOST = r"(?:\[(?P<ipv6{0}>[^\]\s]+)\]|(?P<host{0}>[^:\[\]\s]+))"
+_HOST = r"(?:\[(?P<ipv6{0}>[^\[\]\s]+)\]|(?P<host{0}>[^:\[\]\s]+))"
 _SERVER = re.compile(
     _HOST.format("") + r":(?P<quorum>[0-9]{1,9}):(?P<election>[0-9]{1,9})(?::(?P<role>\w+))?"
 )

@@ -30,6 +30,9 @@ MEASURED_EVERY = 50
 HUNG_S = 60
 """An input that takes longer ends the process; libFuzzer keeps it."""
 
+IN_MEMORY = next((place for place in ("/dev/shm",) if os.access(place, os.W_OK)), None)
+"""Where files cost least, for targets that read files."""
+
 
 class Slow(AssertionError):
     """An input took too long."""
@@ -129,7 +132,7 @@ def watched(name: str, seconds: float, done: Callable[[Tried], int], *, corpus: 
     import atheris
 
     assert not any(module.startswith("ensemble.") for module in sys.modules)
-    scratch, place = Path(tempfile.mkdtemp(prefix="fuzz-")), CRASHERS / name
+    scratch, place = Path(tempfile.mkdtemp(prefix="fuzz-", dir=IN_MEMORY)), CRASHERS / name
     tempfile.tempdir = str(scratch)  # nothing registered with atexit is carried out in the end
     with atheris.instrument_imports(include=["ensemble", "dashboard"]):
         for room in ROOMS:

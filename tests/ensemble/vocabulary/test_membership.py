@@ -52,6 +52,7 @@ def test_only_what_is_said_of_the_members_makes_a_difference() -> None:
         ("server.1=a:1:70000", "ports are 1 to 65535"),
         ("server.1=a:1:2:leader", "gives the role leader"),
         ("server.1=a:1:2|b:1", "is not of the form"),
+        ("server.1=[a[b]:1:2", "is not of the form"),
         ("server.1=a:1:2:observer|b:1:2:participant", "gives the role observer and participant"),
         ("server.1=a:1:2|b:3:3", "uses port 3 twice"),
         ("server.1=a:1:2\nserver.01=b:1:2", "a second time"),
