@@ -161,7 +161,11 @@ class AdminPort:
     async def _fault(self, request: web.Request) -> web.Response:
         if not self._server.faults_allowed:
             return refusal(403, "this server's configuration does not allow faults (coordinator.faults=true)")
-        command = parse_fault(await request.text())
+        try:
+            text = await request.text()
+        except (LookupError, UnicodeDecodeError, web.RequestPayloadError):
+            return refusal(400, "the body is not text in the encodings that its headers name")
+        command = parse_fault(text)
         if isinstance(command, str):
             return refusal(400, command)
         return web.json_response({"faults": self._server.command_fault(command)})

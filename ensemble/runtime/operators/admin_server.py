@@ -203,6 +203,11 @@ class AdminServer:
         self._restoring = True
         try:
             zxid = await self._host.restore(request.content.iter_chunked(CHUNK_BYTES))
+        except web.RequestPayloadError:
+            self._host.counters.restore_errors += 1
+            return answer(
+                framed(command.name, {}, "the body does not come in the encoding that its headers name"), 400
+            )
         except (OSError, CorruptionError, RefusedError) as error:
             self._host.counters.restore_errors += 1
             self._log(f"AdminServer: a snapshot is not restored: {error}")

@@ -227,6 +227,27 @@ async def test_numbers_and_nestings_without_end_are_refused_or_passed_over() -> 
                 assert response.status in (400, 404)
 
 
+@pytest.mark.parametrize(
+    ("header", "value", "body"),
+    [
+        ("Content-Type", "text/plain; charset=nope", b'{"what": "heal"}'),
+        ("Content-Type", "text/plain", b'{"what": "heal"} \xff'),
+        ("Content-Encoding", "deflate", b'{"what": "heal"}'),
+    ],
+)
+async def test_a_body_that_is_not_as_its_headers_say_is_refused(header: str, value: str, body: bytes) -> None:
+    async with running(Server()) as url, aiohttp.ClientSession() as session:
+        headers = {"Authorization": f"Bearer {TOKEN}", header: value}
+        # A body of several pieces: a client that knows its length would encode it itself.
+        async with session.post(f"{url}/api/faults", data=pieces(body), headers=headers) as response:
+            assert response.status == 400
+
+
+async def pieces(body: bytes) -> AsyncIterator[bytes]:
+    """Give a body piece by piece."""
+    yield body
+
+
 async def test_so_many_viewers_follow_a_server_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ensemble.runtime.operators.admin_http.STREAMS_MAX", 2)
     async with running(Server()) as url, aiohttp.ClientSession() as session:

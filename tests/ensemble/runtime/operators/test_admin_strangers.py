@@ -47,20 +47,27 @@ def test_an_origin_that_is_none_is_elsewhere(origin: str) -> None:
     assert refusal({"Host": "localhost", "Origin": origin}, loopback=True)
 
 
+SPOILT = b"Connection: close\r\nContent-Encoding: gzip\r\nContent-Length: 7\r\n\r\nno gzip"
+
+
 async def test_what_is_no_http_is_answered_and_fills_no_log(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with asking(tmp_path) as asked:
         port = int(asked.url.rpartition(":")[2])
-        for line in (
-            b"TRACE /commands HTTP/1.1\r\nHost: localhost\r\n\r\n",
-            b"\x16\x03\x01 no HTTP\r\n\r\n",
-            b"GET / HTTP/9.9\r\n\r\n",
+        restore = b"POST /commands/restore HTTP/1.1\r\nHost: localhost\r\n"
+        for line, expected in (
+            (b"TRACE /commands HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 405),
+            (b"\x16\x03\x01 no HTTP\r\n\r\n", 400),
+            (b"GET / HTTP/9.9\r\n\r\n", 400),
+            # A body that is not what its headers say, of a stranger and of one who may restore.
+            (restore + SPOILT, 401),
+            (restore + b"Authorization: digest a:b\r\n" + SPOILT, 400),
         ):
             reader, writer = await asyncio.open_connection(HOST, port)
             writer.write(line)
-            status = int((await reader.readline()).split()[1])
-            assert status in (400, 405)
+            assert int((await reader.readline()).split()[1]) == expected
+            await reader.read()
             writer.close()
             await writer.wait_closed()
         # Where a request comes from is what the socket says.
