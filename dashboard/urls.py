@@ -40,6 +40,8 @@ urlpatterns = [
     path("dialogs/znode/create", dialogs.create, name="dialog-create"),
     path("dialogs/znode/edit", dialogs.edit, name="dialog-edit"),
     path("dialogs/znode/delete", dialogs.delete, name="dialog-delete"),
+    path("dialogs/znode/quota", dialogs.quota, name="dialog-quota"),
+    path("dialogs/znode/lift", dialogs.lift_quota, name="dialog-lift"),
     path("actions/partition", actions.partition, name="action-partition"),
     path("actions/heal", actions.heal, name="action-heal"),
     path("actions/server/<int:sid>/<slug:action>", actions.server, name="action-server"),
@@ -47,4 +49,6 @@ urlpatterns = [
     path("actions/znode/create", actions.create, name="action-create"),
     path("actions/znode/set", actions.set_data, name="action-set"),
     path("actions/znode/delete", actions.delete, name="action-delete"),
+    path("actions/znode/quota", actions.set_quota, name="action-quota"),
+    path("actions/znode/lift", actions.lift_quota, name="action-lift"),
 ]

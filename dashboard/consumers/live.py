@@ -17,6 +17,8 @@ from ensemble import paths
 
 Fragments = dict[str, str]
 
+QUOTAS = "/zookeeper/quota"
+"""Where the limits of a znode and what is used of them are kept, below its path."""
 ROWS_MAX = 8
 """Rows of one open znode sent one by one; beyond it all its shown children are."""
 
@@ -207,7 +209,7 @@ class TreeLive(Live):
     def _touches_detail(self, path: str, parent: str) -> bool:
         """Tell whether the detail shows ``path``: itself, as a child, or in one line with the selected one."""
         selected = self._shown.selected
-        if selected in (path, parent):
+        if selected in (path, parent) or path.startswith(f"{QUOTAS}{selected}/zookeeper_"):
             return True
         in_line = (
             number_of(paths.name_of(selected)) is not None and number_of(paths.name_of(path)) is not None

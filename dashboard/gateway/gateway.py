@@ -18,6 +18,7 @@ from dashboard.gateway.actions import Actions
 from dashboard.gateway.errors import GatewayError
 from dashboard.gateway.feeds import ServerFeed, SupervisorFeed, monotonic_us
 from dashboard.gateway.holders import Holders
+from dashboard.gateway.lifetimes import Lifetimes
 from dashboard.gateway.model import Model
 from dashboard.gateway.proposals import percentile
 from dashboard.gateway.publisher import PANEL_GROUP, STAGE_GROUP, Publisher
@@ -44,7 +45,7 @@ class Gateway:
         self.clients: dict[int, ServerAdmin] = {}
         self.holders = Holders(self.model, self.clients)
         self.actions = Actions(self.model, self.clients)
-        self.znodes = Znodes(self.publisher)
+        self.znodes = Znodes(self.publisher, Lifetimes(self.model, self.clients))
         self._layer = layer
         self._feeds: dict[int, asyncio.Task[None]] = {}
         self._addresses: dict[int, ServerAddress] = {}
@@ -185,6 +186,9 @@ class Gateway:
             "node": znodes.node,
             "queue": self._queue,
             "quota": znodes.quota,
+            "count_below": znodes.count_below,
+            "set_quota": znodes.set_quota,
+            "delete_quota": znodes.delete_quota,
             "find": znodes.find,
             "create": znodes.create,
             "set_data": znodes.set_data,

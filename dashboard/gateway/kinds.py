@@ -1,29 +1,27 @@
 """What a znode's name and stat say about its kind. Pure.
 
 ZooKeeper does not store that a znode was created sequential; only its name shows it, so a ten-digit ending
-*looks* sequential. Container and TTL owners are special values of ephemeralOwner.
+*looks* sequential. That a znode is a container or has a time to live is not in its stat either: servers tell
+it through their admin port alone.
 """
 
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ensemble.admin.schema import LifetimeStatus
 
 _SEQUENTIAL = re.compile(r"(?:-\d{9,10}|\d{10})$")
 
-CONTAINER_OWNER = 0x8000000000000000
-TTL_OWNER_BYTE = 0xFF
-"""Top byte of ephemeralOwner in a TTL znode (Apache's EphemeralType, extended types enabled)."""
 
-
-def kind_of(name: str, ephemeral_owner: int) -> str:
+def kind_of(name: str, ephemeral_owner: int, lifetime: LifetimeStatus | None = None) -> str:
     """Return one of ``""``, ``E``, ``#``, ``E#``, ``C`` (container), ``T`` or ``T#`` (TTL)."""
-    owner = ephemeral_owner & 0xFFFFFFFFFFFFFFFF
     sequential = "#" if _SEQUENTIAL.search(name) else ""
-    if owner == CONTAINER_OWNER:
-        return "C"
-    if owner >> 56 == TTL_OWNER_BYTE:
-        return "T" + sequential
-    return ("E" if owner else "") + sequential
+    if lifetime is not None:
+        return "C" if lifetime["kind"] == "container" else "T" + sequential
+    return ("E" if ephemeral_owner else "") + sequential
 
 
 def number_of(name: str) -> int | None:

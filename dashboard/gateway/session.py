@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from dashboard.gateway.errors import GatewayError
-from ensemble.client import ClientError, ConnectionLoss, SessionExpired, State, ZooKeeper
+from ensemble.client import BadArguments, ClientError, ConnectionLoss, SessionExpired, State, ZooKeeper
 from ensemble.errors import Code, KeeperError
 
 SESSION_TIMEOUT_MS = 10_000
@@ -96,6 +96,8 @@ async def answered(within_s: float = ANSWER_S) -> AsyncIterator[None]:
 
 
 def sentence_of(error: KeeperError) -> GatewayError:
-    """Return what to tell a viewer about a server's refusal."""
+    """Return what to tell a viewer about a server's refusal, or about one of the client itself."""
+    if isinstance(error, BadArguments) and error.why:
+        return GatewayError(f"{error.why}.", "refused")
     words, kind = _SENTENCES.get(error.code, (f"The servers refused: {error.code.name.lower()}.", "refused"))
     return GatewayError(words.format(path=error.path or "It"), kind)

@@ -14,11 +14,14 @@ from typing import Any
 
 from dashboard.gateway.errors import GatewayError
 from dashboard.gateway.kinds import kind_of
+from dashboard.gateway.lifetimes import Lifetimes
 from dashboard.gateway.publisher import Publisher
 from dashboard.gateway.queues import in_order
 from dashboard.gateway.session import Session, answered
 from dashboard.gateway.subtree import Subtree
 from ensemble import paths
+from ensemble.admin.schema import LifetimeStatus
+from ensemble.client import Quota
 from ensemble.errors import Code, KeeperError
 from ensemble.tree.operations import CreateMode
 
@@ -37,13 +40,22 @@ MODES = {
     "ephemeral_sequential": CreateMode.EPHEMERAL_SEQUENTIAL,
 }
 
+LIMITS = (
+    ("count", "znodes", False),
+    ("count_hard", "znodes", True),
+    ("data_bytes", "bytes", False),
+    ("data_bytes_hard", "bytes", True),
+)
+"""The limits of a quota: the client's name, of what, and whether writes beyond it are refused."""
+
 Row = dict[str, Any]
 
 
 class Znodes:
     """Reads and writes znodes for viewers."""
 
-    def __init__(self, publisher: Publisher) -> None:
+    def __init__(self, publisher: Publisher, lifetimes: Lifetimes) -> None:
+        self._lifetimes = lifetimes
         self.session = Session()
         self._subtree = Subtree(self.session)
         self._publisher = publisher
@@ -86,6 +98,7 @@ class Znodes:
     async def rows(self, wanted: Sequence[str]) -> list[Row]:
         """Return a row for each path; those deleted in between are left out."""
         client = await self.session.client()
+        lifetimes = await self._lifetimes.of(wanted)
 
         async def one(path: str) -> Row | None:
             try:
@@ -103,7 +116,7 @@ class Znodes:
                         "length": None,
                     }
                 raise
-            return None if stat is None else row_of(path, stat)
+            return None if stat is None else row_of(path, stat, lifetimes.get(path))
 
         async with answered():
             rows = await asyncio.gather(*(one(path) for path in wanted))
@@ -144,8 +157,10 @@ class Znodes:
                 # The server the panel reads from may lag behind the one that its viewer has just written to.
                 await (await self.session.client()).sync(path)
                 (data, stat), acl = await asyncio.gather(self._value(path), self._acl(path))
+        lifetime = (await self._lifetimes.of([path])).get(path)
         return {
-            **row_of(path, stat),
+            **row_of(path, stat, lifetime),
+            "lifetime": lifetime,
             "data": data or b"",
             "readable": data is not None,
             "stat": stat_json(stat),
@@ -162,16 +177,11 @@ class Znodes:
         if found is None:
             return None
         limits, used = found
-        figures = (
-            ("znodes", used.count, limits.count, False),
-            ("znodes", used.count, limits.count_hard, True),
-            ("bytes", used.data_bytes, limits.data_bytes, False),
-            ("bytes", used.data_bytes, limits.data_bytes_hard, True),
-        )
+        use = {"znodes": used.count, "bytes": used.data_bytes}
         return [
-            {"what": what, "used": use, "limit": limit, "hard": hard}
-            for what, use, limit, hard in figures
-            if limit >= 0
+            {"name": name, "what": what, "used": use[what], "limit": getattr(limits, name), "hard": hard}
+            for name, what, hard in LIMITS
+            if getattr(limits, name) >= 0
         ]
 
     async def find(self, query: str) -> dict[str, Any]:
@@ -251,6 +261,29 @@ class Znodes:
         self._jobs = {key: job for key, job in self._jobs.items() if job["state"] == "running"}
         return {"jobs": jobs} if jobs else None
 
+    async def set_quota(self, path: str, limits: dict[str, int]) -> dict[str, Any]:
+        """Put ``limits`` (by the names of :data:`LIMITS`) on a znode, in place of those it had."""
+        _check(path)
+        if not limits:
+            raise GatewayError("A quota has at least one limit.", "bad_request")
+        client = await self.session.client()
+        async with answered():
+            await client.set_quota(path, Quota(**limits))
+        return {"path": path, "zxid": str(client.zxid_seen)}
+
+    async def delete_quota(self, path: str) -> dict[str, Any]:
+        """Lift all limits on a znode."""
+        _check(path)
+        client = await self.session.client()
+        async with answered():
+            try:
+                await client.delete_quota(path)
+            except KeeperError as error:
+                if error.code is not Code.NO_NODE:
+                    raise
+                raise GatewayError(f"{path} has no quota (any more).", "not_found") from error
+        return {"path": path, "zxid": str(client.zxid_seen)}
+
     async def _delete_tree(self, job: dict[str, Any]) -> None:
         def advance(done: int, total: int) -> None:
             job["done"], job["total"] = done, total
@@ -308,10 +341,10 @@ class Znodes:
         return {"rows": rows, "total": len(found), "listed": len(names), "complete": True, "under": parent}
 
 
-def row_of(path: str, stat: Any) -> Row:
+def row_of(path: str, stat: Any, lifetime: LifetimeStatus | None = None) -> Row:
     """Return what the tree shows of a znode."""
     name = paths.name_of(path)
-    kind = kind_of(name, stat.ephemeral_owner)
+    kind = kind_of(name, stat.ephemeral_owner, lifetime)
     return {
         "path": path,
         "name": name or "/",

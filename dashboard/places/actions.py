@@ -9,12 +9,15 @@ from django.views.decorators.http import require_POST
 
 from dashboard import audit
 from dashboard.gateway.errors import GatewayError
-from dashboard.places.dialogs import edit_context, groups_of, sides_of
+from dashboard.places.dialogs import LIMITS, edit_context, groups_of, sides_of
 from dashboard.places.pages import ask, fragment, says_why, tells_place
 from ensemble import paths
 
 VALUE_BYTES_MAX = 1024 * 1024 - 4096
 """A request must fit ZooKeeper's frame; what is larger is refused before it is sent."""
+
+LIMIT_MAX = 2**63 - 1
+"""Servers read limits as Java's long."""
 
 DONE = {
     "kill": "s{sid} was killed.",
@@ -125,6 +128,41 @@ async def delete(request: HttpRequest) -> HttpResponse:
         raise GatewayError("The version is not a number.", "bad_request") from error
     done = await audit.carry_out(request, "delete", path, "delete", path=path, version=version)
     return outcome(request, f"{path} was deleted.", zxid=done["zxid"], path=paths.parent_of(path))
+
+
+@require_POST
+@says_why
+async def set_quota(request: HttpRequest) -> HttpResponse:
+    """Put limits on a znode and all below it, in place of those it had; an empty field is no limit."""
+    path = request.POST.get("path", "")
+    limits = _limits(request)
+    done = await audit.carry_out(request, "set quota", path, "set_quota", path=path, limits=limits)
+    return tells_place(outcome(request, f"{path} has a quota.", path=path, zxid=done["zxid"]))
+
+
+@require_POST
+@says_why
+async def lift_quota(request: HttpRequest) -> HttpResponse:
+    """Lift all limits on a znode."""
+    path = request.POST.get("path", "")
+    done = await audit.carry_out(request, "lift quota", path, "delete_quota", path=path)
+    return tells_place(outcome(request, f"{path} has no quota any more.", path=path, zxid=done["zxid"]))
+
+
+def _limits(request: HttpRequest) -> dict[str, int]:
+    limits = {}
+    for name, label, _ in LIMITS:
+        text = request.POST.get(name, "").strip()
+        if not text:
+            continue
+        least = 1 if name.startswith("count") else 0
+        if not (text.isascii() and text.isdigit()) or not least <= int(text[:20]) <= LIMIT_MAX:
+            raise GatewayError(
+                f"{label}: {text[:40]!r} is not a limit; write a whole number from {least} on, or nothing.",
+                "bad_request",
+            )
+        limits[name] = int(text)
+    return limits
 
 
 def _value(request: HttpRequest) -> bytes:

@@ -13,6 +13,16 @@ from dashboard.places.pages import ask, fragment, says_why
 from ensemble import paths
 
 SIDES = ("a", "b", "c")
+LIMITS = (
+    ("count", "Znodes, soft", "beyond it the servers write a line into their logs"),
+    ("count_hard", "Znodes, hard", "beyond it writes are refused, where servers have enforceQuota=true"),
+    ("data_bytes", "Bytes of data, soft", "beyond it the servers write a line into their logs"),
+    (
+        "data_bytes_hard",
+        "Bytes of data, hard",
+        "beyond it writes are refused, where servers have enforceQuota=true",
+    ),
+)
 MODES = (
     ("persistent", "Persistent", "stays until it is deleted"),
     ("ephemeral", "Ephemeral", "belongs to the panel's own session and vanishes when the panel stops"),
@@ -80,6 +90,31 @@ async def delete(request: HttpRequest) -> HttpResponse:
     if path == "/" or path == "/zookeeper" or path.startswith("/zookeeper/"):
         raise GatewayError(f"{path} is ZooKeeper's own and stays.", "refused")
     return fragment(request, "dialogs/delete.html", context | {"parent": paths.parent_of(path)})
+
+
+@require_safe
+@says_why
+async def quota(request: HttpRequest) -> HttpResponse:
+    """The limits on a znode and all below it, with what is used of them or how much there is to limit."""
+    path = request.GET.get("path", "/")
+    limits = await ask("quota", path=path)
+    used = {each["what"]: each["used"] for each in limits or ()}
+    below = await ask("count_below", path=path) if limits is None else None
+    present = {each["name"]: each["limit"] for each in limits or ()}
+    fields = [(name, label, note, present.get(name, "")) for name, label, note in LIMITS]
+    context = {"path": path, "limits": limits, "used": used, "below": below, "fields": fields}
+    return fragment(request, "dialogs/quota.html", context)
+
+
+@require_safe
+@says_why
+async def lift_quota(request: HttpRequest) -> HttpResponse:
+    """Which limits would end."""
+    path = request.GET.get("path", "/")
+    limits = await ask("quota", path=path)
+    if limits is None:
+        raise GatewayError(f"{path} has no quota.", "not_found")
+    return fragment(request, "dialogs/quota_lift.html", {"path": path, "limits": limits})
 
 
 def edit_context(node: dict[str, Any], mine: str | None = None) -> dict[str, Any]:

@@ -99,6 +99,7 @@ async def detail_context(path: str, view: str | None, offset: int = 0) -> dict[s
         "views": VIEWS,
         "view": view,
         "from": offset,
+        "limitable": _limitable(node),
         "why": None,
     }
     return context | await _children(node, offset) | await _around(node)
@@ -135,7 +136,7 @@ async def _around(node: dict[str, Any]) -> dict[str, Any]:
         watches = await ask("watches")
         owner = await ask("session", session=node["owner"]) if node["owner"] else None
         line = await _line(node)
-        quota = None if node["owner"] or node["path"] == "/" else await ask("quota", path=node["path"])
+        quota = await ask("quota", path=node["path"]) if _limitable(node) else None
     except GatewayError as error:
         return {"watches": None, "owner": None, "line": None, "quota": None, "around_why": error}
     here = [watch for watch in watches["watches"] if watch["path"] == node["path"]]
@@ -147,6 +148,12 @@ async def _around(node: dict[str, Any]) -> dict[str, Any]:
         "quota": quota,
         "around_why": None,
     }
+
+
+def _limitable(node: dict[str, Any]) -> bool:
+    """Tell whether a quota makes sense there: ephemerals have nothing below, the root's no server looks at."""
+    path = node["path"]
+    return not node["owner"] and path not in ("/", OWN) and not path.startswith(f"{OWN}/")
 
 
 async def _line(node: dict[str, Any]) -> dict[str, Any] | None:

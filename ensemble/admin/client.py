@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self, TypedDict, cast
 
@@ -19,6 +20,7 @@ from ensemble.admin.schema import (
     EventsFrame,
     FaultCommand,
     FaultStatus,
+    LifetimeStatus,
     ProcessStatus,
     ServerStatus,
     SessionStatus,
@@ -36,6 +38,8 @@ RETRY_S_MIN = 0.1
 RETRY_S_MAX = 2.0
 SILENCE_S_MAX = 3.0
 """A live stream sends a status every second; after this long without a frame it counts as broken."""
+PATHS_BYTES_MAX = 48 * 1024
+"""Paths sent with one request; servers read bodies of 64 KiB."""
 FRAME_BYTES_MAX = 32 * 1024 * 1024
 
 
@@ -115,6 +119,21 @@ class _Admin:
         return answer
 
 
+def _batches(paths: Sequence[str]) -> Iterator[list[str]]:
+    """Yield ``paths`` in lists that fit into the body of a request."""
+    batch: list[str] = []
+    size = 0
+    for path in paths:
+        length = len(json.dumps(path)) + 2
+        if batch and size + length > PATHS_BYTES_MAX:
+            yield batch
+            batch, size = [], 0
+        batch.append(path)
+        size += length
+    if batch:
+        yield batch
+
+
 class ServerAdmin(_Admin):
     """The admin port of one server."""
 
@@ -131,6 +150,13 @@ class ServerAdmin(_Admin):
         """Return at most ``limit`` watches of this server, and how many it has."""
         answer = await self._ask("GET", f"/api/watches?limit={limit}")
         return answer["watches"], answer["total"]
+
+    async def lifetimes(self, paths: Sequence[str]) -> list[LifetimeStatus]:
+        """Return those of ``paths`` that are containers or have a time to live."""
+        found: list[LifetimeStatus] = []
+        for batch in _batches(paths):
+            found += (await self._ask("POST", "/api/lifetimes", {"paths": batch}))["lifetimes"]
+        return found
 
     async def fault(self, command: FaultCommand) -> list[FaultStatus]:
         """Command a fault, or its end, and return the faults then in force."""

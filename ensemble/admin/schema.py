@@ -9,6 +9,8 @@ A server (``node``) answers
 GET  /api/status                      :class:`ServerStatus`
 GET  /api/sessions                    ``{"sessions": [SessionStatus], "total": n}``
 GET  /api/watches                     ``{"watches": [WatchStatus], "total": n}``
+POST /api/lifetimes                   ``{"paths": [...]}`` -> ``{"lifetimes": [LifetimeStatus]}`` of those
+                                      among them that are containers or have a time to live
 GET  /api/stream                      a websocket: :class:`StatusFrame` at once and on change (at most
                                       5 a second, at least 1), :class:`EventsFrame` as they happen
                                       (batched, at most 20 a second)
@@ -121,6 +123,8 @@ class ServerStatus(TypedDict):
     watches: int
     znodes: int
     ephemerals: int
+    lifetimes: int
+    """Containers, and znodes with a time to live."""
     data_bytes: int
     reads: int
     writes: int
@@ -174,6 +178,15 @@ class WatchStatus(TypedDict):
     """data | exist | child"""
     session: str
     sid: int
+
+
+class LifetimeStatus(TypedDict):
+    """A znode that servers delete by themselves. Clients are not told: its stat shows no owner."""
+
+    path: str
+    kind: Literal["container", "ttl"]
+    ttl_ms: int | None
+    """How long it stays after it was last written to, without children; None for a container."""
 
 
 class StatusFrame(TypedDict):

@@ -7,10 +7,10 @@ stop the server.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
-from ensemble.admin.schema import ServerStatus, SessionStatus, WatchStatus
+from ensemble.admin.schema import LifetimeStatus, ServerStatus, SessionStatus, WatchStatus
 from ensemble.errors import ConfigError, PeerProtocolError, WireError
 from ensemble.ports import ClientTransport, Clock, Disk, Entropy, Link, Members, Network
 from ensemble.replica.application import Application
@@ -206,6 +206,10 @@ class Replica:
     def watches(self) -> list[WatchStatus]:
         """Describe the watches of this server's clients."""
         return self._status.watches()
+
+    def lifetimes(self, paths: Iterable[str]) -> list[LifetimeStatus]:
+        """Describe those of ``paths`` that servers delete by themselves."""
+        return self._status.lifetimes(paths)
 
     def take_snapshot(self, done: Callable[[int], None]) -> None:
         """Save a snapshot of the state as it is now, then call ``done`` with its zxid."""

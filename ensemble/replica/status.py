@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import cast
 
 from ensemble.admin.schema import (
+    LifetimeStatus,
     LogEntry,
     MembershipStatus,
     MemberStatus,
@@ -24,6 +25,7 @@ from ensemble.replica.service import Service
 from ensemble.replica.sessions import Sessions
 from ensemble.replica.writes import op_name
 from ensemble.trace import session_text
+from ensemble.tree.owner import ttl_of
 from ensemble.zxid import epoch_of
 
 DIGEST_EVERY_US = 1_000_000
@@ -98,6 +100,7 @@ class Status:
             watches=service.watches.count,
             znodes=tree.znodes,
             ephemerals=tree.ephemerals_count,
+            lifetimes=len(tree.containers) + len(tree.ttls),
             data_bytes=tree.data_bytes,
             reads=counters.reads,
             writes=counters.writes,
@@ -188,6 +191,17 @@ class Status:
         return [
             WatchStatus(path=path, mode=mode, session=session_text(watcher.session_id), sid=sid)
             for path, mode, watcher in self._service.watches.listing()
+        ]
+
+    def lifetimes(self, paths: Iterable[str]) -> list[LifetimeStatus]:
+        """Describe those of ``paths`` that are containers or have a time to live."""
+        tree = self._service.tree
+        return [
+            LifetimeStatus(path=path, kind="container", ttl_ms=None)
+            if path in tree.containers
+            else LifetimeStatus(path=path, kind="ttl", ttl_ms=ttl_of(tree.nodes[path].ephemeral_owner))
+            for path in paths
+            if path in tree.containers or path in tree.ttls
         ]
 
 

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.test import AsyncClient
 
 from coordinator.asgi import application
+from dashboard import audit
 from dashboard.gateway import access
 from dashboard.gateway.gateway import Gateway
 from dashboard.gateway.sources import ServerAddress, Source
@@ -417,10 +418,75 @@ async def test_what_may_not_be_read_is_said_and_not_edited(
 async def test_a_quota_is_shown_with_what_is_used(browser: AsyncClient, other: ZooKeeper) -> None:
     await other.create("/limited", b"12345")
     await other.create("/limited/child", b"")
-    assert "Quota</h3>" not in await _page(browser, "/tree/", path="/limited")
+    assert "None of its own" in await _page(browser, "/tree/", path="/limited")
+    for path in ("/", "/zookeeper", "/zookeeper/quota"):
+        assert "Quota</h3>" not in await _page(browser, "/tree/", path=path)
     await other.set_quota("/limited", Quota(count=4, data_bytes_hard=10))
     page = await _page(browser, "/tree/", path="/limited")
     assert "2 of 4 znodes" in page
     assert "5 of 10 bytes" in page
     assert page.count("hard: writes beyond it are refused") == 1
     await other.delete_quota("/limited")
+
+
+async def test_a_quota_is_set_and_lifted_and_refused_with_the_reason(
+    browser: AsyncClient, other: ZooKeeper
+) -> None:
+    await other.ensure_path("/bounded/inner")
+    try:
+        html = await _eventually(
+            lambda: _page(browser, "/dialogs/znode/quota", path="/bounded"), "would be counted"
+        )
+        assert "2 znodes would be counted" in html
+        for wrong in ("-1", "0", "many", "9" * 30, "٣"):
+            refused = await browser.post("/actions/znode/quota", {"path": "/bounded", "count": wrong})
+            assert refused.status_code == 400, wrong
+            assert "is not a limit; write a whole number from 1 on" in text_of(refused)
+        empty = await browser.post("/actions/znode/quota", {"path": "/bounded", "count": ""})
+        assert "A quota has at least one limit." in text_of(empty)
+        limits = {"count": "", "count_hard": "5", "data_bytes": "0", "data_bytes_hard": ""}
+        done = await browser.post("/actions/znode/quota", {"path": "/bounded", "reason": "because", **limits})
+        assert "/bounded has a quota." in text_of(done)
+        await other.sync()
+        found = await other.get_quota("/bounded")
+        assert found is not None
+        assert found[0] == Quota(count_hard=5, data_bytes=0)
+        nested = await browser.post("/actions/znode/quota", {"path": "/bounded/inner", "count": "5"})
+        assert nested.status_code == 409
+        assert "/bounded/inner has a parent /bounded which has a quota." in text_of(nested)
+        assert "2 of 5 znodes" in await _page(browser, "/dialogs/znode/lift", path="/bounded")
+        assert "has no quota any more" in text_of(
+            await browser.post("/actions/znode/lift", {"path": "/bounded"})
+        )
+        again = await browser.post("/actions/znode/lift", {"path": "/bounded"})
+        assert (again.status_code, "has no quota (any more)" in text_of(again)) == (404, True)
+        audited = [(each.action, each.target, each.done, each.reason) for each in await audit.recent(4)]
+        assert audited == [
+            ("lift quota", "/bounded", False, ""),
+            ("lift quota", "/bounded", True, ""),
+            ("set quota", "/bounded/inner", False, ""),
+            ("set quota", "/bounded", True, "because"),
+        ]
+    finally:
+        await other.delete_recursively("/bounded")
+
+
+async def test_what_servers_delete_by_themselves_is_marked(browser: AsyncClient, other: ZooKeeper) -> None:
+    await other.create("/kept")
+    await other.create("/box", mode=CreateMode.CONTAINER)
+    await other.create("/lease", mode=CreateMode.PERSISTENT_WITH_TTL, ttl_ms=7_200_000)
+
+    async def rows() -> dict[str, str]:
+        listing = await (await access.gateway()).call("children", path="/")
+        return {row["path"]: row["kind"] for row in listing["rows"]}
+
+    try:
+        async with asyncio.timeout(SOON_S):
+            while (kinds := await rows()).get("/lease") != "T" or kinds.get("/box") != "C":  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        assert kinds["/kept"] == ""
+        assert "2:00:00</b> after it was last written to" in await _page(browser, "/tree/", path="/lease")
+        assert "A container: the servers delete it" in await _page(browser, "/tree/", path="/box")
+    finally:
+        for path in ("/kept", "/box", "/lease"):
+            await other.delete(path)

@@ -209,8 +209,9 @@ def test_only_what_a_text_area_returns_unchanged_can_be_edited() -> None:
 def test_kinds() -> None:
     names = {("lock-0000000042", 7): "E#", ("worker", 7): "E", ("task-0000000001", 0): "#", ("app", 0): ""}
     assert all(kind_of(name, owner) == kind for (name, owner), kind in names.items())
-    assert kind_of("c", -(2**63)) == "C"
-    assert kind_of("t", 0xFF00000000001388 - 2**64) == "T"
+    assert kind_of("c", 0, {"path": "/c", "kind": "container", "ttl_ms": None}) == "C"
+    assert kind_of("t", 0, {"path": "/t", "kind": "ttl", "ttl_ms": 5000}) == "T"
+    assert kind_of("t-0000000001", 0, {"path": "/t-0000000001", "kind": "ttl", "ttl_ms": 5000}) == "T#"
 
 
 def test_ids_times_and_sizes() -> None:

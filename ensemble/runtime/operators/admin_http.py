@@ -9,13 +9,20 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from ensemble.admin.schema import FaultCommand, FaultStatus, ServerStatus, SessionStatus, WatchStatus
+from ensemble.admin.schema import (
+    FaultCommand,
+    FaultStatus,
+    LifetimeStatus,
+    ServerStatus,
+    SessionStatus,
+    WatchStatus,
+)
 from ensemble.errors import ConfigError
 from ensemble.runtime.listening import failure_sentence
 from ensemble.runtime.operators.admin_stream import stream
@@ -40,6 +47,9 @@ class Replica(Protocol):
 
     def watches(self) -> list[WatchStatus]:
         """All watches on this server."""
+
+    def lifetimes(self, paths: Iterable[str]) -> list[LifetimeStatus]:
+        """Those of ``paths`` that servers delete by themselves."""
 
 
 class Server(Protocol):
@@ -118,6 +128,7 @@ class AdminPort:
                 web.get("/api/status", self._status),
                 web.get("/api/sessions", self._sessions),
                 web.get("/api/watches", self._watches),
+                web.post("/api/lifetimes", self._lifetimes),
                 web.get("/api/stream", self._stream),
                 web.post("/api/faults", self._fault),
                 web.post("/api/sessions/{session}/expire", self._expire),
@@ -146,6 +157,12 @@ class AdminPort:
     async def _watches(self, request: web.Request) -> web.Response:
         watches = self._server.replica.watches()
         return web.json_response({"watches": watches[: _limit(request)], "total": len(watches)})
+
+    async def _lifetimes(self, request: web.Request) -> web.Response:
+        paths = parse_paths(await request.text())
+        if isinstance(paths, str):
+            return refusal(400, paths)
+        return web.json_response({"lifetimes": self._server.replica.lifetimes(paths)})
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         if len(self._streams) >= STREAMS_MAX:
@@ -208,6 +225,18 @@ def parse_fault(text: str) -> FaultCommand | str:
     if command["what"] == "cut" and not peers:
         return 'a cut names its "peers"'
     return FaultCommand(what=command["what"], peers=peers)
+
+
+def parse_paths(text: str) -> list[str] | str:
+    """Read a list of paths; a string says what is wrong with it."""
+    try:
+        asked = json.loads(text)
+    except (ValueError, RecursionError):
+        return "the body is not JSON"
+    paths = asked.get("paths") if isinstance(asked, dict) else None
+    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+        return 'the body needs "paths": a list of paths'
+    return paths
 
 
 def _limit(request: web.Request) -> int:

@@ -238,6 +238,9 @@ def _settings(data: Path, seat: Seat, seats: list[Seat]) -> dict[str, str]:
         "maxClientCnxns": "0",
         "4lw.commands.whitelist": "*",
         "autopurge.purgeInterval": "1",
+        # Off with Apache's: a developer's servers should refuse nothing that those of production might take.
+        "extendedTypesEnabled": "true",
+        "enforceQuota": "true",
         "coordinator.adminPort": str(seat.admin_port),
         "coordinator.faults": "true",
         # The admin port of each server is the panel's; a second one would only cost the start.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 
 from ensemble.admin import client as admin_client
 from ensemble.admin.client import Refused, ServerAdmin, Unreachable
-from ensemble.runtime.operators.admin_http import AdminPort, parse_fault
+from ensemble.runtime.operators.admin_http import AdminPort, parse_fault, parse_paths
 from ensemble.runtime.operators.admin_stream import STATUS_PERIOD_S_MAX, STATUS_PERIOD_S_MIN, _StatusPace
 from ensemble.trace import Trace
 from tests.ensemble.runtime.links.test_election import free_ports, until
@@ -24,11 +24,20 @@ TOKEN = "s3cret"
 class Replica:
     """Its lists."""
 
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+
     def sessions(self) -> list[Any]:
         return [{"session": f"0x{number:x}"} for number in range(5)]
 
     def watches(self) -> list[Any]:
         return []
+
+    def lifetimes(self, paths: Iterable[str]) -> list[Any]:
+        self.batches.append(list(paths))
+        return [
+            {"path": path, "kind": "container", "ttl_ms": None} for path in self.batches[-1] if "box" in path
+        ]
 
 
 class Server:
@@ -72,6 +81,21 @@ async def test_lists_are_cut_and_say_so() -> None:
         sessions, total = await admin.sessions(limit=2)
         assert ([each["session"] for each in sessions], total) == (["0x0", "0x1"], 5)
         assert await admin.watches() == ([], 0)
+
+
+async def test_however_many_paths_are_asked_for_each_body_is_small_enough() -> None:
+    server = Server()
+    paths = [f"/{'grüße' * 100}/{number}" for number in range(300)] + ["/box"]
+    async with running(server) as url, ServerAdmin(url, TOKEN) as admin:
+        assert await admin.lifetimes(paths) == [{"path": "/box", "kind": "container", "ttl_ms": None}]
+        assert await admin.lifetimes([]) == []
+    assert [path for batch in server.replica.batches for path in batch] == paths
+    assert len(server.replica.batches) > 1
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"paths": "/a"}', '{"paths": [1]}', '{"paths": null}'])
+def test_what_is_no_list_of_paths_is_said(text: str) -> None:
+    assert isinstance(parse_paths(text), str)
 
 
 async def test_faults_need_permission_and_sense() -> None:

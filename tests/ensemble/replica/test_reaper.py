@@ -163,3 +163,17 @@ def test_a_stopped_server_looks_no_more() -> None:
     world.only.replica.stop()
     world.advance(3000)
     assert there(world.only, "/t")
+
+
+def test_the_admin_port_is_told_which_znodes_go_by_themselves() -> None:
+    world = world_with()
+    user = client(world, timeout_ms=20_000)
+    create_container(user, "/c")
+    create_ttl(user, "/t", 5000)
+    user.create("/p")
+    replica = world.only.replica
+    assert replica.lifetimes(["/t", "/p", "/none", "/c"]) == [
+        {"path": "/t", "kind": "ttl", "ttl_ms": 5000},
+        {"path": "/c", "kind": "container", "ttl_ms": None},
+    ]
+    assert replica.status()["lifetimes"] == 2
