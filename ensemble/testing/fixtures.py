@@ -7,10 +7,12 @@ zookeeper_ensemble    three servers, for one test, which may kill and pause and 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from ensemble.testing.ensemble import Ensemble
+if TYPE_CHECKING:
+    from ensemble.testing.ensemble import Ensemble
 
 SERVERS = 3
 
@@ -19,6 +21,8 @@ SERVERS = 3
 def zookeeper() -> Iterator[Ensemble]:
     """One server for all tests: keep apart what tests write by a chroot of their own, as in
     ``f"{zookeeper.hosts}/this-test"``."""
+    from ensemble.testing.ensemble import Ensemble
+
     with Ensemble() as server:
         yield server
 
@@ -26,5 +30,7 @@ def zookeeper() -> Iterator[Ensemble]:
 @pytest.fixture
 def zookeeper_ensemble() -> Iterator[Ensemble]:
     """Three servers of this test's own."""
+    from ensemble.testing.ensemble import Ensemble
+
     with Ensemble(servers=SERVERS) as servers:
         yield servers

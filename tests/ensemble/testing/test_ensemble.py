@@ -174,5 +174,14 @@ def test_the_fixtures_in_another_project(tmp_path: Path) -> None:
 
 
 def test_it_needs_no_django() -> None:
-    code = "import sys, ensemble.testing; assert not {'django', 'aiohttp'} & set(sys.modules)"
+    code = "import sys; from ensemble.testing import Ensemble; assert not {'django', 'aiohttp'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[3])
+
+
+def test_the_plugin_costs_other_projects_nothing_until_it_is_used() -> None:
+    code = (
+        "import sys, ensemble.testing.fixtures;"
+        "loaded = {name for name in sys.modules if name.startswith('ensemble.')};"
+        "assert loaded == {'ensemble.testing', 'ensemble.testing.fixtures'}, loaded"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[3])
