@@ -37,9 +37,9 @@ def follows(zxid: int, previous: int) -> bool:
 
     Within an epoch the counter steps by one; a later epoch starts at counter 1 (ZOOKEEPER-4925).
     """
-    if epoch_of(zxid) == epoch_of(previous):
-        return zxid == previous + 1
-    return epoch_of(zxid) > epoch_of(previous) and counter_of(zxid) == 1
+    if zxid == previous + 1:
+        return zxid & COUNTER_MAX != 0
+    return zxid >> 32 > previous >> 32 and zxid & COUNTER_MAX == 1
 
 
 def text(zxid: int) -> str:

@@ -18,7 +18,7 @@ from ensemble.explorer.values import Graphs
 from ensemble.measures import Summary
 from ensemble.membership import Membership
 from ensemble.trace import Trace
-from ensemble.zab.messages import Notification, Packet, Vote
+from ensemble.zab.messages import Notification, Packet, Run, Vote
 from ensemble.zab.meter import Meter
 from ensemble.zab.peer import Peer
 from ensemble.zab.view import View
@@ -168,11 +168,11 @@ class RecordedNetwork:
         """See ``zab.ports.PeerNetwork``."""
         self._host.effects.append(Effect("dial", sid))
 
-    def broadcast(self, links: list[Any], packets: list[Packet]) -> None:
+    def broadcast(self, links: list[Any], kind: int, run: Run) -> None:
         """See ``zab.ports.PeerNetwork``."""
         for link in links:
-            for packet in packets:
-                link.send(packet)
+            for zxid, data in run:
+                link.send(Packet(kind, zxid, data))
 
 
 class ListApplication:

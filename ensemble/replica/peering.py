@@ -9,8 +9,8 @@ from collections.abc import Iterable
 
 from ensemble.ports import Link, Network
 from ensemble.wire import elections
-from ensemble.wire.packets import PacketDecoder, encode, encode_snapshot
-from ensemble.zab.messages import Notification, Packet
+from ensemble.wire.packets import PacketDecoder, encode, encode_run, encode_snapshot
+from ensemble.zab.messages import Notification, Packet, Run
 from ensemble.zab.ports import PeerLink
 
 
@@ -58,11 +58,11 @@ class PacketNetwork:
         """Open a link to ``sid``'s quorum port."""
         self._network.dial(sid)
 
-    def broadcast(self, links: list[PeerLink], packets: list[Packet]) -> None:
-        """Send packets, in order, on many links."""
+    def broadcast(self, links: list[PeerLink], kind: int, run: Run) -> None:
+        """Send packets of one kind, in order, on many links."""
         if not links:
             return
-        data = b"".join([encode(packet) for packet in packets])
+        data = encode_run(kind, run)
         for link in links:
             # The peer was given nothing but our own links.
             assert isinstance(link, PacketLink)

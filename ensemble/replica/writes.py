@@ -184,7 +184,7 @@ class Writes:
         try:
             if forward.op not in _FORWARDED_OPS:
                 raise WireError(f"operation {forward.op} is no write")
-            operation: Operation = decode_operation(forward.op, forward.payload, 0)
+            operation: Operation = decode_operation(forward.op, data, packets.FORWARD_BYTES)
         except WireError as error:
             self._service.log(f"a request through server {learner} is refused: {error}")
             self._refuse(forward.session_id, forward.cxid, Code.MARSHALLING_ERROR)

@@ -50,7 +50,7 @@ class Establishment(Term):
         self._proven = False
         self._zxid_proposed = self.history.zxid_logged
         self._own_acked = -1
-        self._unsent: list[Packet] = []
+        self._unsent: list[tuple[int, bytes]] = []
         self._acked = False
         self._outstanding: deque[tuple[int, bytes]] = deque()
 
@@ -198,7 +198,6 @@ class Establishment(Term):
         membership = self.view.seen.text().encode() if self.view.changeable else self.view.text
         self._send(follower, Packet(PacketType.NEWLEADER, make(self.epoch, 0), membership))
         follower.synchronizing = True
-        self._followers.count_observers()
 
     def _send_plan(self, follower: Follower, plan: Synchronization) -> None:
         packet = Packet(plan.mode, plan.zxid)

@@ -69,8 +69,6 @@ class Followers:
     def __init__(self, leader: int) -> None:
         self._leader = leader
         self._by_link: dict[PeerLink, Follower] = {}
-        self.observed = False
-        """Whether an observer is among those that learn."""
 
     def __iter__(self) -> Iterator[Follower]:
         """Iterate over a copy: learners may be dropped on the way."""
@@ -112,10 +110,6 @@ class Followers:
     def learning(self) -> list[Follower]:
         """Return those that are told of every commit, observers included."""
         return [f for f in self._by_link.values() if f.synchronizing]
-
-    def count_observers(self) -> None:
-        """Look anew whether there are observers."""
-        self.observed = any(f.observer and f.synchronizing for f in self._by_link.values())
 
     def loyal(self) -> list[int]:
         """Return the servers that follow, the leader included."""

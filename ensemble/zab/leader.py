@@ -25,7 +25,7 @@ from ensemble.membership import Membership
 from ensemble.ports import Timer
 from ensemble.zab.establishment import TABLE, Establishment
 from ensemble.zab.followers import Follower, FollowerStep
-from ensemble.zab.messages import Packet, PacketType
+from ensemble.zab.messages import Packet, PacketType, Run
 from ensemble.zab.phase import Phase
 from ensemble.zab.ports import PeerLink
 from ensemble.zab.quorum import Quorum, rule_of
@@ -89,7 +89,6 @@ class Leader(Establishment):
         follower = self._followers.remove(link)
         if follower is None:
             return
-        self._followers.count_observers()
         if self.serving and not self._is_followed():
             self._lose_quorum()
 
@@ -169,8 +168,9 @@ class Leader(Establishment):
             raise InvariantViolation(f"proposal {text(zxid)} after {text(self._zxid_proposed)}")
         self._zxid_proposed = zxid
         self.history.append(zxid, payload)
-        self._outstanding.append((zxid, payload))
-        self._unsent.append(Packet(_PROPOSAL, zxid, payload))
+        proposal = (zxid, payload)
+        self._outstanding.append(proposal)
+        self._unsent.append(proposal)
 
     def flush(self) -> None:
         """End a step: send its proposals and make them durable, commit what its acks allow, and ask for the
@@ -191,7 +191,7 @@ class Leader(Establishment):
         unsent, self._unsent = self._unsent, []
         if unsent:
             self.meter.proposed(self._zxid_proposed, self.clock.monotonic_us())
-            self._broadcast(unsent, self._followers.forwarding())
+            self._broadcast(_PROPOSAL, unsent, self._followers.forwarding())
             self.sync_history(self._on_durable)
 
     def _on_durable(self) -> None:
@@ -228,27 +228,24 @@ class Leader(Establishment):
         reached = self._reached()
         trace, deliver = self.trace, self.app.deliver
         change = self.view.seen.version if self.view.pending else 0
-        observed = self._followers.observed
         outstanding = self._outstanding
-        commits: list[Packet] = []
-        informs: list[Packet] = []
+        activation = b""
+        run: list[tuple[int, bytes]] = []
         while outstanding and outstanding[0][0] <= reached:
-            zxid, payload = outstanding.popleft()
+            proposal = outstanding.popleft()
+            run.append(proposal)
+            zxid, payload = proposal
             self.zxid_committed = zxid
             if trace.on and trace.wants(zxid):
                 trace.emit("committed", zxid=str(zxid))
             if zxid == change:
-                self._activate(zxid, payload, commits, informs)
-            else:
-                commits.append(Packet(_COMMIT, zxid))
-                if observed:
-                    informs.append(Packet(_INFORM, zxid, payload))
+                activation = self._activate(zxid)
             deliver(zxid, payload)
             if self._successor is not None:
                 break
-        if commits:
-            self.meter.committed(self.zxid_committed, len(commits), self.clock.monotonic_us())
-            self._tell_committed(commits, informs)
+        if run:
+            self.meter.committed(self.zxid_committed, len(run), self.clock.monotonic_us())
+            self._tell_committed(run, change, activation)
             if self._held:
                 self._answer_held()
             self._answer_syncs()
@@ -266,15 +263,14 @@ class Leader(Establishment):
                 reached = reached if both >= last else min(reached, both)
         return reached
 
-    def _activate(self, zxid: int, payload: bytes, commits: list[Packet], informs: list[Packet]) -> None:
-        """Put the membership that a transaction carries in force, and name who is to lead it."""
+    def _activate(self, zxid: int) -> bytes:
+        """Put the membership that a transaction carries in force; return who is to lead it, as learners are told."""
         designated = self._designated(zxid)
-        commits.append(Packet(PacketType.COMMITANDACTIVATE, zxid, _DESIGNATED.pack(designated)))
-        informs.append(Packet(PacketType.INFORMANDACTIVATE, zxid, _DESIGNATED.pack(designated) + payload))
         self._transition = (self.view.quorum, self._zxid_proposed)
         self.view.activate(self.view.seen)
         if designated != self.sid:
             self._successor = designated
+        return _DESIGNATED.pack(designated)
 
     def _designated(self, zxid: int) -> int:
         """Return who is to lead the membership we have seen: we, or the voter that has acked most."""
@@ -286,8 +282,21 @@ class Leader(Establishment):
         # Nobody but us: we have only moved to another address.
         return max(candidates, key=lambda sid: (new.weight(sid) > 0, acked[sid], sid), default=self.sid)
 
-    def _tell_committed(self, commits: list[Packet], informs: list[Packet]) -> None:
-        """Send commits to every learner; those that have not acked NEWLEADER hear of them when they have.
+    def _tell_committed(self, run: list[tuple[int, bytes]], change: int, activation: bytes) -> None:
+        """Send commits to every learner, and with that of ``change`` its ``activation``, if it is among them."""
+        if not activation:
+            self._tell(_COMMIT, [(zxid, None) for zxid, _ in run], _INFORM, run)
+            return
+        for zxid, payload in run:
+            if zxid == change:
+                told, informed = [(zxid, activation)], [(zxid, activation + payload)]
+                self._tell(PacketType.COMMITANDACTIVATE, told, PacketType.INFORMANDACTIVATE, informed)
+            else:
+                self._tell(_COMMIT, [(zxid, None)], _INFORM, [(zxid, payload)])
+
+    def _tell(self, commit: int, commits: Run, inform: int, informs: Run) -> None:
+        """Send commits to followers and informs to observers; those that have not acked NEWLEADER hear of them when
+        they have.
 
         Apache 3.8's learner fails on a commit in between, and under load never comes in (ZOOKEEPER-4394).
         """
@@ -295,14 +304,15 @@ class Leader(Establishment):
         observers: list[Follower] = []
         for follower in self._followers.learning():
             if not follower.synced:
-                follower.commits += informs if follower.observer else commits
+                kind, run = (inform, informs) if follower.observer else (commit, commits)
+                follower.commits += [Packet(kind, zxid, data) for zxid, data in run]
             elif follower.observer:
                 observers.append(follower)
             else:
                 synced.append(follower)
-        self._broadcast(commits, synced)
+        self._broadcast(commit, commits, synced)
         if observers:
-            self._broadcast(informs, observers)
+            self._broadcast(inform, informs, observers)
 
     # ------------------------------------------------------------------ pings and syncs
 
@@ -391,13 +401,13 @@ class Leader(Establishment):
 
     # ------------------------------------------------------------------ sending
 
-    def _broadcast(self, packets: list[Packet], followers: list[Follower]) -> None:
+    def _broadcast(self, kind: int, run: Run, followers: list[Follower]) -> None:
         if self.trace.on:
-            for packet in packets:
+            for zxid, data in run:
                 for follower in followers:
                     if follower.sid is not None:
-                        self.trace_packet("sent", follower.sid, packet)
-        self.network.broadcast([f.link for f in followers], packets)
+                        self.trace_packet("sent", follower.sid, Packet(kind, zxid, data))
+        self.network.broadcast([f.link for f in followers], kind, run)
 
 
 _Handler = Callable[[Leader, Follower, Packet], None]

@@ -398,14 +398,14 @@ class Learner(Term):
             return  # no ack overtakes that of NEWLEADER (ZOOKEEPER-4685)
         durable = self.history.zxid_durable
         unacked = self._unacked
-        acks: list[Packet] = []
+        acks: list[tuple[int, None]] = []
         while unacked and unacked[0] <= durable:
-            acks.append(Packet(_ACK, unacked.popleft()))
+            acks.append((unacked.popleft(), None))
         if acks and self._link is not None:
             if self.trace.on:
-                for ack in acks:
-                    self.trace_packet("sent", self.leader, ack)
-            self.network.broadcast([self._link], acks)
+                for zxid, _ in acks:
+                    self.trace_packet("sent", self.leader, Packet(_ACK, zxid))
+            self.network.broadcast([self._link], _ACK, acks)
 
     # ------------------------------------------------------------------ for the application
 

@@ -5,6 +5,7 @@ Names and numbers are Apache's (Leader.java, QuorumPacket, FastLeaderElection.No
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -46,6 +47,10 @@ class Packet:
     data: bytes | None = None
     auth: tuple[tuple[str, str], ...] = ()
     """(scheme, id) pairs, carried by REQUEST only."""
+
+
+Run = Sequence[tuple[int, bytes | None]]
+"""Packets of one kind that go together: the zxid and the data of each."""
 
 
 class ServerState(IntEnum):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from ensemble.membership import Membership
-from ensemble.zab.messages import Notification, Packet
+from ensemble.zab.messages import Notification, Packet, Run
 
 
 class Timing(Protocol):
@@ -51,8 +51,11 @@ class PeerNetwork(Protocol):
     def dial(self, sid: int) -> None:
         """Open a link to ``sid``'s quorum port; reported by ``Peer.on_dialed``."""
 
-    def broadcast(self, links: list[PeerLink], packets: list[Packet]) -> None:
-        """Send packets, in order, on many links; encoded once, and one write for all of them."""
+    def broadcast(self, links: list[PeerLink], kind: int, run: Run) -> None:
+        """Send packets of one kind (a ``PacketType``), in order, on many links: the zxid and the data of each.
+
+        They are encoded once, with one write for all of them.
+        """
 
 
 class History(Protocol):

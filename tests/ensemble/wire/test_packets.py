@@ -168,6 +168,15 @@ def test_many_requests_in_one_chunk() -> None:
     assert PacketDecoder().feed(b"".join([packets.encode(packet) for packet in sent])) == sent
 
 
+@given(
+    st.sampled_from([PacketType.PROPOSAL, PacketType.COMMIT, PacketType.ACK, PacketType.INFORM]),
+    st.lists(st.tuples(longs, st.none() | st.binary(max_size=20)), max_size=5),
+)
+def test_a_run_is_the_packets_it_stands_for(kind: PacketType, run: list[tuple[int, bytes | None]]) -> None:
+    alone = [packets.encode(Packet(kind, zxid, data)) for zxid, data in run]
+    assert packets.encode_run(kind, run) == b"".join(alone)
+
+
 # --- what packets carry --------------------------------------------------------------------------------
 
 
@@ -186,9 +195,9 @@ def test_golden_payloads() -> None:
 
 @given(longs, ints, ints, st.binary(max_size=20))
 def test_payloads_round_trip(one: int, two: int, three: int, rest: bytes) -> None:
-    assert packets.decode_forward(packets.encode_forward(one, two, three, rest)) == Forward(
-        one, two, three, rest
-    )
+    data = packets.encode_forward(one, two, three, rest)
+    assert data[packets.FORWARD_BYTES :] == rest
+    assert packets.decode_forward(data) == Forward(one, two, three)
     assert packets.decode_revalidate(packets.encode_revalidate(one, two)) == (one, two)
     assert packets.decode_revalidated(packets.encode_revalidated(one, two > 0)) == (one, two > 0)
     assert packets.decode_touches(packets.encode_touches([(one, two)] * 3)) == [(one, two)] * 3

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from ensemble.membership import Membership
 from ensemble.trace import Listener, Trace
-from ensemble.zab.messages import Notification, Packet
+from ensemble.zab.messages import Notification, Packet, Run
 from ensemble.zab.peer import Peer
 from ensemble.zab.view import View
 from ensemble.zxid import follows
@@ -225,10 +225,10 @@ class TableNetwork:
     def dial(self, sid: int) -> None:
         self.table.dials.append((self.sid, sid))
 
-    def broadcast(self, links: list[TableLink], packets: list[Packet]) -> None:
+    def broadcast(self, links: list[TableLink], kind: int, run: Run) -> None:
         for link in links:
-            for packet in packets:
-                link.send(packet)
+            for zxid, data in run:
+                link.send(Packet(kind, zxid, data))
 
 
 class MemberStore:
