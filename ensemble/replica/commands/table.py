@@ -83,6 +83,13 @@ def framed(command: str, data: Data, error: str | None = None) -> Data:
     return {**data, "command": command, "error": data.get("error", error)}
 
 
+AUTH_MISSING = (
+    "Auth info is missing for the command; send a header such as Authorization: digest USER:PASSWORD, of somebody "
+    "who may do everything with the root"
+)
+"""Apache's words, and what would do."""
+
+
 class Commands:
     """Runs the commands of one server."""
 
@@ -114,7 +121,7 @@ class Commands:
         if not command.administrator:
             return OK, ""
         if authorization is None:
-            return UNAUTHORIZED, "Auth info is missing for the command"
+            return UNAUTHORIZED, AUTH_MISSING
         scheme, *credentials = authorization.split(" ")
         if len(credentials) > 1:
             return UNAUTHORIZED, "Not authenticated"

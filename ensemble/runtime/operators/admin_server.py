@@ -162,17 +162,17 @@ class AdminServer:
 
     async def _snapshot(self, request: web.Request, command: Command) -> web.StreamResponse:
         if not self._settings.snapshot:
-            return answer(framed(command.name, {}), 503)
+            return answer(framed(command.name, {}, "switched off by admin.snapshot.enabled=false"), 503)
         if not self._snapshots.allows(self._host.now_ms()):
             self._host.counters.snapshots_limited += 1
-            return answer(framed(command.name, {}), 429)
+            return answer(framed(command.name, {}, TOO_SOON), 429)
         try:
             zxid, path = await self._host.take_snapshot()
             file = path.open("rb")
         except (OSError, StorageError) as error:
             self._host.counters.snapshot_errors += 1
             self._log(f"AdminServer: no snapshot could be taken: {error}")
-            return answer(framed(command.name, {}), 500)
+            return answer(framed(command.name, {}, f"no snapshot could be taken: {error}"), 500)
         with file:
             size = path.stat().st_size
             headers = {"last_zxid": f"0x{zxid:x}", "snapshot_size": str(size)}
@@ -188,7 +188,7 @@ class AdminServer:
 
     async def _restore(self, request: web.Request, command: Command) -> web.Response:
         if not self._settings.restore:
-            return answer(framed(command.name, {}), 503)
+            return answer(framed(command.name, {}, "switched off by admin.restore.enabled=false"), 503)
         if not request.body_exists:
             return answer(
                 framed(command.name, {}, "a snapshot is to be sent as the body of the request"), 400
@@ -199,7 +199,7 @@ class AdminServer:
             return answer(framed(command.name, {}, NOT_LEADING), 409)
         if not self._restores.allows(self._host.now_ms()):
             self._host.counters.restores_limited += 1
-            return answer(framed(command.name, {}), 429)
+            return answer(framed(command.name, {}, TOO_SOON), 429)
         self._restoring = True
         try:
             zxid = await self._host.restore(request.content.iter_chunked(CHUNK_BYTES))
@@ -218,6 +218,8 @@ class AdminServer:
 
 
 NOT_LEADING = "this server does not lead; restore on the leader alone, which brings up all others"
+
+TOO_SOON = "asked again too soon; wait for as long as admin.rateLimiterIntervalInMS says, or lower it"
 
 
 def answer(data: Data, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:

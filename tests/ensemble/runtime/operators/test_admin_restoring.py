@@ -49,7 +49,9 @@ async def test_a_snapshot_sent_back_is_the_state(tmp_path: Path) -> None:
         assert (await asked.get("/commands/monitor"))[1]["max_restore_time"] > 0
         # The access list of the root is that of the snapshot, and the next one is asked for too soon.
         assert (await asked.post("/commands/rest", data, Authorization="digest any:body"))[0] == 403
-        assert (await asked.post("/commands/rest", data, **ADMINISTRATOR))[0] == 429
+        status, answer = await asked.post("/commands/rest", data, **ADMINISTRATOR)
+        assert status == 429
+        assert "asked again too soon" in answer["error"]
         assert (await asked.get("/commands/monitor"))[1]["restore_rate_limited_count"] == 1
         await as_client(asked, lambda zk: zk.set("/a", b"after"))
     async with asking(made(tmp_path / "here")) as asked:
@@ -98,7 +100,8 @@ async def test_a_snapshot_that_is_cut_off_on_the_way_changes_nothing(tmp_path: P
 
 async def test_restoring_is_asked_by_post_and_may_be_switched_off(tmp_path: Path) -> None:
     async with asking(tmp_path, "admin.restore.enabled=false") as asked:
-        assert (await asked.post("/commands/restore", b"x", Authorization="digest a:b"))[0] == 503
+        status, answer = await asked.post("/commands/restore", b"x", Authorization="digest a:b")
+        assert (status, answer["error"]) == (503, "switched off by admin.restore.enabled=false")
         assert (await asked.post("/commands/restore", b"x"))[0] == 401
         assert (await asked.post("/commands/ruok"))[0] == 405
         assert (await asked.get("/commands/restore", Authorization="digest a:b"))[0] == 405

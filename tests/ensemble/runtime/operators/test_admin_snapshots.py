@@ -9,6 +9,7 @@ import pytest
 
 from ensemble.client import ZooKeeper
 from ensemble.errors import StorageError
+from ensemble.replica.commands.table import AUTH_MISSING
 from ensemble.runtime.host import Server
 from ensemble.runtime.operators.admin_server import RateLimit
 from ensemble.storage import snapshots
@@ -42,7 +43,7 @@ async def test_a_snapshot_may_stay_here(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("authorization", "status", "error"),
     [
-        (None, 401, "Auth info is missing for the command"),
+        (None, 401, AUTH_MISSING),
         ("digest", 401, "Not authenticated"),
         ("basic abc", 401, "Not authenticated"),
         ("digest a:b c", 401, "Not authenticated"),
@@ -86,10 +87,13 @@ async def test_snapshots_are_limited_switched_off_and_counted(tmp_path: Path) ->
     async with asking(tmp_path, "admin.rateLimiterIntervalInMS=60000000") as asked:
         header = {"Authorization": "digest a:b"}
         assert (await asked.get("/commands/snapshot?streaming=false", **header))[0] == 200
-        assert (await asked.get("/commands/snapshot?streaming=false", **header))[0] == 429
+        status, answer = await asked.get("/commands/snapshot?streaming=false", **header)
+        assert status == 429
+        assert "wait for as long as admin.rateLimiterIntervalInMS says" in answer["error"]
         assert (await asked.get("/commands/monitor"))[1]["snapshot_rate_limited_count"] == 1
     async with asking(tmp_path, "admin.snapshot.enabled=false") as asked:
-        assert (await asked.get("/commands/snapshot", **header))[0] == 503
+        status, answer = await asked.get("/commands/snapshot", **header)
+        assert (status, answer["error"]) == (503, "switched off by admin.snapshot.enabled=false")
 
 
 async def test_a_snapshot_that_cannot_be_taken_is_counted(
