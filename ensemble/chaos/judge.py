@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
 
 from ensemble.simulator import checkers
 from ensemble.simulator.checkers import Entry, HistoryViolation, Replay
+from ensemble.simulator.exclusion import first_in_line
 from ensemble.simulator.history import Attached, Call, Fired, History, Pinged, Replied, Rewatched, Seen
-from ensemble.simulator.model import CHILDREN, CREATED, DELETED, Model
+from ensemble.simulator.model import CHILDREN, Model
 from ensemble.simulator.watching import check_watches
 from ensemble.tree.operations import AddWatch, Check, Multi, Op
 from ensemble.tree.tree import Tree
 from ensemble.zxid import text
 
 LOCKS = "/lock/"
-NUMBER_DIGITS = 10
 
 
 @dataclass(slots=True)
@@ -173,25 +172,8 @@ class _Staying:
 
 def check_locks(history: History, replay: Replay) -> int:
     """C8: at every write that a lock guards its writer was the first in line."""
-    lives: list[tuple[int, int, int]] = []
-    for path, changes in replay.changes.items():
-        if path.startswith(LOCKS):
-            created = next(zxid for zxid, event in changes if event == CREATED)
-            deleted = next((zxid for zxid, event in changes if event == DELETED), 1 << 63)
-            lives.append((created, deleted, int(path[-NUMBER_DIGITS:])))
-    lives.sort(reverse=True)
-    writes = sorted((call.zxid, holder) for call in history.calls if (holder := _guard(call)) is not None)
-    line: list[tuple[int, int]] = []
-    """The numbers of those who wait or hold, the least first, and when each leaves."""
-    for zxid, holder in writes:
-        while lives and lives[-1][0] < zxid:
-            _, deleted, number = lives.pop()
-            heappush(line, (number, deleted))
-        while line and line[0][1] < zxid:
-            heappop(line)
-        if not line or line[0][0] != int(holder[-NUMBER_DIGITS:]):
-            first = line[0][0] if line else "nobody"
-            raise HistoryViolation("C8", f"{holder} wrote at {text(zxid)} while {first} held the lock")
+    writes = [(call.zxid, holder) for call in history.calls if (holder := _guard(call)) is not None]
+    first_in_line(replay.changes, LOCKS, writes)
     return len(writes)
 
 

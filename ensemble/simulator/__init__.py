@@ -7,6 +7,7 @@
     tape                every random choice, in lanes; what was chosen can be played again and made smaller
     plan, faults        who takes part and what goes wrong, drawn from the seed
     clients, workload   clients that speak bytes and write down what they see
+    recipes, exclusion  clients that share a lock, a queue and a counter; what must come of that (C8)
     invariants, durable I1-I14 after every step, against real peers, trees and durable disks
     model, history, checkers, watching
                         the clients' history against an independent model at the zxids of the replies

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
+from typing import Protocol
 
 from ensemble.limits import FRAME_BYTES_MAX
 from ensemble.simulator.clock import Timeline
@@ -31,7 +32,6 @@ from ensemble.simulator.history import (
 )
 from ensemble.simulator.network import SimulatedNetwork
 from ensemble.simulator.streams import End
-from ensemble.simulator.workload import Workload
 from ensemble.tree.operations import CloseSession, NoBody, Op, Operation, Read, SetWatches
 from ensemble.wire import replies, requests
 from ensemble.wire.frames import FrameBuffer
@@ -96,6 +96,22 @@ class Watched:
             self.child.pop(path, None)
 
 
+class Wants(Protocol):
+    """What a client asks for (``workload``, ``recipes``)."""
+
+    def next(self) -> tuple[int, Operation] | None:
+        """Return the next request; None while there is only to wait."""
+
+    def learn(self, call: Call) -> None:
+        """Take in a reply."""
+
+    def heard(self, path: str) -> None:
+        """Be told that a watch fired."""
+
+    def attached(self, *, resumed: bool) -> None:
+        """Be connected, with the session of before or with another one."""
+
+
 class SimulatedClient:
     """One client with at most one connection and one session."""
 
@@ -109,7 +125,7 @@ class SimulatedClient:
         rng: Random,
         history: History,
         habits: Habits,
-        workload: Workload,
+        workload: Wants,
         note: Callable[[str], None],
     ) -> None:
         self.place = place
@@ -267,6 +283,7 @@ class SimulatedClient:
             )
             self._send(requests.encode_request(requests.SET_WATCHES_XID, Op.SET_WATCHES, operation))
         self._note(f"client {self.place} has session {self.session:#x} at server {self._server}")
+        self._workload.attached(resumed=resumed)
         if self.once is not None:
             self.ask(*self.once)
         self._think()
@@ -277,6 +294,7 @@ class SimulatedClient:
             event = replies.read_event(replies.body_reader(frame))
             self._stream.append(Fired(zxid, event.type, event.path))
             self._watched.fire(event.type, event.path)
+            self._workload.heard(event.path)
             return
         if zxid < self._last_zxid:
             raise ClientViolation(f"client {self.place}: zxid {zxid:#x} after {self._last_zxid:#x}")
@@ -349,6 +367,10 @@ class SimulatedClient:
         if self.issued >= self.habits.requests and self.habits.closes:
             self.ask(Op.CLOSE_SESSION, CloseSession())
             return
-        self.ask(*self._workload.next())
+        request = self._workload.next()
+        if request is not None:
+            self.ask(*request)
+        else:
+            self.issued -= 1
         if len(self._pending) < self.habits.pipeline:
             self._think()

@@ -44,6 +44,8 @@ class Plan:
     """How often somebody asks for another membership."""
     spares: int = 0
     """Servers that are not members at first."""
+    recipes: bool = False
+    """Clients follow recipes: a lock, a queue, a counter."""
 
     @staticmethod
     def with_spare(members: Membership, sid: int) -> Membership:
@@ -77,6 +79,8 @@ class Plan:
             plan.failing_disks()
         elif theme < 0.7:
             plan.rare_crashes()
+        elif theme < 0.78:
+            plan.recipes_at_work()
         return plan
 
     def stale_leaders(self) -> None:
@@ -121,6 +125,21 @@ class Plan:
         """Servers that die before a rare effect, most of all while they are being brought up to date."""
         self.kinds = (*["crash before effect"] * 4, "isolate one", "leader crash", "power", "crash in boot")
         self.faults, self.snap_count = 10, 5
+
+    def recipes_at_work(self) -> None:
+        """Clients that share a lock, a queue and a counter, and whose sessions end while they hold it."""
+        self.kinds = (
+            "client cut",
+            "client cut",
+            "leader crash",
+            "isolate leader",
+            "pause leader",
+            "power",
+            "clock jump",
+        )
+        self.recipes, self.clients, self.faults = True, 3, 10
+        self.habits.session_timeout_ms, self.habits.pipeline = 4 * self.tick_ms, 1
+        self._hurry(requests=90)
 
     def _hurry(self, *, requests: int) -> None:
         self.habits.requests = requests

@@ -95,6 +95,12 @@ class Workload:
         if answer.stat is not None and isinstance(call.operation, Read | SetData):
             self._versions[call.operation.path] = answer.stat[4]
 
+    def heard(self, path: str) -> None:
+        """Be told that a watch fired; nothing follows from it."""
+
+    def attached(self, *, resumed: bool) -> None:
+        """Be connected; what was asked before has an unknown outcome, and is not asked again."""
+
     def _multi(self) -> Multi:
         kinds = KINDS[:5] + PASSING_KINDS[:2] if any(self.mix.passing) else KINDS[:5]
         operations = [self._write(self.rng.choice(kinds)) for _ in range(self.rng.randint(1, 4))]

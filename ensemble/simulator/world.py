@@ -18,9 +18,10 @@ from ensemble.replica.access_config import AccessConfig
 from ensemble.replica.config import ReplicaConfig, SessionSettings
 from ensemble.simulator import checkers, core, coverage, watching
 from ensemble.simulator.changes import draw_change
-from ensemble.simulator.clients import Habits, SimulatedClient
+from ensemble.simulator.clients import Habits, SimulatedClient, Wants
 from ensemble.simulator.clock import Timeline
 from ensemble.simulator.elections import MailRates
+from ensemble.simulator.exclusion import check_recipes
 from ensemble.simulator.faults.schedule import Faults
 from ensemble.simulator.faults.stage import Stage
 from ensemble.simulator.history import Call, History
@@ -29,6 +30,7 @@ from ensemble.simulator.linearizable import check_paths
 from ensemble.simulator.machine import Machine, Quartz
 from ensemble.simulator.network import CLIENT_PLACE, SimulatedNetwork
 from ensemble.simulator.plan import Plan
+from ensemble.simulator.recipes import Recipes
 from ensemble.simulator.saved import SavedSchedule, describe, plan_of
 from ensemble.simulator.streams import Conditions
 from ensemble.simulator.tape import Tape
@@ -43,6 +45,8 @@ SECOND_OPINION_SEEDS = 10
 """Every so many seeds C1 is judged a second time, by search."""
 CONVERGE_TICKS = 120
 """C9: after the heal everything agrees within so many ticks, an election's worst backoff included."""
+
+_LITTLE = Mix([1] * 10, 1, 0.0, 0.0)
 
 
 @dataclass(slots=True)
@@ -165,11 +169,15 @@ class World:
         if self.plan.mix is None:
             self.plan.mix = Mix.draw(self.tape.lane("mix"))
         for number in range(self.plan.clients):
-            self.cast.clients.append(self._client(CLIENT_PLACE + 1 + number, self.plan.habits, self.plan.mix))
+            place = CLIENT_PLACE + 1 + number
+            rng = self.tape.lane(f"client {place}")
+            wants = Recipes(place, rng) if self.plan.recipes else Workload(place, self.plan.mix, rng)
+            self.cast.clients.append(self._client(place, self.plan.habits, wants))
 
     def _client(
-        self, place: int, habits: Habits, mix: Mix, servers: list[int] | None = None
+        self, place: int, habits: Habits, wants: Wants | None = None, servers: list[int] | None = None
     ) -> SimulatedClient:
+        """Make a client; without ``wants`` it asks for nothing but what it is told to ask ``once``."""
         rng = self.tape.lane(f"client {place}")
         return SimulatedClient(
             place,
@@ -179,7 +187,7 @@ class World:
             rng=rng,
             history=self.history,
             habits=habits,
-            workload=Workload(place, mix, rng),
+            workload=wants or Workload(place, _LITTLE, rng),
             note=self.note,
         )
 
@@ -218,9 +226,7 @@ class World:
             return
         change = draw_change(self.rng, process.replica.peer.view.active, list(self.cast.machines), leader)
         place = CLIENT_PLACE + 300 + len(self.history.streams)
-        asking = self._client(
-            place, Habits(self.plan.tick_ms * 20, 1, 1, 0, closes=False), Mix([1] * 10, 1, 0.0, 0.0)
-        )
+        asking = self._client(place, Habits(self.plan.tick_ms * 20, 1, 1, 0, closes=False))
         asking.once = (Op.RECONFIG, change)
         asking.on_reply = lambda _: asking.leave()
         asking.start()
@@ -280,7 +286,7 @@ class World:
         """Make a client that creates one sequential znode, again with each new connection until it is answered."""
         place = CLIENT_PLACE + 500 + len(self.history.streams)
         habits = Habits(self.plan.tick_ms * 20, 1, 1, 0, closes=False)
-        probe = self._client(place, habits, Mix([1] * 10, 1, 0.0, 0.0), servers)
+        probe = self._client(place, habits, servers=servers)
         probe.once = (
             Op.CREATE2,
             Create(f"/probe-{place}-", b"", OPEN_ACL, CreateMode.PERSISTENT_SEQUENTIAL),
@@ -350,6 +356,10 @@ class World:
         if not self.stage.counts and not self.plan.local_sessions:
             checkers.check_nobody_expired(self.history)
         watching.check_watches(self.history, replay)
+        if self.plan.recipes:
+            entries = [checkers.Entry.decode(*each) for each in self.monitor.committed]
+            guarded = check_recipes(self.history, entries, replay)
+            self.monitor.coverage["write guarded by a lock"] = guarded
         if self.seed % SECOND_OPINION_SEEDS == 0:
             judged, wrong = check_paths(self.history)
             self.monitor.coverage["paths with a second opinion"] = judged

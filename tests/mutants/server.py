@@ -16,13 +16,14 @@ from ensemble.replica import reaper
 from ensemble.replica.application import Application
 from ensemble.replica.handshake import Handshakes, Verdict
 from ensemble.replica.sessions import Sessions
+from ensemble.simulator import recipes
 from ensemble.simulator.disk import Directory
 from ensemble.simulator.members import DiskMembers
 from ensemble.storage.epochs import Epochs
 from ensemble.storage.store import Store
 from ensemble.storage.txnlog import TxnLog
 from ensemble.tree import quotas
-from ensemble.tree.operations import Op
+from ensemble.tree.operations import Multi, Op
 from ensemble.tree.owner import ttl_of
 from ensemble.tree.prepare import Preparer
 from ensemble.tree.tree import Tree
@@ -307,6 +308,24 @@ def proposed_members_forgotten(patch: Patch) -> None:
     patch.setattr(DiskMembers, "save_proposed", lambda self, membership: None)
 
 
+def holder_that_checks_nothing(patch: Patch) -> None:
+    """A holder of a lock writes what it guards without a check of its znode, though its session may have ended."""
+    guarded = recipes.guarded_write
+
+    def unguarded(holder: str, czxid: int) -> recipes.Request:
+        op, multi = guarded(holder, czxid)
+        assert isinstance(multi, Multi)
+        return op, Multi(multi.ops[1:])
+
+    patch.setattr(recipes, "guarded_write", unguarded)
+
+
+def counter_without_versions(patch: Patch) -> None:
+    """A counter is set to what it was read as and one, whatever it is by then."""
+    increment = recipes.increment
+    patch.setattr(recipes, "increment", lambda value, version: increment(value, -1))
+
+
 MUTANTS: dict[Callable[[Patch], None], tuple[str, ...]] = {
     ack_new_leader_before_sync: ("I10",),
     epoch_before_history: ("I8",),
@@ -334,6 +353,8 @@ MUTANTS: dict[Callable[[Patch], None], tuple[str, ...]] = {
     proposed_members_forgotten: ("I4", "I5", "I2", "C9"),
     reap_what_is_in_time: ("C1",),
     count_what_is_gone: ("I14",),
+    holder_that_checks_nothing: ("C8",),
+    counter_without_versions: ("C8",),
 }
 """Each mutant, with what may catch it."""
 
@@ -346,6 +367,9 @@ CHANGING_MUTANTS = (
     proposed_members_forgotten,
 )
 """Those that need a membership that changes; a theme makes many."""
+
+RECIPE_MUTANTS = (holder_that_checks_nothing, counter_without_versions)
+"""Those of clients that follow recipes; a theme makes many."""
 
 STALE_LEADER_MUTANTS = (sync_without_a_quorum, forget_what_the_client_saw)
 """Those that need a leader that was replaced and does not notice; a theme makes many."""

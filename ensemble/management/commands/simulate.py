@@ -35,6 +35,7 @@ Checked on what the clients saw, when a run is over:
     C5   ephemerals live as long as their sessions; a session ends only by a transaction
     C6   sequential names, versions and stats are exact
     C7   multi is all or nothing
+    C8   one holder of a lock at a time, fenced by its czxid; nothing is taken twice, no increment is lost
     C9   after the heal, and after a restart of everything: one leader, equal state, a write succeeds
 """
 SHRUNK_MAX = 3
