@@ -20,7 +20,7 @@ from pathlib import Path
 from random import Random
 
 from tests.fuzz.mutation import at_random, mutate
-from tests.fuzz.target import CRASHERS, Target, crashers, held_at_most
+from tests.fuzz.target import CRASHERS, Target, crashers
 from tests.fuzz.targets import ROOMS, all_targets
 
 SLOW_S = 2.0
@@ -53,8 +53,8 @@ class Tried:
         self.count += 1
         began = time.process_time()
         try:
-            if self.target.memory and self.count % MEASURED_EVERY == 0:
-                measured(self.target, data)
+            if self.target.memory is not None and self.count % MEASURED_EVERY == 0:
+                measured(self.target.feed, data, self.target.memory(data))
             else:
                 self.target.feed(data)
             if time.process_time() - began > SLOW_S:
@@ -62,8 +62,9 @@ class Tried:
         except Exception as error:  # noqa: BLE001 - whatever it is, it has been found
             where = f"{type(error).__name__} at {_place(error)}"
             if where not in self.broken:
-                self.broken[where] = data
-                keep(self.target.name, data)
+                whole = getattr(error, "whole", data)
+                self.broken[where] = whole
+                keep(self.target.name, whole)
                 print(f"{where}: {str(error)[:200]}\n    {data[:200]!r}", flush=True)  # noqa: T201
 
     def over(self) -> bool:
@@ -79,15 +80,15 @@ class Tried:
         return time.process_time() - self._began_cpu
 
 
-def measured(target: Target, data: bytes) -> None:
-    """Feed one input, and hold what the target takes for it against its limit."""
+def measured(feed: Callable[[bytes], None], data: bytes, limit: int) -> None:
+    """Feed one input, and hold what is held for it against its limit."""
     tracemalloc.start()
     try:
-        target.feed(data)
+        feed(data)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak <= held_at_most(data), f"{peak} bytes are held for an input of {len(data)}"
+    assert peak <= limit, f"{peak} bytes are held for an input of {len(data)}"
 
 
 def keep(name: str, data: bytes) -> None:

@@ -30,8 +30,8 @@ class Target:
     """Pieces that a mutation may put anywhere."""
     examples: int = 150
     """How many hypothesis tries in the suite."""
-    memory: bool = False
-    """Whether it is a parser, which must hold no more than :func:`held_at_most` tells."""
+    memory: Callable[[bytes], int] | None = None
+    """For a parser: how many bytes it may hold for an input; measured on a sample."""
 
 
 def held_at_most(data: bytes) -> int:

@@ -14,7 +14,7 @@ import pytest
 from tests.fuzz import drive, ledger
 from tests.fuzz.campaign import Campaign, figures_line
 from tests.fuzz.ledger import Figures
-from tests.fuzz.target import Target
+from tests.fuzz.target import Target, held_at_most
 
 
 def turns(had: dict[str, float], script: str, number: int = 1, jobs: int = 1) -> list[Figures]:
@@ -107,7 +107,7 @@ def test_a_parser_that_holds_too_much_is_found_out(tmp_path: Path, monkeypatch: 
     def feed(data: bytes) -> None:
         bytearray(len(data) * 1000)
 
-    target = Target("greedy", "Nothing is held.", feed, lambda: [b""], memory=True)
+    target = Target("greedy", "Nothing is held.", feed, lambda: [b""], memory=held_at_most)
     tried = drive.Tried(target, 60)
     for _ in range(drive.MEASURED_EVERY):
         tried.feed(bytes(2000))

@@ -1,4 +1,4 @@
-"""What stands on disk, which an operator may have put there: records and files of the log, snapshots."""
+"""What stands on disk, which an operator may have put there, or is sent to be restored: logs and snapshots."""
 
 from __future__ import annotations
 
@@ -7,17 +7,23 @@ from collections.abc import Iterable
 from contextlib import suppress
 from struct import error as StructError
 
-from ensemble.errors import StorageError, WireError
+from ensemble.errors import CorruptionError, StorageError, WireError
+from ensemble.replica.restoring import examine
 from ensemble.storage import names, records, snapshots
 from ensemble.storage.compression import METHODS, compress
+from ensemble.storage.settings import StorageSettings
 from ensemble.storage.store import Store
 from ensemble.tree import snapshot, txns
 from ensemble.tree.operations import OPEN_ACL
 from ensemble.tree.tree import Tree
 from ensemble.tree.txns import CreateTxn, Txn
 from ensemble.zxid import make
+from tests.ensemble.replica.harness import World, client
 from tests.ensemble.replica.ports import MemoryDisk
-from tests.fuzz.target import INVARIANT, Target
+from tests.fuzz.target import INVARIANT, Target, held_at_most
+
+EXPANSION_MAX = {"": 1, "gz": 1032, "snappy": 22}
+"""What a byte of each compression can become at most: the formats have no way to say more."""
 
 
 def _txns() -> list[Txn]:
@@ -124,12 +130,47 @@ def _feed_snapshot(data: bytes) -> None:
     _open(disk)
 
 
+def held_expanded(data: bytes) -> int:
+    """Return how many bytes may be held for a snapshot, which is held as it was before it was compressed."""
+    return (
+        held_at_most(bytes(len(data) * EXPANSION_MAX[METHODS[data[0] % 3]])) if data else held_at_most(data)
+    )
+
+
 def _snapshot_seeds() -> Iterable[bytes]:
     body = b"".join(snapshot.dump(_tree()))
     whole = b"".join(snapshots.encode(make(1, 6), [body], _tree().digest()))
     for number, method in enumerate(METHODS):
         yield bytes([number]) + b"".join(compress([whole], method))
     yield bytes([129]) + body
+
+
+def _feed_restore(data: bytes) -> None:
+    """The body of a restore; from 128 on the first byte says that its checksums are forged to hold."""
+    body = data[1:]
+    if data and data[0] >= 128:
+        whole = snapshots.encode(make(1, 6), [body], 0, StorageSettings(digest=False))
+        body = b"".join(compress(whole, METHODS[data[0] % 3]))
+    try:
+        found = examine(body)
+    except CorruptionError:
+        return
+    assert snapshot.load(b"".join(snapshot.dump(found.tree)))[0].digest() == found.digest
+    world, told = World(), []
+    assert world.only.replica.restore(found, lambda zxid, why: told.append((zxid, why))) == ""
+    world.advance(1000)
+    assert [bool(zxid) for zxid, _ in told] == [True], told
+    assert world.restart(1).replica.peer.serving
+    assert client(world).sync() == 0
+
+
+def _restore_seeds() -> Iterable[bytes]:
+    tree = _tree()
+    body = b"".join(snapshot.dump(tree))
+    for method in METHODS:
+        yield b"\0" + b"".join(compress(snapshots.encode(make(1, 6), [body], tree.digest()), method))
+    yield bytes([129]) + body
+    yield bytes([129]) + snapshots.PRISTINE_BODY
 
 
 def _feed_payload(data: bytes) -> None:
@@ -147,7 +188,14 @@ def _feed_payload(data: bytes) -> None:
 
 
 TARGETS = (
-    Target("txn", INVARIANT, _feed_payload, lambda: [*map(txns.encode, _txns()), _log()], examples=250),
+    Target(
+        "txn",
+        INVARIANT,
+        _feed_payload,
+        lambda: [*map(txns.encode, _txns()), _log()],
+        memory=held_at_most,
+        examples=250,
+    ),
     Target(
         "log-file",
         "Whatever stands in a log file, the store opens with a history that can be applied and written again, or says "
@@ -155,6 +203,7 @@ TARGETS = (
         _feed_log,
         lambda: [_log(), _log() + bytes(600), records.HEADER],
         size_max=2048,
+        memory=held_at_most,
         examples=150,
     ),
     Target(
@@ -163,7 +212,17 @@ TARGETS = (
         _feed_entries,
         lambda: [b"\n\n".join(map(txns.encode, _txns()))],
         size_max=2048,
+        memory=held_at_most,
         examples=150,
+    ),
+    Target(
+        "restore",
+        "Whatever body is sent to be restored, it becomes a state that a server serves, and starts with again, or is "
+        "refused with a sentence.",
+        _feed_restore,
+        _restore_seeds,
+        examples=100,
+        words=(b"\x82SNAPPY\0\0\0\0\1\0\0\0\1", b"\x1f\x8b\x08\0", b"\0\0\0\1/"),
     ),
     Target(
         "snapshot",
@@ -171,6 +230,7 @@ TARGETS = (
         "server says what is wrong.",
         _feed_snapshot,
         _snapshot_seeds,
+        memory=held_expanded,
         examples=150,
         words=(b"\x82SNAPPY\0\0\0\0\1\0\0\0\1", b"\x1f\x8b\x08\0", b"\0\0\0\1/"),
     ),

@@ -20,7 +20,7 @@ from dashboard.consumers import guard  # noqa: E402
 from dashboard.consumers.live import LIVE, Live  # noqa: E402
 from dashboard.consumers.place import PlaceConsumer  # noqa: E402
 from dashboard.places.rows import OPEN_MAX, parse_opened, row_id  # noqa: E402
-from tests.fuzz.target import Target  # noqa: E402
+from tests.fuzz.target import Target, held_at_most  # noqa: E402
 
 _CLOSES = {guard.CLOSE_BAD_MESSAGE, guard.CLOSE_TOO_BIG, guard.CLOSE_TOO_MUCH, guard.CLOSE_NOT_ALLOWED}
 
@@ -99,6 +99,7 @@ TARGETS = (
         _message_seeds,
         size_max=8000,
         words=(b'"open"', b"[" * 2000, b"NaN", b"1e999", b"9" * 4400, b"\\ud800", b"null", b'{"a":'),
+        memory=held_at_most,
         examples=120,
     ),
     Target(
@@ -111,6 +112,7 @@ TARGETS = (
             b"host: testserver\norigin: null",
         ],
         words=(b"http://[", b"@", b"%", b":99999", b"\norigin: "),
+        memory=held_at_most,
         examples=250,
     ),
 )

@@ -9,7 +9,7 @@ from ensemble.runtime.tls import jks
 from ensemble.runtime.tls.der import Der
 from ensemble.runtime.tls.names import distinguished_name
 from ensemble.sasl.digest_md5 import CLIENT_PORT, NONCE_BYTES, Initiator, Responder
-from tests.fuzz.target import Target
+from tests.fuzz.target import Target, held_at_most
 
 _RANDOM = bytes(range(NONCE_BYTES))
 _ACCOUNTS = {"ann": "secret", "béa": "pässword"}
@@ -105,6 +105,7 @@ TARGETS = (
         _feed_sasl,
         _sasl_seeds,
         words=(b'realm="', b"nonce=", b"charset=utf-8", b",", b"\\", b'"', b"authzid=x"),
+        memory=held_at_most,
         examples=250,
     ),
     Target(
@@ -113,6 +114,7 @@ TARGETS = (
         _feed_jks,
         _jks_seeds,
         words=(b"\x30\x82", b"\x30\x00"),
+        memory=held_at_most,
         examples=250,
     ),
     Target(
@@ -121,6 +123,7 @@ TARGETS = (
         _feed_names,
         _name_seeds,
         words=(b"\x30\x00", b"\x06\x01\x80"),
+        memory=held_at_most,
         examples=200,
     ),
 )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from functools import partial
+from typing import Any
 
 from ensemble.errors import InvariantViolation, WireError
 from ensemble.limits import ELECTION_FRAME_BYTES_MAX, ELECTION_HELLO_BYTES_MAX
@@ -30,10 +31,12 @@ from ensemble.zab.messages import (
     Vote,
 )
 from ensemble.zxid import make
+from tests.ensemble.members import plain
 from tests.ensemble.replica.harness import Server, World, client
 from tests.ensemble.replica.ports import Wire
 from tests.ensemble.wire.strategies import outcome
-from tests.fuzz.target import INVARIANT, Target, in_pieces
+from tests.fuzz.rooms import Kept, Room, rounds, zxids
+from tests.fuzz.target import INVARIANT, Target, held_at_most, in_pieces
 
 _MEMBERSHIP = b"server.1=h1:1:2:participant\nserver.2=h2:1:2:participant\nserver.3=h3:1:2:observer;0.0.0.0:3\nversion=100000001"
 
@@ -152,14 +155,18 @@ def _settled(world: World) -> None:
         world.advance(500, step_ms=250)
 
 
-def _serves(world: World, server: Server) -> None:
-    """What a server has been told must not keep it from serving once whoever said so is gone."""
-    for _ in range(60):
-        if server.replica.peer.serving:
-            break
-        world.advance(1000, step_ms=250)
-    assert server.replica.peer.serving, server.lines[-3:]
-    assert client(world, server).sync() == 0
+def _serve(room: Room) -> None:
+    """What servers have been told must not keep them from serving once whoever said so is gone."""
+    world = room.world
+    for server in world.servers.values():
+        for _ in range(60):
+            if server.replica.peer.serving:
+                break
+            world.advance(1000, step_ms=250)
+        assert server.replica.peer.serving, server.lines[-3:]
+    assert room.witness(world.leader).sync() == 0
+    for server in world.servers.values():
+        assert server.replica.tree.get("/kept").data == b"data"
 
 
 def _call(world: World, server: Server, data: bytes) -> None:
@@ -176,16 +183,37 @@ def _call(world: World, server: Server, data: bytes) -> None:
         server.replica.on_link_closed(link)
 
 
-def _feed_leader(data: bytes) -> None:
-    world = World(voters=3, reconfig_enabled=bool(data[:1] == b"\1"))
-    client(world, world.leader).create("/kept", b"data")
+def _ensemble(**settings: Any) -> Room:
+    room = Room(World(voters=3, **settings))
+    client(room.world, room.world.leader).create("/kept", b"data")
+    _serve(room)
+    return room
+
+
+def _looking(**settings: Any) -> Room:
+    """One of three servers, which never hears of the others."""
+    return Room(World(membership=plain((1, 2, 3)), **settings))
+
+
+def _call_leader(room: Room, data: bytes) -> None:
+    world, before = room.world, room.state()
     leader = world.leader
     world.cut.add(next(sid for sid in world.servers if world.servers[sid] not in (leader, world.follower)))
-    _call(world, leader, data[1:])
+    _call(world, leader, data)
     world.cut.clear()
-    for server in world.servers.values():
-        _serves(world, server)
-        assert client(world, server).get("/kept") == b"data"
+    _serve(room)
+    if room.state() != before:  # and clients hear of it
+        for server in world.servers.values():
+            assert client(world, server).get("/kept") == b"data"
+
+
+_leaders = [
+    Kept(partial(_ensemble, reconfig_enabled=enabled), _call_leader, zxids) for enabled in (False, True)
+]
+
+
+def _feed_leader(data: bytes) -> None:
+    _leaders[data[:1] == b"\1"].feed(data[1:])
 
 
 def _leader_seeds() -> Iterable[bytes]:
@@ -209,29 +237,43 @@ def _leader_seeds() -> Iterable[bytes]:
                 yield first + synced + encode(packet)
 
 
-def _feed_learner(data: bytes) -> None:
-    """Speak as the leader does, on the learner's own link."""
-    world = World(voters=3)
-    follower, leader = world.follower, world.leader
-    client(world, follower).create("/kept", b"data")
-    if data[:1] == b"\1":  # from the first packet on
-        world.cut.update(world.servers)
-        world.advance(60_000, step_ms=1000)
-        world.cut.clear()
-        world.later.clear()
-        lost = follower.replica
-        link = Wire(world, lost.config.sid)
-        lost.peer._on_elected(Vote(leader.replica.config.sid, 0, 0))
-        lost.on_link_dialed(leader.replica.config.sid, link)
-        links: list[Link] = [link]
-    else:
-        links = list(follower.replica._network.links)
-    with suppress(InvariantViolation):
+def _lead(room: Room, data: bytes) -> None:
+    """Speak as the leader does, from the first packet on."""
+    world, lost = room.world, room.world.only.replica
+    link = Wire(world, lost.config.sid)
+    lost.peer._on_elected(Vote(2, 0, 0))
+    lost.on_link_dialed(2, link)
+    _say(room, world.only, [link], data)
+
+
+def _lead_on(room: Room, data: bytes) -> None:
+    """Speak as the leader does, in its place."""
+    follower = room.world.follower
+    _say(room, follower, list(follower.replica._network.links), data)
+
+
+def _say(room: Room, server: Server, links: Iterable[Link], data: bytes) -> None:
+    world = room.world
+    try:
         for link in links:
-            for piece in (data[1:9], data[9:]):
-                follower.replica.on_link_data(link, piece)
+            for piece in (data[:8], data[8:]):
+                server.replica.on_link_data(link, piece)
                 world.settle()
         _settled(world)
+        for link in links:
+            if link in server.replica._network.links:
+                server.replica.on_link_closed(link)
+        _settled(world)
+    except InvariantViolation:
+        del world.servers[server.replica.config.sid]  # it has stopped
+
+
+_learner = Kept(_looking, _lead, zxids)
+_follower = Kept(_ensemble, _lead_on, zxids)
+
+
+def _feed_learner(data: bytes) -> None:
+    (_learner if data[:1] == b"\1" else _follower).feed(data[1:])
 
 
 def _learner_seeds() -> Iterable[bytes]:
@@ -262,23 +304,31 @@ def _txn(zxid: int) -> bytes:
     return txns.encode(txns.Txn(1, 1, zxid, 0, 5, txns.SetDataTxn("/kept", b"new", 1)))
 
 
-def _feed_votes(data: bytes) -> None:
-    """Say election messages in the name of one voter, to servers that look and to one that serves."""
-    world = World(voters=3, reconfig_enabled=data[:1] == b"\1")
-    if data[1:2] == b"\1":
-        world.cut.update(world.servers)
-        world.advance(60_000, step_ms=1000)
-    frames = FrameBuffer(ELECTION_FRAME_BYTES_MAX)
-    payloads = _only_wire_errors(frames.feed, data[2:])
-    for payload in payloads if isinstance(payloads, list) else []:
+def _vote(room: Room, data: bytes) -> None:
+    """Say election messages in the name of voters. Whatever a server is talked into, it can look for a leader again."""
+    world, before = room.world, (room.state(), rounds(room))
+    payloads = _only_wire_errors(FrameBuffer(ELECTION_FRAME_BYTES_MAX).feed, data)
+    for number, payload in enumerate(payloads if isinstance(payloads, list) else []):
         for sid, server in world.servers.items():
-            server.replica.on_election_message(sid % 3 + 1, payload)
+            server.replica.on_election_message((sid + number % 2) % 3 + 1, payload)
         world.settle()
-    world.cut.clear()
     _settled(world)
-    for server in world.servers.values():  # whatever round and vote it was talked into, it can begin another
-        server.replica.peer._look("the test wants it so")
-    _settled(world)
+    if (room.state(), rounds(room)) != before:
+        for server in world.servers.values():
+            server.replica.peer._look("the test wants it so")
+        _settled(world)
+
+
+_voters = [
+    Kept(partial(build, reconfig_enabled=enabled), _vote, zxids, rounds)
+    for build in (_ensemble, _looking)
+    for enabled in (False, True)
+]
+
+
+def _feed_votes(data: bytes) -> None:
+    """The first byte says whether memberships are looked at, the second whether the server looks or serves."""
+    _voters[(data[:1] == b"\1") + 2 * (data[1:2] == b"\1")].feed(data[2:])
 
 
 def _vote_seeds() -> Iterable[bytes]:
@@ -295,6 +345,7 @@ TARGETS = (
         _feed_packets,
         _packet_seeds,
         words=(b"\0\0\0\x0aBenWasHere", b"\0\0\0\1/"),
+        memory=held_at_most,
         examples=250,
     ),
     Target(
@@ -303,6 +354,7 @@ TARGETS = (
         _feed_election,
         _election_seeds,
         words=(b"\xff\xff\xff\xff\xff\xff\0\0", b"|", b"[::1]:2"),
+        memory=held_at_most,
         examples=250,
     ),
     Target(
@@ -310,6 +362,7 @@ TARGETS = (
         INVARIANT,
         _feed_auth,
         lambda: [encode_auth(AuthPacket(status, b"token")) for status in AuthStatus],
+        memory=held_at_most,
         examples=100,
     ),
     Target(

@@ -15,9 +15,9 @@ from ensemble.runtime.config.server import read
 from ensemble.runtime.config.sources import gather
 from ensemble.sasl.jaas import Jaas
 from ensemble.tree.operations import Op, Reconfig
-from ensemble.wire.requests import encode_request
-from tests.ensemble.replica.harness import World, client
-from tests.fuzz.target import Target
+from tests.ensemble.replica.harness import World
+from tests.fuzz.rooms import Kept, Room
+from tests.fuzz.target import Target, held_at_most
 
 _CONFIG = b"""tickTime=2000
 dataDir=/tmp/absent
@@ -80,15 +80,26 @@ def _feed_membership(data: bytes) -> None:
     assert 0 <= found.version < 1 << 63
 
 
+def _reconfigurable() -> Room:
+    room = Room(World(voters=2, reconfig_enabled=True))
+    room.witness(room.world.leader)
+    return room
+
+
+def _reconfigure(room: Room, data: bytes) -> None:
+    joining, leaving, new, *_ = [*data.decode(errors="replace").split("\0"), "", "", ""]
+    zk = room.witness(room.world.leader)
+    zk.send(zk.request(Op.RECONFIG, Reconfig(joining, leaving, new, -1)))
+    room.world.settle()
+    assert zk.closed or zk.headers()
+
+
+_reconfiguration = Kept(_reconfigurable, _reconfigure)
+
+
 def _feed_reconfig(data: bytes) -> None:
     """The texts of a client that changes the membership; all of them between zero bytes."""
-    joining, leaving, new, *_ = [*data.decode(errors="replace").split("\0"), "", "", ""]
-    world = World(voters=2, reconfig_enabled=True)
-    leader = world.leader
-    zk = client(world, leader)
-    zk.send(encode_request(1, Op.RECONFIG, Reconfig(joining, leaving, new, -1)))
-    world.settle()
-    assert zk.closed or zk.headers()
+    _reconfiguration.feed(data)
 
 
 def _feed_jaas(data: bytes) -> None:
@@ -118,6 +129,7 @@ TARGETS = (
         _feed_config,
         lambda: [_CONFIG],
         words=tuple(line + b"\n" for line in _CONFIG.splitlines()),
+        memory=held_at_most,
         examples=120,
     ),
     Target(
@@ -127,6 +139,7 @@ TARGETS = (
         lambda: [_MEMBERSHIP],
         size_max=20_000,
         words=(b"version=", b"server.1=", b"9" * 5000, "²٣".encode(), b"group.1=", b"weight.", b"\x1c", b"|"),
+        memory=held_at_most,
         examples=300,
     ),
     Target(
@@ -144,6 +157,7 @@ TARGETS = (
         _feed_jaas,
         lambda: [_JAAS],
         words=(b"user_", b'"', b"/*", b"*/", b"};"),
+        memory=held_at_most,
         examples=200,
     ),
 )
