@@ -36,9 +36,18 @@ class Trouble:
         """Draw a server."""
         return self.rng.choice(self.servers.sids)
 
+    def some_of_ours(self) -> int:
+        """Draw a server whose disk is in our hands."""
+        return self.rng.choice(self.servers.ours)
+
     async def leader(self) -> int:
         """The leader, or any server when there is none."""
         return await self.servers.leader() or self.some()
+
+    async def leader_or_some_of_ours(self) -> int:
+        """Half of the time the leader, when its disk is in our hands."""
+        leader = await self.leader() if self.rng.random() < 0.5 else self.some_of_ours()
+        return leader if leader in self.servers.ours else self.some_of_ours()
 
     def others(self, sid: int) -> list[int]:
         """All but one."""
@@ -125,14 +134,14 @@ async def _replace(trouble: Trouble) -> None:
 
     Only once all others serve without it: before that it may be one of the few who hold the last transaction.
     """
-    sid = await _lost_alone(trouble)
+    sid = await _lost_alone(trouble, trouble.some())
     trouble.servers.spoil(sid)
     await trouble.servers.start([sid])
 
 
-async def _lost_alone(trouble: Trouble) -> int:
+async def _lost_alone(trouble: Trouble, sid: int) -> int:
     """Kill a server, wait until all others serve, and return which it was."""
-    servers, sid = trouble.servers, trouble.some()
+    servers = trouble.servers
     await servers.kill([sid])
 
     async def others_serve() -> bool:
@@ -254,13 +263,13 @@ async def _must_end(trouble: Trouble, sid: int) -> None:
 
 
 async def _sync_error(trouble: Trouble) -> None:
-    sid = await trouble.leader() if trouble.rng.random() < 0.5 else trouble.some()
+    sid = await trouble.leader_or_some_of_ours()
     trouble.servers.disks[sid].trouble("sync", errno.EIO)
     await _must_end(trouble, sid)
 
 
 async def _write_error(trouble: Trouble) -> None:
-    sid = await trouble.leader() if trouble.rng.random() < 0.5 else trouble.some()
+    sid = await trouble.leader_or_some_of_ours()
     trouble.servers.disks[sid].trouble("write", errno.EIO)
     await _must_end(trouble, sid)
 
@@ -272,17 +281,17 @@ async def _disk_full(trouble: Trouble) -> None:
 
 
 async def _slow_disk(trouble: Trouble) -> None:
-    sid = trouble.some()
+    sid = trouble.some_of_ours()
     trouble.servers.disks[sid].trouble("sync", ms=trouble.rng.randint(20, 400))
     await trouble.last(2.0, 5.0)
     trouble.servers.disks[sid].mend()
 
 
 async def _power_cut(trouble: Trouble) -> None:
-    """All servers at once lose their power, and with it every write that was not synced."""
+    """All servers at once lose their power, and ours with it every write that was not synced."""
     servers = trouble.servers
-    for disk in servers.disks.values():
-        disk.trouble("undo", 1)
+    for sid in servers.ours:
+        servers.disks[sid].trouble("undo", 1)
     await trouble.last(0.5, 1.5)
     await servers.kill(servers.sids)
     lost = 0
@@ -295,7 +304,7 @@ async def _power_cut(trouble: Trouble) -> None:
 
 async def _bit_rot(trouble: Trouble) -> None:
     """Flip a bit of a server that is down. It may refuse to start, and is then given an empty disk."""
-    sid = await _lost_alone(trouble)
+    sid = await _lost_alone(trouble, trouble.some_of_ours())
     name = trouble.servers.disks[sid].rot(trouble.rng)
     try:
         await trouble.servers.start([sid])
@@ -308,7 +317,7 @@ async def _bit_rot(trouble: Trouble) -> None:
 
 async def _wrong_clock(trouble: Trouble) -> None:
     """The wall clock of a server jumps by up to a day, and back."""
-    sid = trouble.some()
+    sid = trouble.some_of_ours()
     trouble.servers.disks[sid].trouble("clock", ms=trouble.rng.randint(-86_400_000, 86_400_000))
     await trouble.last(2.0, 5.0)
     trouble.servers.disks[sid].mend()

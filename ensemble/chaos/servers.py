@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ensemble.chaos import apache
 from ensemble.chaos.disks import Disk, compile_shim, keep_mounts_private, mount_small, unmount
 from ensemble.chaos.links import HOST, Links, Ports
 from ensemble.errors import ConfigError
@@ -43,6 +44,8 @@ class Make:
     """How the servers are made. The last two are for runs that have to fail."""
 
     servers: int = 3
+    apache: int = 0
+    """How many of them are Apache's: those with the greatest ids, who lead when nothing else decides."""
     disk_faults: bool = True
     """Whether the shim is below the servers."""
     small_disk: bool = False
@@ -71,6 +74,16 @@ class Servers:
         return [seat.sid for seat in self._seats()]
 
     @property
+    def apache(self) -> list[int]:
+        """Those that are Apache's."""
+        return self.sids[self._make.servers - self._make.apache :]
+
+    @property
+    def ours(self) -> list[int]:
+        """Those that are ours, with the shim below them."""
+        return self.sids[: self._make.servers - self._make.apache]
+
+    @property
     def ports(self) -> dict[int, int]:
         """The servers' own client ports."""
         return {seat.sid: seat.client_port for seat in self._seats()}
@@ -89,9 +102,13 @@ class Servers:
     async def open(self) -> None:
         """Start all servers. Raises ``ConfigError`` when they cannot."""
         environment: dict[str, str] = {}
+        if self._make.apache:
+            apache.check()
+            theirs = range(self._make.servers - self._make.apache + 1, self._make.servers + 1)
+            environment[apache.VARIABLE] = ",".join(map(str, theirs))
         if self._make.disk_faults:
             library = compile_shim(self.directory)
-            environment = {"LD_PRELOAD": str(library), "CHAOS_ROOT": str(self.directory)}
+            environment |= {"LD_PRELOAD": str(library), "CHAOS_ROOT": str(self.directory)}
         for tried in range(1, PORT_TRIES + 1):
             try:
                 await self._start(environment)
@@ -117,14 +134,14 @@ class Servers:
             home = self.directory / f"server-{seat.sid}"
             self.disks[seat.sid] = Disk(home)
         if self._make.small_disk and keep_mounts_private():
-            last = seats[-1].sid
+            last = self.ours[-1]
             if mount_small(self.disks[last].data, DISK_BYTES):
                 (self.disks[last].data / "myid").write_text(f"{last}\n", encoding="ascii")
                 self.small = [last]
         self._supervisor = Supervisor(
             self._layout,
             token=secrets.token_urlsafe(24),
-            nursery=self._make.nursery,
+            nursery="ensemble.chaos.apache" if self._make.apache else self._make.nursery,
             environment=environment,
         )
         await self._supervisor.open()

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from ensemble.chaos.apache import check
 from ensemble.chaos.report import exit_code
 from ensemble.chaos.run import Plan, Report, Run
 from ensemble.chaos.servers import Make
+from ensemble.errors import ConfigError
 from tests.processes.conftest import ROOT
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(240)]
@@ -120,6 +122,25 @@ async def test_a_run_in_which_too_little_happens_proves_nothing():
     assert report.violations == []
     assert "answers a second" in report.void[0]
     assert exit_code(report) == 3
+
+
+def test_at_least_one_server_is_ours(tmp_path: Path):
+    code, said = chaos(tmp_path, "--servers", "3", "--apache", "3")
+    assert code == 1
+    assert "at least one of 3 servers has to be ours" in said
+
+
+def test_without_apaches_server_the_sentence_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ConfigError, match="install libzookeeper-java and a JRE, or leave out --apache"):
+        check()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("apache", [1, 2])
+def test_a_minute_together_with_apaches_servers_holds(tmp_path: Path, apache: int):
+    code, said = chaos(tmp_path, "--seconds", "60", "--seed", str(int(time.time())), "--apache", str(apache))
+    assert code == 0, said
 
 
 @pytest.mark.slow

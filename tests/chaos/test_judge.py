@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from ensemble.chaos.book import Book
-from ensemble.chaos.judge import check_locks, check_staying_watches
+from ensemble.chaos.judge import check_locks, check_staying_watches, judge
 from ensemble.simulator.checkers import HistoryViolation, Replay
 from ensemble.simulator.history import Attached, Call, Fired, History, Pinged, Replied, Rewatched, Seen
 from ensemble.simulator.model import CHANGED, CHILDREN, CREATED, DELETED, Answer, Model
 from ensemble.storage.names import DIRECTORY
 from ensemble.storage.records import HEADER, encode
-from ensemble.tree.operations import AddWatch, Check, Multi, Op, SetData
+from ensemble.tree.operations import AddWatch, Check, Multi, Op, SetData, Sync
 from ensemble.zxid import make
 
 OLDER, NEWER = "/lock/_c_a-lock-0000000001", "/lock/_c_b-lock-0000000002"
@@ -64,6 +64,30 @@ def test_a_persistent_watch_that_is_told_everything_holds(stream: list[Seen]):
 def test_a_persistent_watch_that_misses_or_repeats_something_is_caught(stream: list[Seen]):
     with pytest.raises(HistoryViolation, match="C4"):
         check_staying_watches({0: stream}, WATCHED)
+
+
+UNTOLD = -1
+"""What events of Apache's before 3.9 say instead of a zxid."""
+
+
+def test_events_of_apaches_are_judged_by_their_order():
+    all_of_it = watcher(Fired(UNTOLD, CREATED, "/w/a"), Fired(UNTOLD, CHANGED, "/w/a"), Pinged(6))
+    assert check_staying_watches({0: all_of_it}, WATCHED, apache=[1]) == 2
+    with pytest.raises(HistoryViolation, match="C4"):
+        check_staying_watches({0: all_of_it}, WATCHED, apache=[2])
+    with pytest.raises(HistoryViolation, match="C4"):
+        check_staying_watches({0: watcher(Fired(UNTOLD, CHANGED, "/w/a"))}, WATCHED, apache=[1])
+
+
+def test_a_sync_that_missed_a_write_is_broken_or_known_of_apaches():
+    write = Call(0, 1, 1, Op.SET_DATA, SetData("/x", b"", -1), 0, 1, 5, 7, Answer())
+    sync = Call(1, 2, 1, Op.SYNC, Sync("/x"), 6, 1, 9, 3, Answer())
+    ours, mixed = (judge(History([write, sync]), [], {}, apache) for apache in ([], [3]))
+    assert [what[:2] for what in ours.violations] == ["C3", "C1"]
+    assert [what[:2] for what in mixed.violations] == ["C1"]
+    (known,) = mixed.known
+    assert known.startswith("C3")
+    assert known.endswith("(ZOOKEEPER-1675)")
 
 
 class Logs:

@@ -11,7 +11,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -92,11 +92,17 @@ class MixedEnsemble:
         return self.directory / f"server-{sid}"
 
     def start(
-        self, *sids: int, kind: Kind | None = None, options: tuple[str, ...] = (), mutant: str = ""
+        self,
+        *sids: int,
+        kind: Kind | None = None,
+        options: tuple[str, ...] = (),
+        mutant: str = "",
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         """Start servers, from now on of the given kind; ``options`` are for the JVM.
 
-        ``mutant`` names one of `tests.mutants.server`, which a server of ours then makes.
+        ``mutant`` names one of `tests.mutants.server`, which a server of ours then makes. ``environment`` is added
+        to theirs.
         """
         for sid in sids:
             self.kinds[sid] = kind or self.kinds[sid]
@@ -112,7 +118,11 @@ class MixedEnsemble:
                 command = [*java, "-cp", path, APACHE_MAIN, config]
             with (home / "log").open("ab") as log:
                 self._processes[sid] = subprocess.Popen(
-                    command, cwd=home, stdout=log, stderr=log, env=os.environ | {"PYTHONPATH": str(ROOT)}
+                    command,
+                    cwd=home,
+                    stdout=log,
+                    stderr=log,
+                    env=os.environ | {"PYTHONPATH": str(ROOT)} | dict(environment or {}),
                 )
 
     def pause(self, *sids: int) -> None:
@@ -212,6 +222,11 @@ class MixedEnsemble:
         found = re.search(rf"^zk_{name}\t(\d+)", four_letter(self.port(sid), "mntr"), re.MULTILINE)
         assert found, f"server {sid} has no zk_{name}"
         return int(found[1])
+
+    def until_logged(self, sid: int, words: bytes) -> None:
+        """Wait until the transactions that a server has written to its log hold ``words``."""
+        directory = self.home(sid) / "data" / "version-2"
+        until(lambda: any(words in path.read_bytes() for path in directory.glob("log.*")))
 
     def log(self, sid: int) -> str:
         """What a server has said so far."""

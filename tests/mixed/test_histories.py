@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -95,7 +94,7 @@ def test_a_proposal_that_nobody_else_got_is_taken_back(
         ensemble.pause(1, 2)
         for n in range(3):
             client.create_async(f"/only-here-{n}", b"")
-        time.sleep(0.5)
+        ensemble.until_logged(3, b"/only-here-2")
         ensemble.kill(1, 2, 3)
     ensemble.start(1, 2)
     ensemble.until_led_by(2)
@@ -162,7 +161,7 @@ def test_a_learner_that_slept_gets_a_snapshot_into_a_living_process(
     with ensemble.client(2, 3) as client:
         write_many(client, "/before", 10)
         ensemble.pause(1)
-        time.sleep(SYNC_LIMIT_S + 1)
+        until(lambda: ensemble.metric(3, "synced_followers") == 1, SYNC_LIMIT_S + 20)
         write_many(client, "/asleep", 1000)
         restart(ensemble, 3)
         ensemble.forget_log(1)
@@ -197,6 +196,11 @@ class Load:
             self._ended.set()
             self._thread.join(60)
 
+    def until_more(self, count: int) -> None:
+        """Wait until so many more are acknowledged."""
+        enough = len(self.acknowledged) + count
+        until(lambda: len(self.acknowledged) >= enough)
+
     def _run(self) -> None:
         with self._ensemble.client() as client:
             for number in range(1_000_000):
@@ -222,10 +226,10 @@ def test_servers_come_and_go_under_load(ensemble_of: MakeEnsemble, leader_kind: 
     with load.running():
         for away in (2, 1, 2):
             ensemble.kill(away)
-            time.sleep(1)
+            load.until_more(100)
             ensemble.start(away)
             ensemble.until_led_by(3)
-            time.sleep(1)
+            load.until_more(100)
     state = ensemble.assert_one_state()
     assert load.acknowledged
     assert [path for path in load.acknowledged if path not in state] == []

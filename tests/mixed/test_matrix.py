@@ -168,7 +168,7 @@ def take_back(ensemble: MixedEnsemble, leader: int) -> None:
         ensemble.pause(*others)
         for number in range(3):
             client.create_async(f"/only-here-{number}", b"")
-        time.sleep(0.5)
+        ensemble.until_logged(leader, b"/only-here-2")
         # Killed while they stand still: what was sent to them never leaves their sockets.
         ensemble.kill(*others, leader)
     ensemble.start(*others)

@@ -118,6 +118,15 @@ def commit_out_of_order(patch: Patch) -> None:
     _on_learner(patch, Step.BROADCAST, PacketType.COMMIT, on_commit)
 
 
+def keep_what_is_to_be_cut(patch: Patch) -> None:
+    """A learner goes on from where its leader told it to truncate, and keeps what stands behind."""
+
+    def on_trunc(self: Learner, packet: Packet) -> None:
+        self._begin_sync("TRUNC", packet, packet.zxid)
+
+    _on_learner(patch, Step.OFFERED, PacketType.TRUNC, on_trunc)
+
+
 def no_directory_sync(patch: Patch) -> None:
     """M15: files are synced, their names are not."""
     patch.setattr(Directory, "sync", lambda self: None)

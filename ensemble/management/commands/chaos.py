@@ -30,6 +30,13 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument("--servers", type=int, choices=(3, 5), default=3, help="how many (default 3)")
+        parser.add_argument(
+            "--apache",
+            type=int,
+            default=0,
+            metavar="N",
+            help="how many of them are Apache's (default none); faults of disks are for the others only",
+        )
         parser.add_argument("--seconds", type=float, default=60.0, help="how long (default 60)")
         parser.add_argument("--seed", type=int, default=1, help="what the choice of faults is drawn from")
         parser.add_argument(
@@ -51,11 +58,15 @@ class Command(BaseCommand):
     def handle(self, *args: object, **options: object) -> None:
         """Run; exit 130 on Ctrl-C or SIGTERM."""
         faults = _names("--faults", str(options["faults"]), tuple(FAULTS))
+        servers, apache = int(str(options["servers"])), int(str(options["apache"]))
+        if not 0 <= apache < servers:
+            raise CommandError(f"--apache {apache}: at least one of {servers} servers has to be ours")
         plan = Plan(
             seconds=float(str(options["seconds"])),
             seed=int(str(options["seed"])),
             make=Make(
-                servers=int(str(options["servers"])),
+                servers=servers,
+                apache=apache,
                 disk_faults=any(name in DISK_FAULTS for name in faults),
                 small_disk="disk-full" in faults,
             ),

@@ -24,6 +24,7 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from ensemble.runtime import node
@@ -84,10 +85,14 @@ class Nursery:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             _redirect(log)
-            code = node.main(config, on_listening=lambda: self._tell({"event": "listening", "sid": sid}))
+            code = self.serve(sid, config, lambda: self._tell({"event": "listening", "sid": sid}))
         finally:
             sys.stderr.flush()
             os._exit(code)
+
+    def serve(self, sid: int, config: str, listening: Callable[[], None]) -> int:
+        """Be the server, in its own process, and return its exit code."""
+        return node.main(config, on_listening=listening)
 
     def _reap(self) -> None:
         with contextlib.suppress(ChildProcessError):
@@ -127,7 +132,7 @@ def _redirect(log: str) -> None:
     os.close(null)
 
 
-def main() -> None:
+def main(kind: type[Nursery] = Nursery) -> None:
     """Import what servers need, then wait for orders."""
     die_with_parent()
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
@@ -136,7 +141,7 @@ def main() -> None:
 
     gc.collect()
     gc.freeze()  # or the children's collections would touch, and so copy, every page they share
-    Nursery(orders, events).run()
+    kind(orders, events).run()
 
 
 if __name__ == "__main__":

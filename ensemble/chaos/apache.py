@@ -1,0 +1,61 @@
+"""Apache's servers in a chaos run: a nursery some of whose children are theirs, on the same zoo.cfg.
+
+What is done to processes and links is done to them too. Faults of disks are not: the shim is below our servers
+only. Where they are known to break a promise, the deviation has a name here, and a run says how often it was met.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from ensemble.errors import ConfigError
+from ensemble.runtime.supervision import nursery
+
+VARIABLE = "CHAOS_APACHE"
+"""The server ids that are Apache's, separated by commas."""
+JARS = Path("/usr/share/java")
+MAIN = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
+OPTIONS = (
+    "-Xmx256m",
+    "-XX:TieredStopAtLevel=1",
+    # A server that looks for a leader repeats itself ever more rarely, in the end once a minute.
+    "-Dzookeeper.fastleader.maxNotificationInterval=1000",
+)
+NO_ZXID = -1
+"""What stands in the events of 3.8 where later versions say which change it was."""
+
+VAGUE_EVENTS = "they met a server of Apache's before 3.9, whose events do not say which change they tell of"
+UNCONFIRMED_SYNC = "a leader answers a sync without asking a quorum whether it leads (ZOOKEEPER-1675)"
+UNKNOWN_SESSION = "a leader that was replaced calls a session expired that lives on"
+
+
+def check() -> None:
+    """Raise :class:`ConfigError` when there is no such server on this machine."""
+    if shutil.which("java") is None or not (JARS / "zookeeper.jar").exists():
+        raise ConfigError(
+            "servers of Apache's need Java and its zookeeper.jar; install libzookeeper-java and a JRE, "
+            "or leave out --apache"
+        )
+
+
+class MixedNursery(nursery.Nursery):
+    """Some of its children become Apache's server."""
+
+    def serve(self, sid: int, config: str, listening: Callable[[], None]) -> int:
+        """Be our server, or become Apache's, which says nothing when it listens: whoever waits has to ask it."""
+        if str(sid) not in os.environ.get(VARIABLE, "").split(","):
+            return super().serve(sid, config, listening)
+        listening()
+        environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+        # This logger first: of several that are installed, the first one found is used.
+        path = f"{JARS}/slf4j-simple.jar:{JARS}/zookeeper.jar:{JARS}/*"
+        sys.stderr.flush()
+        return os.execvpe("java", ["java", *OPTIONS, "-cp", path, MAIN, config], environment)  # noqa: S606, S607
+
+
+if __name__ == "__main__":
+    nursery.main(MixedNursery)
