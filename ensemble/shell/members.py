@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ensemble import membership
+from ensemble.client import BadArguments, NoAuth
 from ensemble.errors import ConfigError
 from ensemble.shell import formats
 from ensemble.shell.registry import ShellError, command, flags
@@ -68,12 +69,19 @@ async def reconfig(shell: Shell, words: Namespace) -> None:
         version = int(words.v, 16) if words.v else -1
     except ValueError:
         raise ShellError("-v must be followed by a configuration version, in hex") from None
-    data, stat = await shell.client.reconfig(
-        joining=(words.add or "").lower(),
-        leaving=(words.remove or "").lower(),
-        members=_members_of(words.file) if words.file else (words.members or "").lower(),
-        config_version=version,
-    )
+    try:
+        data, stat = await shell.client.reconfig(
+            joining=(words.add or "").lower(),
+            leaving=(words.remove or "").lower(),
+            members=_members_of(words.file) if words.file else (words.members or "").lower(),
+            config_version=version,
+        )
+    except NoAuth:
+        raise ShellError(
+            "Insufficient permission : /zookeeper/config; addauth as a superuser, or as somebody who may write there"
+        ) from None
+    except BadArguments:
+        raise ShellError("Arguments are not valid : the leader's log says what it refused, and why") from None
     shell.say(f"Committed new configuration:\n{formats.plain(data)}")
     if words.s:
         shell.say_all(formats.stat_lines(stat))

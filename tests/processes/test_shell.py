@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 import shutil
 import subprocess
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.apache import free_port
 from tests.ours import running_ours
 from tests.processes.conftest import ROOT
 
@@ -102,6 +105,14 @@ quit
 
 pytestmark = pytest.mark.process
 
+SUPER = "DigestAuthenticationProvider.superDigest"
+
+
+def digest_of(credential: str) -> str:
+    """Return what ``superDigest`` is set to, as docs/access.md says to make it."""
+    hashed = hashlib.sha1(credential.encode()).digest()
+    return f"{credential.partition(':')[0]}:{base64.b64encode(hashed).decode()}"
+
 
 def ours(port: int, *words: str, lines: str = "") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(ROOT / "manage.py"), "shell_zk", f"127.0.0.1:{port}", *words]
@@ -159,3 +170,21 @@ def test_nobody_there_is_said_in_a_sentence(tmp_path: Path):
     assert done.returncode == 1
     assert done.stderr.startswith("error: 127.0.0.1:1: ")
     assert "Traceback" not in done.stderr
+
+
+def test_a_refused_reconfiguration_says_what_would_help(tmp_path: Path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "myid").write_text("1")
+    quorum, election = free_port(), free_port()
+    settings = (
+        f"server.1=127.0.0.1:{quorum}:{election}\ninitLimit=5\nsyncLimit=5\nstandaloneEnabled=false\n"
+        f"reconfigEnabled=true\n{SUPER}={digest_of('super:secret')}\n"
+    )
+    with running_ours(tmp_path, settings) as port:
+        done = ours(port, lines="reconfig -remove 2\naddauth digest super:secret\nreconfig -add nonsense\n")
+    refused, wrong = done.stderr.splitlines()
+    assert refused == (
+        "Insufficient permission : /zookeeper/config; addauth as a superuser, or as somebody who may write there"
+    )
+    assert wrong == "Arguments are not valid : the leader's log says what it refused, and why"
+    assert "a change of the membership is refused: server.nonsense" in (tmp_path / "server.log").read_text()
