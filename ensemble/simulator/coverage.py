@@ -16,6 +16,7 @@ from ensemble.simulator.faults.rot import SPOILS
 from ensemble.simulator.faults.schedule import KINDS
 from ensemble.zab import leader, learner
 from ensemble.zab.followers import FollowerStep
+from ensemble.zab.joining import Step
 from ensemble.zab.messages import PacketType
 
 Row = Callable[..., None]
@@ -93,7 +94,7 @@ def missing(counts: Mapping[str, int]) -> list[str]:
 def _install() -> None:
     for learner_step, table in learner._TABLE.items():
         learner._TABLE[learner_step] = _CountedTable(f"learner {learner_step.value}", table)
-    learner._BROADCAST = learner._TABLE[learner.Step.BROADCAST]
+    learner._BROADCAST = learner._TABLE[Step.BROADCAST]
     for step, rows in leader._TABLE.items():
         leader._TABLE[step] = _CountedTable(f"leader, learner in {step.value}", rows)
     leader._BROADCAST = leader._TABLE[FollowerStep.BROADCAST]

@@ -6,7 +6,9 @@
     view               the membership in force, and the one that is proposed
     election           who might lead (fast leader election)
     term               what one term as leader and one as learner share
-    learner            discovery, synchronization and broadcast, seen from a follower or an observer
+    joining            discovery, seen from a follower or an observer
+    following          what it does with transactions and memberships
+    learner            its synchronization, and all that may be said to it
     establishment      discovery and synchronization, seen from the leader
     leader             the broadcast, seen from the leader
     followers, syncs   what a leader keeps of its learners, and the syncs it owes

@@ -33,8 +33,9 @@ from ensemble.zab import leader as leader_module
 from ensemble.zab import learner as learner_module
 from ensemble.zab.election import Election
 from ensemble.zab.followers import Followers, FollowerStep
+from ensemble.zab.joining import Step
 from ensemble.zab.leader import Leader
-from ensemble.zab.learner import Learner, Step
+from ensemble.zab.learner import Learner
 from ensemble.zab.messages import Packet, PacketType
 from ensemble.zab.quorum import Majority, rule_of
 from ensemble.zab.syncs import Syncs
