@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from abc import ABC, abstractmethod
 from typing import Any
 
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -25,7 +26,7 @@ CLOSE_TOO_MUCH = 4429
 CLOSE_TOO_BIG = 1009
 
 
-class Guarded(AsyncWebsocketConsumer):  # type: ignore[misc]
+class Guarded(AsyncWebsocketConsumer, ABC):  # type: ignore[misc]
     """A consumer behind the token, with a bound on what it reads."""
 
     groups: list[str] = []
@@ -71,9 +72,9 @@ class Guarded(AsyncWebsocketConsumer):  # type: ignore[misc]
             return
         await self.said(said)
 
+    @abstractmethod
     async def opened(self) -> None:
         """Send what a viewer sees first."""
-        raise NotImplementedError
 
     async def said(self, values: dict[str, Any]) -> None:
         """A viewer said what it is looking at; a drawn stage has nothing to say."""

@@ -16,6 +16,7 @@ could never end.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from struct import Struct
@@ -35,7 +36,7 @@ _LEARNER_INFO = Struct(">qiq")
 _EPOCH = Struct(">i")
 
 
-class Establishment(Term):
+class Establishment(Term, ABC):
     """A leader on the way to its epoch; what it does with it is ``leader``'s part."""
 
     def __init__(self, context: Term.Context) -> None:
@@ -257,13 +258,13 @@ class Establishment(Term):
 
     # ------------------------------------------------------------------ for the broadcast
 
+    @abstractmethod
     def _send_proposals(self) -> None:
         """Send what was proposed to all who get proposals, and make it durable here too."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _on_ack(self, follower: Follower, packet: Packet) -> None:
         """A learner has logged a proposal."""
-        raise NotImplementedError
 
     def _send(self, follower: Follower, packet: Packet) -> None:
         self._trace_sent(follower, packet)
