@@ -25,6 +25,7 @@ from ensemble.client import Quota, ZooKeeper
 from ensemble.tree.operations import Acl, CreateMode, Identity
 from tests.dashboard.conftest import socket_headers, text_of
 from tests.processes.conftest import RunningEnsemble
+from tests.waiting import reached
 
 pytestmark = [pytest.mark.process, pytest.mark.django_db(transaction=True)]
 
@@ -48,7 +49,7 @@ async def live(running: RunningEnsemble) -> AsyncIterator[Gateway]:
     gateway = Gateway(source, get_channel_layer())
     access.install(gateway)
     await gateway.start()
-    await _until(lambda: gateway.model.summary()["quorum"] == "3 of 3" and gateway.model.supervised)
+    await reached(lambda: gateway.model.summary()["quorum"] == "3 of 3" and gateway.model.supervised, SOON_S)
     yield gateway
     await access.dismiss()
 
@@ -67,17 +68,12 @@ async def other(running: RunningEnsemble) -> AsyncIterator[ZooKeeper]:
         yield client
 
 
-async def _until(condition: Callable[[], Any]) -> None:
-    async with asyncio.timeout(SOON_S):
-        while not condition():  # noqa: ASYNC110 (other processes set no events here)
-            await asyncio.sleep(0.02)
-
-
 async def _eventually(look: Callable[[], Awaitable[str]], wanted: str) -> str:
-    async with asyncio.timeout(SOON_S):
-        while wanted not in (text := await look()):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-        return text
+    async def found() -> str:
+        text = await look()
+        return text if wanted in text else ""
+
+    return await reached(found, SOON_S)
 
 
 async def _page(browser: AsyncClient, address: str, /, **query: str) -> str:
@@ -265,7 +261,7 @@ async def test_expiring_a_session_does_what_was_announced(
     response = await browser.post(f"/actions/expire/{name}", {"reason": "test"})
     assert response.status_code == 200
     await _push(socket, "fired", "NodeChildrenChanged", "/workers")
-    await _until(lambda: fired)
+    await reached(lambda: fired, SOON_S)
     assert await other.exists("/workers/w1") is None
     unknown = await browser.post("/actions/expire/0x7")
     assert unknown.status_code == 404
@@ -284,7 +280,7 @@ async def test_the_stage_draws_a_real_write_whole(
         found = [p for p in live.model.proposals.last(60) if p.zxid == stat.czxid]
         return bool(found) and len(found[0].applied) == 3 and found[0].replied is not None
 
-    await _until(whole)
+    await reached(whole, SOON_S)
     (told,) = [p.to_json() for p in live.model.proposals.last(60) if p.zxid == stat.czxid]
     assert (told["op"], told["path"], told["error"], told["quorum"], told["voters"]) == (
         "create",
@@ -309,11 +305,11 @@ async def test_cut_links_are_seen_and_mended(live: Gateway, browser: AsyncClient
     response = await browser.post("/actions/partition", sides)
     assert (response.status_code, "Not everywhere" in text_of(response)) == (200, False)
     alone = live.model.servers[followers[0]]
-    await _until(lambda: alone.status["faults"] and alone.status["phase"] == "election")
+    await reached(lambda: alone.status["faults"] and alone.status["phase"] == "election", SOON_S)
     assert live.model.summary()["leader"] == leader
     assert live.model.summary()["quorum"] == "2 of 3"
     assert (await browser.post("/actions/heal")).status_code == 200
-    await _until(lambda: live.model.summary()["quorum"] == "3 of 3" and not alone.status["faults"])
+    await reached(lambda: live.model.summary()["quorum"] == "3 of 3" and not alone.status["faults"], SOON_S)
 
 
 async def test_a_killed_server_is_seen_dead_and_can_be_started(live: Gateway, browser: AsyncClient) -> None:
@@ -323,14 +319,14 @@ async def test_a_killed_server_is_seen_dead_and_can_be_started(live: Gateway, br
     assert "everything committed up to" in dialog
     assert (await browser.post(f"/actions/server/{leader}/kill", {"reason": "drill"})).status_code == 200
     dead = live.model.servers[leader]
-    await _until(lambda: not dead.reachable and dead.process["state"] == "killed")
+    await reached(lambda: not dead.reachable and dead.process["state"] == "killed", SOON_S)
     again = await browser.post(f"/actions/server/{leader}/kill")
     assert again.status_code == 409
     assert f"s{leader} is killed" in text_of(again)
-    await _until(lambda: live.model.summary()["leader"] not in (None, leader))
+    await reached(lambda: live.model.summary()["leader"] not in (None, leader), SOON_S)
     assert "Broadcast" in await _page(browser, "/sessions/")
     assert (await browser.post(f"/actions/server/{leader}/start")).status_code == 200
-    await _until(lambda: live.model.summary()["quorum"] == "3 of 3")
+    await reached(lambda: live.model.summary()["quorum"] == "3 of 3", SOON_S)
 
 
 async def test_children_beyond_those_shown_change_only_numbers(

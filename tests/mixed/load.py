@@ -14,7 +14,8 @@ from ensemble.client import ZooKeeper
 from ensemble.client.errors import ConnectionLoss
 from ensemble.tree.operations import CreateMode
 from tests.mixed.servers import MixedEnsemble
-from tests.processes.conftest import HOST, until
+from tests.processes.conftest import HOST
+from tests.waiting import until
 
 PAUSE_S = 0.02
 TIMEOUT_S = 20

@@ -17,7 +17,8 @@ from typing import Literal
 
 from kazoo.client import KazooClient
 
-from tests.processes.conftest import HOST, ROOT, four_letter, free_base_port, until
+from tests.processes.conftest import HOST, ROOT, four_letter, free_base_port
+from tests.waiting import until
 
 JARS = Path("/usr/share/java")
 APACHE_MAIN = "org.apache.zookeeper.server.quorum.QuorumPeerMain"

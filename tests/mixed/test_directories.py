@@ -13,7 +13,8 @@ from ensemble.tree.operations import Acl, CreateMode, Identity, Perm
 from ensemble.wire.replies import Stat
 from tests.mixed.conftest import MakeEnsemble
 from tests.mixed.servers import Kind, MixedEnsemble
-from tests.processes.conftest import HOST, until
+from tests.processes.conftest import HOST
+from tests.waiting import until
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(180)]
 

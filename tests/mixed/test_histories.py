@@ -13,7 +13,7 @@ from kazoo.exceptions import KazooException
 
 from tests.mixed.conftest import MakeEnsemble
 from tests.mixed.servers import SYNC_LIMIT_S, Kind, MixedEnsemble
-from tests.processes.conftest import until
+from tests.waiting import until
 
 pytestmark = [
     pytest.mark.process,

@@ -11,7 +11,7 @@ from tests.mixed.conftest import MakeEnsemble
 from tests.mixed.servers import Kind, MixedEnsemble
 from tests.mixed.test_mixed import write_through_all
 from tests.mixed.test_tls import configure, encrypt_all
-from tests.processes.conftest import until
+from tests.waiting import until
 
 pytestmark = [
     pytest.mark.process,

@@ -12,7 +12,8 @@ from kazoo.exceptions import NewConfigNoQuorumError
 
 from tests.mixed.conftest import MakeEnsemble
 from tests.mixed.servers import Kind, MixedEnsemble
-from tests.processes.conftest import HOST, four_letter, free_base_port, until
+from tests.processes.conftest import HOST, four_letter, free_base_port
+from tests.waiting import until
 
 SHELL = Path("/usr/share/zookeeper/bin/zkCli.sh")
 CHANGEABLE = "reconfigEnabled=true\nstandaloneEnabled=false\nskipACL=yes"

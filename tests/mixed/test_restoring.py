@@ -10,7 +10,8 @@ import pytest
 from tests.mixed.conftest import MakeEnsemble
 from tests.mixed.servers import Kind, MixedEnsemble
 from tests.mixed.test_histories import write_many
-from tests.processes.conftest import HOST, free_base_port, until
+from tests.processes.conftest import HOST, free_base_port
+from tests.waiting import until
 
 pytestmark = [
     pytest.mark.process,

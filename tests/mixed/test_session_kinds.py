@@ -29,9 +29,10 @@ from ensemble.wire import replies
 from ensemble.wire.requests import ConnectRequest, encode_connect
 from tests.mixed.conftest import MakeEnsemble
 from tests.mixed.servers import Kind, MixedEnsemble
-from tests.processes.conftest import HOST, four_letter, until
+from tests.processes.conftest import HOST, four_letter
 from tests.processes.test_zkcli import SHELL
 from tests.raw import raw
+from tests.waiting import until
 
 pytestmark = pytest.mark.process
 

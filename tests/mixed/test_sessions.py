@@ -9,7 +9,8 @@ import pytest
 
 from tests.mixed.conftest import MakeEnsemble
 from tests.mixed.servers import TICK_MS, Kind, MixedEnsemble
-from tests.processes.conftest import RawSession, until
+from tests.processes.conftest import RawSession
+from tests.waiting import until
 
 pytestmark = [
     pytest.mark.process,

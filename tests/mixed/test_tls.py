@@ -12,7 +12,8 @@ from tests.authority import PASSWORD, Authority, Certificate
 from tests.mixed.conftest import MakeEnsemble
 from tests.mixed.servers import Kind, MixedEnsemble
 from tests.mixed.test_mixed import write_through_all
-from tests.processes.conftest import HOST, until
+from tests.processes.conftest import HOST
+from tests.waiting import until
 
 pytestmark = [
     pytest.mark.process,

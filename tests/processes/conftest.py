@@ -10,14 +10,14 @@ import socket
 import struct
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ensemble.admin.client import ServerAdmin, SupervisorAdmin
 from ensemble.runtime.supervision.layout import ADMIN_OFFSET
+from tests.waiting import until
 
 HOST = "127.0.0.1"
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,15 +49,6 @@ def four_letter(port: int, word: str) -> str:
     except OSError:
         return ""
     return answer.decode()
-
-
-def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    """Wait for a condition of another process."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {seconds} s")
-        time.sleep(0.02)
 
 
 class RunningEnsemble:

@@ -21,7 +21,8 @@ from ensemble.errors import Code
 from ensemble.replica.authentication import digest_identity
 from tests.apache import JARS, running_apache
 from tests.ours import running_ours
-from tests.processes.conftest import RawSession, until
+from tests.processes.conftest import RawSession
+from tests.waiting import until
 
 pytestmark = pytest.mark.process
 

@@ -9,7 +9,8 @@ import pytest
 
 from tests.apache import running_apache
 from tests.ours import running_ours
-from tests.processes.conftest import RawSession, until
+from tests.processes.conftest import RawSession
+from tests.waiting import until
 
 pytestmark = pytest.mark.process
 

@@ -11,7 +11,8 @@ import time
 
 import pytest
 
-from tests.processes.conftest import HOST, RawSession, RunningEnsemble, until
+from tests.processes.conftest import HOST, RawSession, RunningEnsemble
+from tests.waiting import until
 
 pytestmark = pytest.mark.process
 

@@ -12,7 +12,8 @@ import pytest
 from kazoo.client import KazooClient
 
 from ensemble.admin.client import Refused, Unreachable
-from tests.processes.conftest import HOST, RawSession, RunningEnsemble, until
+from tests.processes.conftest import HOST, RawSession, RunningEnsemble
+from tests.waiting import until
 
 pytestmark = [
     pytest.mark.process,

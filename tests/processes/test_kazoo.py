@@ -13,7 +13,8 @@ from kazoo.exceptions import BadVersionError, NoChildrenForEphemeralsError, Node
 from kazoo.recipe.election import Election
 from kazoo.retry import KazooRetry
 
-from tests.processes.conftest import RawSession, RunningEnsemble, until
+from tests.processes.conftest import RawSession, RunningEnsemble
+from tests.waiting import until
 
 pytestmark = pytest.mark.process
 

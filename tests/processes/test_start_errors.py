@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes.conftest import HOST, ROOT, four_letter, free_base_port, until
+from tests.processes.conftest import HOST, ROOT, four_letter, free_base_port
+from tests.waiting import until
 
 pytestmark = pytest.mark.process
 

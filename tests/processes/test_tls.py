@@ -20,7 +20,8 @@ from kazoo.security import make_acl
 
 from ensemble.client import ZooKeeper
 from tests.authority import PASSWORD, Authority, Certificate
-from tests.processes.conftest import HOST, ROOT, four_letter, free_base_port, until
+from tests.processes.conftest import HOST, ROOT, four_letter, free_base_port
+from tests.waiting import until
 
 NETTY = Path("/usr/share/java/netty-handler.jar")
 

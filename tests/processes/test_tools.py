@@ -13,7 +13,8 @@ import pytest
 from kazoo.client import KazooClient
 
 from tests.apache import free_port, running_apache
-from tests.processes.conftest import HOST, ROOT, four_letter, until
+from tests.processes.conftest import HOST, ROOT, four_letter
+from tests.waiting import until
 
 pytestmark = [
     pytest.mark.process,

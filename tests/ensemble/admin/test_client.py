@@ -16,7 +16,8 @@ from ensemble.admin.client import Refused, ServerAdmin, Unreachable
 from ensemble.runtime.operators.admin_http import AdminPort, parse_fault, parse_paths
 from ensemble.runtime.operators.admin_stream import STATUS_PERIOD_S_MAX, STATUS_PERIOD_S_MIN, _StatusPace
 from ensemble.trace import Trace
-from tests.ensemble.runtime.links.test_election import free_ports, until
+from tests.ensemble.runtime.harness import free_ports
+from tests.waiting import reached
 
 TOKEN = "s3cret"
 
@@ -178,7 +179,7 @@ async def test_the_stream_tells_status_events_and_losses() -> None:
                 seen, dropped = seen + len(frame["events"]), dropped + frame["dropped"]
         assert (seen, dropped) == (20_000, 10_000)
         await stream.aclose()  # type: ignore[attr-defined]
-        await until(lambda: not server.trace.on)
+        await reached(lambda: not server.trace.on)
 
 
 async def test_the_stream_comes_back_with_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,16 +194,16 @@ async def test_the_stream_comes_back_with_the_server(monkeypatch: pytest.MonkeyP
                 links.extend([frame] if frame["type"] == "link" else [])
 
         following = asyncio.create_task(follow())
-        await until(lambda: links)
+        await reached(lambda: links)
         with pytest.raises(Unreachable):
             await admin.status()
         for _ in range(2):
             port_open = AdminPort(server, TOKEN)
             await port_open.open(port)
-            await until(lambda: links[-1]["up"])
+            await reached(lambda: links[-1]["up"])
             await port_open.close()
-            await until(lambda: not links[-1]["up"])
-        await asyncio.sleep(0.3)
+            await reached(lambda: not links[-1]["up"])
+        await asyncio.sleep(0.3)  # silence is tested: it tries again in this time, and says nothing new
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
     states = [up for up, _ in itertools.groupby(link["up"] for link in links)]
@@ -287,9 +288,7 @@ async def test_so_many_viewers_follow_a_server_and_no_more(monkeypatch: pytest.M
             async with session.get(f"{url}/api/stream", headers=headers) as response:
                 return response.status != 503
 
-        async with asyncio.timeout(5):
-            while not await again():  # noqa: ASYNC110 - the server notices in its own time
-                await asyncio.sleep(0.01)
+        await reached(again)
         await second.close()
 
 

@@ -292,7 +292,7 @@ async def test_pings_keep_an_idle_session(server: str) -> None:
         client.listen(states.append)
         session_id = client.session_id
         assert client.session_timeout_ms == 800
-        await asyncio.sleep(2.4)
+        await asyncio.sleep(2.4)  # time is tested
         await client.sync()
         assert (client.session_id, states) == (session_id, [])
 

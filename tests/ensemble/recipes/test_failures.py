@@ -18,6 +18,7 @@ from ensemble.recipes import Counter, LeaderElection, Lock, Lost, Queue
 from ensemble.testing import Ensemble
 from tests.mixed.conftest import MakeEnsemble, ensemble_of
 from tests.mixed.servers import HOST, Kind, MixedEnsemble
+from tests.waiting import reached
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(180)]
 
@@ -82,10 +83,8 @@ async def kill_in_turn(servers: MixedEnsemble, done: Callable[[], int]) -> None:
     for _ in range(ROUNDS):
         leader = await asyncio.to_thread(servers.until_led)
         await asyncio.to_thread(servers.kill, leader)
-        reached = done() + 20
-        async with asyncio.timeout(40):
-            while done() < reached:  # noqa: ASYNC110 - the work of several tasks
-                await asyncio.sleep(0.01)
+        goal = done() + 20
+        await reached(lambda goal=goal: done() >= goal, 40)
         servers.start(leader)
     await asyncio.to_thread(servers.until_led)
 
@@ -122,7 +121,7 @@ async def test_no_two_hold_at_once_while_leaders_are_killed(
                         try:
                             for _ in range(3):
                                 fenced.use(hold.token, name)
-                                await asyncio.sleep(random.uniform(0, 0.005))
+                                await asyncio.sleep(random.uniform(0, 0.005))  # work under the lock
                         finally:
                             fenced.inside.discard(name)
             except (Lost, SessionExpired):
@@ -228,13 +227,10 @@ async def test_no_two_hold_a_lock_while_sessions_are_expired() -> None:
     async with Ensemble(servers=3) as servers, sessions(servers.hosts) as make:
         workers = [asyncio.create_task(work(f"worker {number}", make)) for number in range(4)]
         for round_number in range(EXPIRIES):
-            async with asyncio.timeout(30):
-                while len(fenced.used) < 20 * (round_number + 1) or not holders:  # noqa: ASYNC110
-                    await asyncio.sleep(0.01)
+            goal = 20 * (round_number + 1)
+            await reached(lambda goal=goal: len(fenced.used) >= goal and holders, 30)
             await servers.expire(random.choice(list(holders)))
-        async with asyncio.timeout(30):
-            while lost < EXPIRIES:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+        await reached(lambda: lost >= EXPIRIES, 30)
         for worker in workers:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)

@@ -155,7 +155,7 @@ async def test_every_task_is_answered_once_while_connections_break(connect: Conn
     ]
     tasks = Tasks(clients[3])
 
-    async def disturb() -> None:
+    async def disturb() -> None:  # what it waits is the pace of the disturbance
         while True:
             await asyncio.sleep(0.1)
             relay.deaf_to_answers = True

@@ -31,7 +31,7 @@ async def test_first_in_first_out_and_the_urgent_before(zk: ZooKeeper) -> None:
 async def test_who_waits_gets_what_comes(connect: Connect) -> None:
     zk, other = await connect(), await connect()
     waiting = asyncio.create_task(Queue(zk, "/queue").get())
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # it begins
     await Queue(other, "/queue").put(b"late")
     async with asyncio.timeout(5):
         assert await waiting == b"late"
@@ -126,7 +126,7 @@ async def test_nothing_is_lost_or_doubled_while_connections_break(connect: Conne
             if len(got) == len(items):
                 over.set()
 
-    async def disturb() -> None:
+    async def disturb() -> None:  # what it waits is the pace of the disturbance
         chance = random.Random(7)
         while True:
             await asyncio.sleep(chance.uniform(0.05, 0.2))
@@ -161,7 +161,7 @@ async def test_each_addition_counts_once(connect: Connect, relay: Relay) -> None
             await counter.add(amount)
         await counter.close()
 
-    async def disturb() -> None:
+    async def disturb() -> None:  # what it waits is the pace of the disturbance
         while True:
             relay.deaf_to_answers = True
             await asyncio.sleep(0.02)

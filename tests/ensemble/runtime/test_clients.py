@@ -13,7 +13,8 @@ from ensemble.ports import ClientTransport
 from ensemble.runtime.clients import ClientSocket
 from ensemble.runtime.listening import listen
 from ensemble.runtime.steps import Steps
-from tests.ensemble.runtime.links.test_election import HOST, free_ports, until
+from tests.ensemble.runtime.harness import HOST, free_ports
+from tests.waiting import reached
 
 
 class Client:
@@ -63,7 +64,7 @@ async def serving(service: Service) -> AsyncIterator[int]:
         server.close()
         for client in service.clients:
             client.transport.close()
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the loop closes sockets in its next turn
 
 
 async def test_bytes_pass_and_the_address_is_the_sockets() -> None:
@@ -71,7 +72,7 @@ async def test_bytes_pass_and_the_address_is_the_sockets() -> None:
     async with serving(service) as port:
         reader, writer = await asyncio.open_connection(HOST, port)
         writer.write(b"hello")
-        await until(lambda: service.clients and service.clients[0].data == b"hello")
+        await reached(lambda: service.clients and service.clients[0].data == b"hello")
         client = service.clients[0]
         assert client.transport.address == writer.get_extra_info("sockname")
         assert not client.transport.secure
@@ -81,7 +82,7 @@ async def test_bytes_pass_and_the_address_is_the_sockets() -> None:
         client.transport.write(b"ld")
         assert await asyncio.wait_for(reader.readexactly(5), 5) == b"world"
         writer.close()
-        await until(lambda: client.events == ["closed"])
+        await reached(lambda: client.events == ["closed"])
 
 
 async def test_a_refused_client_is_closed() -> None:
@@ -97,14 +98,14 @@ async def test_what_was_written_before_a_close_arrives() -> None:
     service = Service()
     async with serving(service) as port:
         reader, writer = await asyncio.open_connection(HOST, port)
-        await until(lambda: service.clients)
+        await reached(lambda: service.clients)
         client = service.clients[0]
         client.transport.write(b"bye")
         client.transport.close()
         assert await asyncio.wait_for(reader.read(), 5) == b"bye"
         writer.write(b"too late")
         writer.close()
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # silence is tested
         assert client.events == []
         assert client.data == b""
 
@@ -113,14 +114,14 @@ async def test_nothing_is_read_while_paused() -> None:
     service = Service()
     async with serving(service) as port:
         _, writer = await asyncio.open_connection(HOST, port)
-        await until(lambda: service.clients)
+        await reached(lambda: service.clients)
         client = service.clients[0]
         client.transport.pause_reading()
         writer.write(b"later")
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # silence is tested
         assert client.data == b""
         client.transport.resume_reading()
-        await until(lambda: client.data == b"later")
+        await reached(lambda: client.data == b"later")
         writer.close()
 
 
@@ -128,23 +129,21 @@ async def test_a_client_that_does_not_read_is_told_of_and_in_the_end_dropped() -
     service = Service()
     async with serving(service) as port:
         reader, writer = await asyncio.open_connection(HOST, port)
-        await until(lambda: service.clients)
+        await reached(lambda: service.clients)
         client = service.clients[0]
         chunk = bytes(OUTSTANDING_BYTES_PER_CONNECTION_MAX)
 
-        async def push() -> None:
+        def push(until: str) -> bool:
+            if until in client.events:
+                return True
             service.steps.wake()
             client.transport.write(chunk)
-            await asyncio.sleep(0.01)
+            return False
 
-        while "full" not in client.events:
-            await push()
+        await reached(lambda: push("full"))
         read = 0
         while "drained" not in client.events:
             read += len(await asyncio.wait_for(reader.read(1 << 20), 5))
-        for _ in range(20):
-            if "closed" in client.events:
-                break
-            await push()
+        await reached(lambda: push("closed"))
         assert client.events[-1] == "closed"
         writer.transport.abort()

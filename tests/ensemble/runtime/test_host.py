@@ -12,7 +12,8 @@ from ensemble.errors import ConfigError, InvariantViolation, StorageError
 from ensemble.runtime.config import server as config
 from ensemble.runtime.host import Server, describe, replica_config
 from ensemble.wire.four_letter import WORDS
-from tests.ensemble.runtime.links.test_election import HOST, free_ports, until
+from tests.ensemble.runtime.harness import HOST, free_ports
+from tests.waiting import reached
 
 
 def load(directory: Path, *lines: str) -> config.ServerConfig:
@@ -53,7 +54,7 @@ async def test_a_server_alone_serves_and_stops(tmp_path: Path) -> None:
     loaded = load(tmp_path)
     server = Server(loaded, log=lambda _: None)
     await server.start()
-    await until(lambda: server.status()["serving"])
+    await reached(lambda: server.status()["serving"])
     assert "Mode: standalone" in await word(loaded.client_port, "srvr")
     assert "is not executed because it is not in the whitelist" in await word(loaded.client_port, "wchp")
     await server.stop()
@@ -85,7 +86,7 @@ async def test_nothing_leaves_after_a_failure(tmp_path: Path, error: Exception) 
     loaded = load(tmp_path)
     server = Server(loaded, log=lambda _: None)
     await server.start()
-    await until(lambda: server.status()["serving"])
+    await reached(lambda: server.status()["serving"])
     reader, writer = await asyncio.open_connection(HOST, loaded.client_port)
 
     def answer_and_fail() -> None:
@@ -93,9 +94,9 @@ async def test_nothing_leaves_after_a_failure(tmp_path: Path, error: Exception) 
         connection._transport.write(b"must not be seen")
         raise error
 
-    await until(lambda: server.replica._clients.connections)
+    await reached(lambda: server.replica._clients.connections)
     asyncio.get_running_loop().call_soon(answer_and_fail)
-    await until(server.failed.done)
+    await reached(server.failed.done)
     assert server.failed.exception() is error
     assert "\n" not in describe(error)
     await server.stop()
@@ -112,7 +113,7 @@ async def test_a_sockets_trouble_is_only_logged(tmp_path: Path) -> None:
         raise ConnectionResetError("by the peer")
 
     asyncio.get_running_loop().call_soon(fail)
-    await until(lambda: any("by the peer" in line for line in said))
+    await reached(lambda: any("by the peer" in line for line in said))
     assert not server.failed.done()
     await server.stop()
 
@@ -122,7 +123,7 @@ async def test_clients_are_told_apart_from_each_other_by_address(tmp_path: Path)
     server = Server(loaded, log=lambda _: None)
     await server.start()
     first_reader, first = await asyncio.open_connection(HOST, loaded.client_port)
-    await until(lambda: server.replica._clients.connections)
+    await reached(lambda: server.replica._clients.connections)
     second_reader, second = await asyncio.open_connection(HOST, loaded.client_port)
     with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
         await asyncio.wait_for(second_reader.readexactly(1), 5)

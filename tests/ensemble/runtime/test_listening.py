@@ -13,8 +13,9 @@ from ensemble.membership import Place
 from ensemble.runtime import listening
 from ensemble.runtime.config.cluster import Cluster
 from ensemble.runtime.listening import keep_alive, listen, to_open
-from tests.ensemble.runtime.links.test_election import HOST, addresses, until
+from tests.ensemble.runtime.harness import HOST, addresses
 from tests.ensemble.runtime.links.test_quorum import Server, two_servers
+from tests.waiting import reached
 
 ELSEWHERE = "192.0.2.1"
 """Of the network that documentation is written with (RFC 5737)."""
@@ -32,7 +33,7 @@ async def test_a_port_that_becomes_free_is_opened_by_a_later_attempt(monkeypatch
         with pytest.raises(ConfigError, match="already in use"):
             await listen(asyncio.Protocol, HOST, port, key="clientPort", attempts=2)
         opening = asyncio.create_task(listen(asyncio.Protocol, HOST, port, key="clientPort", attempts=0))
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # silence is tested: several attempts fail in this time
         assert not opening.done()
     async with await asyncio.wait_for(opening, 5) as server:
         assert server.sockets
@@ -77,7 +78,7 @@ async def test_links_between_servers_are_probed_at_both_ends_when_asked_for(want
     settings = Cluster(keep_alive=wanted)
     async with two_servers(settings) as (one, two):
         one.network.dial(2)
-        await until(lambda: one.dialed and two.accepted and one.up.get(2))
+        await reached(lambda: one.dialed and two.accepted and one.up.get(2))
         lines = [peer.link for each in (one, two) for peer in each.network._elections._peers.values()]
         transports = [each._transport for each in (one.dialed[0][1], two.accepted[0], *lines)]
         assert [probed(transport) for transport in transports] == [wanted] * 4
@@ -97,11 +98,11 @@ async def test_a_server_with_several_addresses_is_called_at_each_in_turn() -> No
         await server.network.open(server.me, server.servers, server)
     try:
         caller.network.dial(1)
-        await until(lambda: caller.dialed and caller.up.get(1))
+        await reached(lambda: caller.dialed and caller.up.get(1))
         assert caller.dialed[0][1] is not None
         said = len(caller.said)
         caller.network.dial(1)
-        await until(lambda: len(caller.dialed) == 2)
+        await reached(lambda: len(caller.dialed) == 2)
         assert caller.dialed[1][1] is not None
         assert len(caller.said) == said  # what worked comes first
     finally:
@@ -147,12 +148,12 @@ async def _move_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
     await two.network.open(two.me, two.servers, two)
     try:
         two.network.dial(1)
-        await until(lambda: two.dialed)
+        await reached(lambda: two.dialed)
         assert two.dialed == [(1, None)]
         assert not two.up  # the greater id makes the election link, too
         meaning["zoo1.example"] = HOST
         two.network.dial(1)
-        await until(lambda: len(two.dialed) == 2 and two.up.get(1))
+        await reached(lambda: len(two.dialed) == 2 and two.up.get(1))
         assert two.dialed[1][1] is not None
     finally:
         await one.network.close()

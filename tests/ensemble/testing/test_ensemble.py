@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from kazoo.client import KazooClient
 from ensemble.client import CreateMode, Retry, State, ZooKeeper
 from ensemble.errors import ConfigError, CoordinatorError
 from ensemble.testing import Ensemble
+from tests.waiting import until
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
 
@@ -105,17 +106,10 @@ def test_another_leads_when_the_leader_is_killed(three: Ensemble) -> None:
 def test_a_leader_that_is_cut_off_serves_nobody(three: Ensemble) -> None:
     first = three.leader()
     three.partition(first)
-    _until(lambda: "Mode:" not in _word(three, first, "srvr"))
+    until(lambda: "Mode:" not in _word(three, first, "srvr"))
     assert three.leader() != first
     three.heal()
     three.settle()
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 async def test_a_paused_server_says_nothing_until_it_is_resumed(three: Ensemble) -> None:

@@ -20,6 +20,7 @@ from ensemble.client import ClientError, CreateMode, ZooKeeper
 from ensemble.wire import elections, packets
 from ensemble.wire.frames import FrameBuffer, frame
 from ensemble.zab.messages import LearnerInfo, Notification, Packet, PacketType, ServerState, Vote
+from tests.waiting import reached
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(90)]
 
@@ -71,7 +72,8 @@ class Ensemble:
 
     async def leader(self) -> int:
         """Wait for a leader and return its sid."""
-        while True:
+
+        async def found() -> int:
             for sid in (1, 2):
                 with suppress(OSError):
                     reader, writer = await asyncio.open_connection("127.0.0.1", self.client_ports[sid - 1])
@@ -80,7 +82,9 @@ class Ensemble:
                     writer.close()
                     if b"Mode: leader" in text:
                         return sid
-            await asyncio.sleep(0.1)
+            return 0
+
+        return await reached(found, 60)
 
 
 class _free_ports:

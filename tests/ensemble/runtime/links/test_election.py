@@ -13,18 +13,8 @@ from ensemble.membership import ServerAddress
 from ensemble.runtime.links.election import RETRY_S_MAX, STRANGERS_MAX, ElectionLinks
 from ensemble.runtime.links.ways import P, Ways
 from ensemble.wire.elections import encode_hello
-
-HOST = "127.0.0.1"
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind((HOST, 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+from tests.ensemble.runtime.harness import HOST, addresses, free_ports
+from tests.waiting import reached
 
 
 class Manager:
@@ -46,11 +36,6 @@ class Manager:
         )
 
 
-def addresses(*sids: int) -> list[ServerAddress]:
-    ports = free_ports(2 * len(sids))
-    return [ServerAddress(sid, HOST, ports[2 * i], ports[2 * i + 1]) for i, sid in enumerate(sids)]
-
-
 @asynccontextmanager
 async def running(*managers: Manager) -> AsyncIterator[None]:
     for manager in managers:
@@ -60,12 +45,6 @@ async def running(*managers: Manager) -> AsyncIterator[None]:
     finally:
         for manager in managers:
             await manager.links.close()
-
-
-async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what is waited for happens elsewhere and tells nobody
-            await asyncio.sleep(0.005)
 
 
 async def read_exactly(reader: asyncio.StreamReader, size: int) -> bytes:
@@ -89,7 +68,7 @@ async def test_two_servers_link_up_once_and_talk_both_ways() -> None:
     one.links.send(2, b"vote of 1")
     two.links.send(1, b"vote of 2")
     async with running(one, two):
-        await until(lambda: one.messages and two.messages)
+        await reached(lambda: one.messages and two.messages)
         assert (one.messages, two.messages) == ([(2, b"vote of 2")], [(1, b"vote of 1")])
         assert (one.states, two.states) == ([(2, True)], [(1, True)])
 
@@ -108,7 +87,7 @@ async def test_the_greater_id_dials_with_apaches_hello() -> None:
         writer.write(b"\x00\x00\x00\x03abc")
         two.links.send(1, b"xyz")
         assert await read_exactly(reader, 7) == b"\x00\x00\x00\x03xyz"
-        await until(lambda: two.messages == [(1, b"abc")])
+        await reached(lambda: two.messages == [(1, b"abc")])
         writer.close()
 
 
@@ -116,7 +95,7 @@ async def test_a_smaller_id_knocks_and_is_dialed_back() -> None:
     servers = addresses(1, 2)
     two = Manager(servers[1], servers)
     async with running(two):
-        await asyncio.sleep(RETRY_S_MAX)  # its own attempts have slowed down
+        await asyncio.sleep(RETRY_S_MAX)  # time is tested: its own attempts have slowed down by then
         called: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
         listener = await asyncio.start_server(
             lambda _, writer: called.put_nowait(writer), HOST, servers[0].election_port
@@ -147,10 +126,10 @@ async def test_a_smaller_id_hangs_up_after_its_hello() -> None:
         assert one.states == []
         _, writer = await asyncio.open_connection(HOST, servers[0].election_port)
         writer.write(golden_hello(2, servers[1].election_port) + b"\x00\x00\x00\x01x")
-        await until(lambda: one.messages == [(2, b"x")])
+        await reached(lambda: one.messages == [(2, b"x")])
         assert one.states == [(2, True)]
         writer.close()
-        await until(lambda: one.states == [(2, True), (2, False)])
+        await reached(lambda: one.states == [(2, True), (2, False)])
 
 
 async def test_only_the_newest_waits_and_the_last_is_sent_again() -> None:
@@ -162,7 +141,7 @@ async def test_only_the_newest_waits_and_the_last_is_sent_again() -> None:
         for _ in range(2):
             one = Manager(servers[0], servers)
             async with running(one):
-                await until(lambda manager=one: manager.messages)
+                await reached(lambda manager=one: manager.messages)
                 assert one.messages == [(2, b"new")]
 
 
@@ -173,8 +152,8 @@ async def test_a_restarted_peer_is_seen_to_go_and_to_come_back_at_once() -> None
         for _ in range(2):
             two = Manager(servers[1], servers)
             async with running(two):
-                await until(lambda: one.states and one.states[-1] == (2, True), 1)
-            await until(lambda: one.states[-1] == (2, False), 1)
+                await reached(lambda: one.states and one.states[-1] == (2, True), 1)
+            await reached(lambda: one.states[-1] == (2, False), 1)
     assert one.states == [(2, True), (2, False)] * 2
 
 
@@ -182,15 +161,15 @@ async def test_a_cut_peer_stays_away_until_healed() -> None:
     servers = addresses(1, 2)
     one, two = Manager(servers[0], servers), Manager(servers[1], servers)
     async with running(one, two):
-        await until(lambda: one.states and two.states)
+        await reached(lambda: one.states and two.states)
         one.links.fault(frozenset({2}))
-        await until(lambda: two.states[-1] == (1, False))
+        await reached(lambda: two.states[-1] == (1, False))
         one.links.send(2, b"kept")
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.3)  # silence is tested: nobody comes and nothing arrives
         assert one.states == [(2, True), (2, False)]
         assert two.messages == []
         one.links.fault(frozenset())
-        await until(lambda: two.messages == [(1, b"kept")])
+        await reached(lambda: two.messages == [(1, b"kept")])
 
 
 @pytest.mark.parametrize(
@@ -211,7 +190,7 @@ async def test_strangers_and_garbage_are_closed(first_bytes: bytes, said: str) -
         writer.write(first_bytes)
         with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
             await read_exactly(reader, 1)
-        await until(lambda: one.said)
+        await reached(lambda: one.said)
         assert said in one.said[0]
         writer.close()
 
@@ -237,16 +216,16 @@ async def test_a_server_that_is_about_to_join_may_ask_and_is_answered(stranger: 
     member, joining = Manager(servers[0], servers[:1], strangers_welcome=True), Manager(servers[1], servers)
     joining.links.send(2, b"who leads?")
     async with running(member, joining):
-        await until(lambda: member.messages == [(stranger, b"who leads?")])
+        await reached(lambda: member.messages == [(stranger, b"who leads?")])
         member.links.send(stranger, b"2 does")
-        await until(lambda: joining.messages == [(2, b"2 does")])
+        await reached(lambda: joining.messages == [(2, b"2 does")])
 
 
 async def test_a_stranger_is_hung_up_on_where_nobody_may_join() -> None:
     servers = addresses(2, 3)
     member, stranger = Manager(servers[0], servers[:1]), Manager(servers[1], servers)
     async with running(member, stranger):
-        await until(lambda: any("not one of ours" in line for line in member.said))
+        await reached(lambda: any("not one of ours" in line for line in member.said))
     assert member.states == []
 
 
@@ -256,11 +235,11 @@ async def test_an_observer_without_an_id_gets_one_of_its_own_for_as_long_as_it_s
     async with running(manager):
         reader, writer = await asyncio.open_connection(HOST, servers[0].election_port)
         writer.write(golden_hello(2**63 - 1, 1) + b"\x00\x00\x00\x03ask")
-        await until(lambda: manager.messages == [(-1, b"ask")])
+        await reached(lambda: manager.messages == [(-1, b"ask")])
         manager.links.send(-1, b"told")
         assert await read_exactly(reader, 8) == b"\x00\x00\x00\x04told"
         writer.close()
-        await until(lambda: manager.states == [(-1, True), (-1, False)])
+        await reached(lambda: manager.states == [(-1, True), (-1, False)])
 
 
 async def test_callers_that_are_gone_take_nobodys_place() -> None:
@@ -271,10 +250,10 @@ async def test_callers_that_are_gone_take_nobodys_place() -> None:
     async with running(member):
         for sid in range(1, STRANGERS_MAX + 2):
             knocking = await knock(servers[0], golden_hello(sid, nobody))
-            await until(lambda: len(member.said) >= sid)  # noqa: B023 - awaited at once
+            await reached(lambda: len(member.said) >= sid)  # noqa: B023 - awaited at once
             knocking.close()
         async with running(joining):
-            await until(lambda: member.messages == [(99, b"who leads?")])
+            await reached(lambda: member.messages == [(99, b"who leads?")])
 
 
 async def test_observers_without_an_id_take_no_place_for_ever() -> None:
@@ -283,9 +262,9 @@ async def test_observers_without_an_id_take_no_place_for_ever() -> None:
     async with running(member):
         for count in range(1, STRANGERS_MAX + 2):
             knocking = await knock(servers[0], golden_hello(2**63 - 1, 1))
-            await until(lambda: len(member.states) == 2 * count - 1)  # noqa: B023 - awaited at once
+            await reached(lambda: len(member.states) == 2 * count - 1)  # noqa: B023 - awaited at once
             knocking.close()
-            await until(lambda: len(member.states) == 2 * count)  # noqa: B023
+            await reached(lambda: len(member.states) == 2 * count)  # noqa: B023
 
 
 async def test_a_guest_that_is_called_twice_may_go_twice() -> None:
@@ -304,9 +283,9 @@ async def test_a_guest_that_is_called_twice_may_go_twice() -> None:
         for _ in range(2):
             turns.release()
             called, _ = await asyncio.wait_for(loop.sock_accept(guest), 5)
-            await until(lambda: member.states and member.states[-1] == (1, True))
+            await reached(lambda: member.states and member.states[-1] == (1, True))
             called.close()
-            await until(lambda: member.states[-1] == (1, False))
+            await reached(lambda: member.states[-1] == (1, False))
     guest.close()
     assert faults == []
 
@@ -339,14 +318,14 @@ async def test_links_follow_the_members() -> None:
         for server, members in zip(servers, (servers[:2], servers[:2], servers), strict=True)
     )
     async with running(one, two, three):
-        await until(lambda: one.states == [(2, True)])
+        await reached(lambda: one.states == [(2, True)])
         one.links.reach(servers[1:])
-        await until(lambda: (3, True) in one.states)
+        await reached(lambda: (3, True) in one.states)
         one.links.send(3, b"welcome")
-        await until(lambda: three.messages == [(1, b"welcome")])
+        await reached(lambda: three.messages == [(1, b"welcome")])
         one.links.reach(servers[2:])
         two.links.send(1, b"still here")  # who has left is not cut off
-        await until(lambda: (2, b"still here") in one.messages)
+        await reached(lambda: (2, b"still here") in one.messages)
 
 
 async def test_a_server_that_moves_is_called_at_its_new_port_and_not_at_the_old() -> None:
@@ -355,7 +334,7 @@ async def test_a_server_that_moves_is_called_at_its_new_port_and_not_at_the_old(
     one, caller = Manager(before, [before, two]), Manager(two, [after, two])
     async with running(one, caller):
         await one.links.move(after, HOST)
-        await until(lambda: one.states == [(2, True)])
+        await reached(lambda: one.states == [(2, True)])
         with pytest.raises(OSError, match=r"refused|Connect call failed"):
             await asyncio.open_connection(HOST, before.election_port)
 
@@ -367,14 +346,14 @@ async def test_a_guest_that_says_it_is_where_nobody_can_be_is_not_called_and_not
         for host in ("a" * 70, "a..b", "\0"):
             _, writer = await asyncio.open_connection(HOST, servers[0].election_port)
             writer.write(encode_hello(1, [(host, 1)]))
-            await until(lambda: "server 1 cannot be reached" in " ".join(manager.said))
+            await reached(lambda: "server 1 cannot be reached" in " ".join(manager.said))
             manager.said.clear()
             manager.links._peers.clear()
             writer.close()
             await writer.wait_closed()
     manager = Manager(servers[0], servers, strangers_welcome=True)
     async with running(manager, other):
-        await until(lambda: manager.states == [(3, True)])
+        await reached(lambda: manager.states == [(3, True)])
 
 
 async def test_strangers_beyond_the_limit_of_guests_are_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -387,7 +366,7 @@ async def test_strangers_beyond_the_limit_of_guests_are_hung_up_on(monkeypatch: 
             _, writer = await asyncio.open_connection(HOST, servers[0].election_port)
             writer.write(golden_hello(sid, 1))
             writers.append(writer)
-        await until(lambda: any("not one of ours" in line for line in manager.said))
+        await reached(lambda: any("not one of ours" in line for line in manager.said))
         assert len(manager.links._peers) == 1 + 3
         for writer in writers:
             writer.close()

@@ -20,8 +20,9 @@ from ensemble.runtime.links.network import LoopNetwork
 from ensemble.runtime.steps import Steps
 from ensemble.wire import packets
 from ensemble.zab.messages import PROTOCOL_VERSION, LearnerInfo, Packet, PacketType
-from tests.ensemble.runtime.links.test_election import HOST, addresses, until
+from tests.ensemble.runtime.harness import HOST, addresses
 from tests.ensemble.runtime.test_disk import children
+from tests.waiting import reached
 
 IMPATIENT = Cluster(connect_timeout_ms=1000)
 
@@ -100,13 +101,13 @@ async def two_servers(
 async def linked(follower: Server, leader: Server) -> tuple[Link, Link]:
     """Dial, introduce the follower, and return both ends."""
     follower.network.dial(leader.me.sid)
-    await until(lambda: follower.dialed and leader.accepted)
+    await reached(lambda: follower.dialed and leader.accepted)
     sid, link = follower.dialed.pop()
     assert sid == leader.me.sid
     assert link is not None
     follower.send(link, introduction(follower.me.sid))
     accepted = leader.accepted.pop()
-    await until(lambda: leader.data.get(accepted) == introduction(follower.me.sid))
+    await reached(lambda: leader.data.get(accepted) == introduction(follower.me.sid))
     return link, accepted
 
 
@@ -117,10 +118,10 @@ async def test_bytes_pass_both_ways_and_leave_once_per_step() -> None:
         flushes = one.flushes
         one.send(dialed, b"a", b"b", b"c")
         assert one.flushes == flushes
-        await until(lambda: two.data.get(accepted) == b"abc")
+        await reached(lambda: two.data.get(accepted) == b"abc")
         assert one.flushes == flushes + 1
         two.send(accepted, b"back")
-        await until(lambda: one.data.get(dialed) == b"back")
+        await reached(lambda: one.data.get(dialed) == b"back")
 
 
 async def test_the_other_end_hears_of_a_close_and_this_one_does_not() -> None:
@@ -128,11 +129,11 @@ async def test_the_other_end_hears_of_a_close_and_this_one_does_not() -> None:
         dialed, accepted = await linked(one, two)
         one.send(dialed, b"last words")
         dialed.close()
-        await until(lambda: two.closed == [accepted])
+        await reached(lambda: two.closed == [accepted])
         assert two.data[accepted].endswith(b"last words")
         assert one.closed == []
         one.send(dialed, b"into the void")
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # silence is tested
         assert one.closed == []
 
 
@@ -148,17 +149,17 @@ async def test_a_learner_that_lags_is_cut_off_but_not_for_the_size_of_a_snapshot
         snapshot = bytes(20_000_000)
         two.send(accepted, snapshot)
         for number in range(3):
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # turns of the loop, in each of which it might be cut off
             two.send(accepted, b"%d" % number)
         await asyncio.sleep(0.01)
         assert not two.closed
         dialed._transport.resume_reading()
-        await until(lambda: one.data.get(dialed) == snapshot + b"012")
+        await reached(lambda: one.data.get(dialed) == snapshot + b"012")
         dialed._transport.pause_reading()
         for _ in range(40):
             two.send(accepted, bytes(500_000))
-            await asyncio.sleep(0.001)
-        await until(lambda: accepted in two.closed)
+            await asyncio.sleep(0)  # what is unsent is measured from one turn of the loop to the next
+        await reached(lambda: accepted in two.closed)
         assert "lags behind" in two.said[-1]
 
 
@@ -169,10 +170,10 @@ async def test_a_dial_that_finds_nobody_is_reported_later() -> None:
     try:
         one.network.dial(2)
         assert one.dialed == []
-        await until(lambda: one.dialed == [(2, None)])
+        await reached(lambda: one.dialed == [(2, None)])
         assert "server 2 cannot be reached" in one.said[0]
         one.network.dial(9)
-        await until(lambda: one.dialed == [(2, None), (9, None)])
+        await reached(lambda: one.dialed == [(2, None), (9, None)])
     finally:
         await one.network.close()
 
@@ -184,11 +185,11 @@ async def test_first_bytes_wait_until_the_caller_is_known() -> None:
         for byte in hello[:20]:
             writer.write(bytes([byte]))
             await writer.drain()
-        await until(lambda: two.accepted)
-        await asyncio.sleep(0.05)
+        await reached(lambda: two.accepted)
+        await asyncio.sleep(0.05)  # silence is tested
         assert two.data == {}
         writer.write(hello[20:])
-        await until(lambda: two.data.get(two.accepted[0]) == hello)
+        await reached(lambda: two.data.get(two.accepted[0]) == hello)
         two.network.cut([1])
         assert await asyncio.wait_for(reader.read(), 5) == b""
         assert one.closed == []
@@ -198,30 +199,30 @@ async def test_first_bytes_wait_until_the_caller_is_known() -> None:
 async def test_a_cut_breaks_both_directions_and_heals() -> None:
     async with two_servers() as (one, two):
         dialed, accepted = await linked(one, two)
-        await until(lambda: one.up == {2: True} and two.up == {1: True})
+        await reached(lambda: one.up == {2: True} and two.up == {1: True})
 
         two.network.cut([1, 2, 99])
         assert two.network.faults() == [{"what": "cut", "peers": [1]}]
-        await until(lambda: one.closed == [dialed] and two.closed == [accepted])
-        await until(lambda: one.up == {2: False} and two.up == {1: False})
+        await reached(lambda: one.closed == [dialed] and two.closed == [accepted])
+        await reached(lambda: one.up == {2: False} and two.up == {1: False})
         # outwards
         two.network.dial(1)
-        await until(lambda: two.dialed == [(1, None)])
+        await reached(lambda: two.dialed == [(1, None)])
         # inwards: accepted, and dropped as soon as it says who it is
         one.network.dial(2)
-        await until(lambda: one.dialed)
+        await reached(lambda: one.dialed)
         _, link = one.dialed.pop()
         assert link is not None
         one.send(link, introduction(1))
-        await until(lambda: link in one.closed)
+        await reached(lambda: link in one.closed)
         assert introduction(1) not in [two.data.get(each) for each in two.accepted]
         one.network.send_election(2, b"unheard")
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.2)  # silence is tested
         assert two.messages == []
 
         two.network.heal()
         assert two.network.faults() == []
-        await until(lambda: two.messages == [(1, b"unheard")])
+        await reached(lambda: two.messages == [(1, b"unheard")])
         two.accepted.clear()
         await linked(one, two)
 
@@ -255,7 +256,7 @@ async def test_a_large_state_is_sent_as_it_was_and_in_its_place() -> None:
         one.send(link, b", and then this")
         expected = introduction(1) + b"before" + b"".join(bytes([n]) * MIB for n in range(20))
         expected += b"behind it, and then this"
-        await until(lambda: len(two.data.get(arrived, b"")) >= len(expected))
+        await reached(lambda: len(two.data.get(arrived, b"")) >= len(expected))
         assert two.data[arrived] == expected
 
 
@@ -266,7 +267,7 @@ async def test_a_small_state_is_sent_without_a_child(monkeypatch: pytest.MonkeyP
         one.steps.wake()
         link.send_aside([b"small ", b"state"])
         link.send(b"!")
-        await until(lambda: two.data.get(arrived, b"").endswith(b"small state!"))
+        await reached(lambda: two.data.get(arrived, b"").endswith(b"small state!"))
 
 
 async def test_a_large_state_is_sent_where_no_process_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,7 +281,7 @@ async def test_a_large_state_is_sent_where_no_process_can_be_had(monkeypatch: py
         link.send_aside(iter([bytes([n]) * MIB for n in range(3)]))
         link.send(b"behind it")
         expected = introduction(1) + b"".join(bytes([n]) * MIB for n in range(3)) + b"behind it"
-        await until(lambda: len(two.data.get(arrived, b"")) >= len(expected))
+        await reached(lambda: len(two.data.get(arrived, b"")) >= len(expected))
         assert two.data[arrived] == expected
     assert any("no process for a snapshot" in line for line in one.said)
 
@@ -295,7 +296,7 @@ async def test_a_state_that_cannot_be_made_breaks_the_link() -> None:
         link, _ = await linked(one, two)
         one.steps.wake()
         link.send_aside(broken())
-        await until(lambda: one.closed and two.closed)
+        await reached(lambda: one.closed and two.closed)
         assert "could not be made; its link is cut" in one.said[-1]
         assert children() == before
 
@@ -307,11 +308,11 @@ async def test_a_link_that_ends_takes_its_child_along(end: str) -> None:
         link, _ = await linked(one, two)
         one.steps.wake()
         link.send_aside(bytes(MIB) for _ in itertools.count())
-        await until(lambda: len(next(iter(two.data.values()), b"")) > 3 * MIB)
+        await reached(lambda: len(next(iter(two.data.values()), b"")) > 3 * MIB)
         assert len(children() - before) == 1
         link.send(b"never arrives")
         getattr(link, end)()
-        await until(lambda: two.closed and children() == before)
+        await reached(lambda: two.closed and children() == before)
 
 
 async def test_the_loop_goes_on_while_a_large_state_is_sent() -> None:
@@ -325,7 +326,7 @@ async def test_the_loop_goes_on_while_a_large_state_is_sent() -> None:
         began = time.perf_counter()
         link.send_aside(itertools.chain([bytes(MIB)], slowly()))
         assert time.perf_counter() - began < 0.1
-        await until(lambda: len(next(iter(two.data.values()), b"")) >= 5 * MIB)
+        await reached(lambda: len(next(iter(two.data.values()), b"")) >= 5 * MIB)
 
 
 async def test_what_waits_behind_a_large_state_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -337,6 +338,6 @@ async def test_what_waits_behind_a_large_state_is_bounded(monkeypatch: pytest.Mo
         link.send_aside(bytes(MIB) for _ in itertools.count())
         for _ in range(11):
             link.send(bytes(MIB))
-        await until(lambda: one.closed and two.closed)
+        await reached(lambda: one.closed and two.closed)
         assert "is still sent a snapshot; its link is cut" in one.said[-1]
         assert children() == before

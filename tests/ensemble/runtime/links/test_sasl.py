@@ -19,7 +19,9 @@ from ensemble.runtime.links.election import ElectionLinks
 from ensemble.runtime.links.sasl import NotProved, SaslWays
 from ensemble.runtime.links.ways import Ways
 from ensemble.wire.quorum_auth import MAGIC
-from tests.ensemble.runtime.links.test_election import HOST, Manager, addresses, free_ports, running, until
+from tests.ensemble.runtime.harness import HOST, addresses, free_ports
+from tests.ensemble.runtime.links.test_election import Manager, running
+from tests.waiting import reached
 
 ACCOUNTS = {"zk": "secret"}
 STRICT = QuorumSasl(ACCOUNTS, ("zk", "secret"), required=True)
@@ -82,9 +84,9 @@ async def test_who_proves_itself_passes_and_bytes_flow_both_ways(called: QuorumS
     async with listening(called) as port:
         caller = await dial(STRICT, port.port)
         caller.transport.write(b"from the caller")
-        await until(lambda: port.taken and port.taken[0].data == b"from the caller")
+        await reached(lambda: port.taken and port.taken[0].data == b"from the caller")
         port.taken[0].transport.write(b"from the called")
-        await until(lambda: caller.data == b"from the called")
+        await reached(lambda: caller.data == b"from the called")
         caller.transport.abort()
         assert port.said == []
 
@@ -95,7 +97,7 @@ async def test_who_tries_and_fails_is_turned_away(caller: QuorumSasl, called: Qu
     async with listening(called) as port:
         with pytest.raises(NotProved, match="does not let in the SASL user"):
             await dial(caller, port.port)
-        await until(lambda: port.said)
+        await reached(lambda: port.said)
         assert "is turned away: SASL user" in port.said[0]
         assert port.taken == []
 
@@ -113,12 +115,12 @@ async def test_who_does_not_prove_itself_passes_where_it_need_not(caller: Quorum
     async with listening(LENIENT) as port:
         connection = await dial(caller, port.port)
         connection.transport.write(b"\0\0\0\x0b")
-        await until(lambda: port.taken and port.taken[0].data == b"\0\0\0\x0b")
+        await reached(lambda: port.taken and port.taken[0].data == b"\0\0\0\x0b")
         connection.transport.abort()
     async with listening(STRICT) as port:
         connection = await dial(caller, port.port)
         connection.transport.write(b"\0\0\0\x0b")
-        await until(lambda: port.said)
+        await reached(lambda: port.said)
         assert "it does not prove itself by SASL" in port.said[0]
         assert port.taken == []
         connection.transport.abort()
@@ -129,7 +131,7 @@ async def test_an_exchange_that_never_ends_is_ended(monkeypatch: pytest.MonkeyPa
     async with listening(STRICT) as port:
         connection = await dial(None, port.port)
         connection.transport.write(MAGIC[:5])
-        await until(
+        await reached(
             lambda: port.said == [f"quorum port of server.1: {HOST} is turned away: no SASL exchange in time"]
         )
         connection.transport.abort()
@@ -164,7 +166,7 @@ async def test_election_links_come_up_when_the_hello_is_followed_by_proof(
     one.links.send(2, b"vote of 1")
     two.links.send(1, b"vote of 2")
     async with running(one, two):
-        await until(lambda: one.messages and two.messages)
+        await reached(lambda: one.messages and two.messages)
         assert (one.messages, two.messages) == ([(2, b"vote of 2")], [(1, b"vote of 1")])
 
 
@@ -173,7 +175,7 @@ async def test_election_links_do_not_come_up_without_proof() -> None:
     one, two = manager(servers[0], servers, STRICT), manager(servers[1], servers, None)
     two.links.send(1, b"vote of 2")
     async with running(one, two):
-        await until(lambda: any("does not prove itself" in line for line in one.said))
+        await reached(lambda: any("does not prove itself" in line for line in one.said))
         assert one.messages == []
         assert one.states == []
 
@@ -182,7 +184,7 @@ async def test_a_trouble_with_a_peer_is_said_once() -> None:
     servers = addresses(1, 2)
     one, two = manager(servers[0], servers, STRICT), manager(servers[1], servers, WRONG)
     async with running(one, two):
-        await until(lambda: len(one.said) > 2)
+        await reached(lambda: len(one.said) > 2)
         assert len([line for line in two.said if "does not let in the SASL user zk" in line]) == 1
         assert isinstance(two.links, ElectionLinks)
 

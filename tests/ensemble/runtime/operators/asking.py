@@ -14,8 +14,9 @@ import aiohttp.web
 from ensemble.client import ZooKeeper
 from ensemble.runtime.host import Server
 from ensemble.runtime.operators.ports import OperatorPorts
-from tests.ensemble.runtime.links.test_election import HOST, free_ports, until
+from tests.ensemble.runtime.harness import HOST, free_ports
 from tests.ensemble.runtime.test_host import load
+from tests.waiting import reached
 
 X509 = ("authProvider.x509=org.apache.zookeeper.server.auth.X509AuthenticationProvider",)
 
@@ -61,7 +62,7 @@ async def asking(directory: Path, *lines: str) -> AsyncIterator[Asked]:
     await server.start()
     ports.serve()
     try:
-        await until(lambda: server.status()["serving"])
+        await reached(lambda: server.status()["serving"])
         async with aiohttp.ClientSession() as session:
             yield Asked(server, ports, f"http://{HOST}:{port}", session)
     finally:

@@ -10,8 +10,9 @@ import pytest
 
 from ensemble.client import ZooKeeper
 from ensemble.tree.operations import Acl, Identity, Perm
-from tests.ensemble.runtime.links.test_election import HOST, until
+from tests.ensemble.runtime.harness import HOST
 from tests.ensemble.runtime.operators.asking import as_client, asking
+from tests.waiting import reached
 
 ADMINISTRATOR = {"Authorization": "digest root:right"}
 
@@ -93,7 +94,7 @@ async def test_a_snapshot_that_is_cut_off_on_the_way_changes_nothing(tmp_path: P
         await writer.drain()
         await asyncio.sleep(0)
         writer.close()
-        await until(lambda: asked.server.counters.restore_errors == 1)
+        await reached(lambda: asked.server.counters.restore_errors == 1)
         assert asked.server.replica.tree.find("/a") is None
         assert await reader.read() == b""
 

@@ -10,7 +10,7 @@ import aiohttp.web
 from ensemble.replica.commands.table import COMMANDS
 from ensemble.runtime.host import Server
 from ensemble.runtime.operators.ports import OperatorPorts
-from tests.ensemble.runtime.links.test_election import HOST, free_ports
+from tests.ensemble.runtime.harness import HOST, free_ports
 from tests.ensemble.runtime.operators.asking import Asked, asking
 from tests.ensemble.runtime.test_host import load
 

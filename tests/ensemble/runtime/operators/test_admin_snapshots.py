@@ -15,7 +15,7 @@ from ensemble.runtime.operators.admin_server import RateLimit
 from ensemble.storage import snapshots
 from ensemble.tree import snapshot
 from ensemble.tree.operations import Acl, Identity, Perm
-from tests.ensemble.runtime.links.test_election import HOST
+from tests.ensemble.runtime.harness import HOST
 from tests.ensemble.runtime.operators.asking import as_client, asking
 
 

@@ -11,7 +11,7 @@ import aiohttp.web
 import pytest
 
 from ensemble.runtime.operators.admin_server import refusal, serve
-from tests.ensemble.runtime.links.test_election import HOST
+from tests.ensemble.runtime.harness import HOST
 from tests.ensemble.runtime.operators.asking import asking
 
 

@@ -17,7 +17,7 @@ from ensemble.runtime.host import Server
 from ensemble.runtime.operators.ports import OperatorPorts
 from ensemble.tree.operations import Acl, Identity, Perm
 from tests.authority import Authority
-from tests.ensemble.runtime.links.test_election import HOST, free_ports
+from tests.ensemble.runtime.harness import HOST, free_ports
 from tests.ensemble.runtime.operators.asking import PROMETHEUS, X509, as_client, asking
 from tests.ensemble.runtime.test_host import load
 

@@ -17,7 +17,7 @@ from ensemble.runtime.tls.doorstep import Doorstep
 from ensemble.runtime.tls.listener import TlsListener, listen_tls
 from ensemble.runtime.tls.settings import Store, StoreKind, TlsSettings
 from tests.authority import Authority
-from tests.ensemble.runtime.links.test_election import HOST, free_ports
+from tests.ensemble.runtime.harness import HOST, free_ports
 from tests.ensemble.runtime.test_clients import Service
 
 

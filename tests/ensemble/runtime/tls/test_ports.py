@@ -21,8 +21,9 @@ from ensemble.runtime.tls import doorstep as doorstep_module
 from ensemble.runtime.tls import listener as listener_module
 from ensemble.runtime.tls.settings import ClientAuth, TlsSettings
 from tests.authority import Authority
-from tests.ensemble.runtime.links.test_election import HOST, until
+from tests.ensemble.runtime.harness import HOST
 from tests.ensemble.runtime.tls.conftest import SecurePort, serving
+from tests.waiting import reached
 
 
 async def connect(
@@ -58,7 +59,7 @@ async def test_bytes_pass_both_ways_and_the_subject_is_the_clients(
     async with serving(settings) as at:
         reader, writer = await connect(at, authority.issue("anna").context(authority))
         writer.write(b"hello")
-        await until(lambda: at.service.clients and at.service.clients[0].data == b"hello")
+        await reached(lambda: at.service.clients and at.service.clients[0].data == b"hello")
         client = at.service.clients[0]
         assert client.transport.secure
         assert client.transport.subject == "CN=anna"
@@ -68,7 +69,7 @@ async def test_bytes_pass_both_ways_and_the_subject_is_the_clients(
         client.transport.write(b"ld")
         assert await asyncio.wait_for(reader.readexactly(5), 5) == b"world"
         writer.close()
-        await until(lambda: client.events == ["closed"])
+        await reached(lambda: client.events == ["closed"])
         assert at.said == []
 
 
@@ -77,7 +78,7 @@ async def test_megabytes_pass_both_ways(authority: Authority, settings: TlsSetti
     async with serving(settings) as at:
         reader, writer = await connect(at, authority.issue().context(authority))
         writer.write(payload)
-        await until(lambda: at.service.clients and at.service.clients[0].data == payload)
+        await reached(lambda: at.service.clients and at.service.clients[0].data == payload)
         at.service.steps.wake()
         at.service.clients[0].transport.write(payload)
         at.service.clients[0].transport.close()
@@ -92,13 +93,13 @@ async def test_who_may_come_without_a_certificate(
     async with serving(dataclasses.replace(settings, client_auth=auth)) as at:
         if auth is ClientAuth.NEED:
             assert await is_refused(at, authority.context())
-            await until(lambda: at.said)
+            await reached(lambda: at.said)
             assert at.said == [f"secureClientPort: {HOST} is turned away: it shows no certificate"]
             assert at.service.clients == []
             assert at.listener.failed == 1
             return
         _, writer = await connect(at, authority.context())
-        await until(lambda: at.service.clients)
+        await reached(lambda: at.service.clients)
         assert at.service.clients[0].transport.secure
         assert at.service.clients[0].transport.subject == ""
         writer.close()
@@ -111,7 +112,7 @@ async def test_a_certificate_of_a_stranger_is_refused(
     strangers = Authority(tmp_path, "Strangers")
     async with serving(dataclasses.replace(settings, client_auth=auth)) as at:
         assert await is_refused(at, strangers.issue("eve").context(authority))
-        await until(lambda: at.said)
+        await reached(lambda: at.said)
         assert "its certificate is not trusted" in at.said[0]
         assert at.service.clients == []
 
@@ -121,7 +122,7 @@ async def test_an_expired_certificate_of_a_client_is_refused(
 ) -> None:
     async with serving(settings) as at:
         assert await is_refused(at, authority.issue("old", days=(-3, -1)).context(authority))
-        await until(lambda: at.said)
+        await reached(lambda: at.said)
         assert "certificate has expired" in at.said[0]
 
 
@@ -135,7 +136,7 @@ async def test_any_certificate_of_the_trust_store_ends_a_chain_as_in_java(
     )
     async with serving(settings) as at:
         _, writer = await connect(at, anna.context(authority))
-        await until(lambda: at.service.clients)
+        await reached(lambda: at.service.clients)
         writer.close()
         assert await is_refused(at, authority.issue("bert").context(authority))
 
@@ -143,7 +144,7 @@ async def test_any_certificate_of_the_trust_store_ends_a_chain_as_in_java(
 async def test_plain_bytes_on_a_tls_port_are_refused(settings: TlsSettings) -> None:
     async with serving(settings) as at:
         assert await is_refused(at, None)
-        await until(lambda: at.said)
+        await reached(lambda: at.said)
         assert at.said == [f"secureClientPort: {HOST} is turned away: it does not speak TLS"]
         assert at.service.clients == []
 
@@ -170,10 +171,10 @@ async def test_one_port_takes_both_and_tells_them_apart(authority: Authority, se
     async with serving(settings, unified=True) as at:
         _, plain = await connect(at, None)
         plain.write(b"ruok")
-        await until(lambda: at.service.clients and at.service.clients[0].data == b"ruok")
+        await reached(lambda: at.service.clients and at.service.clients[0].data == b"ruok")
         _, secure = await connect(at, authority.issue("anna").context(authority))
         secure.write(b"hello")
-        await until(lambda: len(at.service.clients) == 2 and at.service.clients[1].data == b"hello")
+        await reached(lambda: len(at.service.clients) == 2 and at.service.clients[1].data == b"hello")
         seen = [(client.transport.secure, client.transport.subject) for client in at.service.clients]
         assert seen == [(False, ""), (True, "CN=anna")]
         plain.close()
@@ -184,10 +185,10 @@ async def test_on_a_port_for_both_who_stays_silent_speaks_plain(settings: TlsSet
     async with serving(settings, unified=True) as at:
         begun = time.monotonic()
         _, writer = await connect(at, None)
-        await until(lambda: at.service.clients)
+        await reached(lambda: at.service.clients)
         assert time.monotonic() - begun >= settings.detection_s
         writer.write(b"late")
-        await until(lambda: at.service.clients[0].data == b"late")
+        await reached(lambda: at.service.clients[0].data == b"late")
         writer.close()
 
 
@@ -200,7 +201,7 @@ async def test_a_handshake_that_never_ends_is_ended(
         writer.write(b"\x16\x03\x01")
         with contextlib.suppress(ConnectionError):
             assert await asyncio.wait_for(reader.read(), 5) == b""
-        await until(lambda: at.said)
+        await reached(lambda: at.said)
         assert at.doorstep.handshakes == 0
         writer.close()
 
@@ -210,9 +211,9 @@ async def test_handshakes_beyond_the_limit_wait_for_their_turn(
 ) -> None:
     async with serving(dataclasses.replace(settings, handshakes_max=2)) as at:
         slow = [half_a_handshake(at) for _ in range(2)]
-        await until(lambda: at.doorstep.handshakes == 2)
+        await reached(lambda: at.doorstep.handshakes == 2)
         connecting = asyncio.ensure_future(connect(at, authority.issue().context(authority)))
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # silence is tested: the third waits
         assert at.doorstep.handshakes == 2
         assert not connecting.done()
         slow[0].close()
@@ -227,7 +228,7 @@ async def test_beyond_the_doorstep_connections_are_closed(
     monkeypatch.setattr(listener_module, "TLS_DOORSTEP_MAX", 2)
     async with serving(settings) as at:
         waiting = [half_a_handshake(at) for _ in range(2)]
-        await until(lambda: at.doorstep.handshakes == 2)
+        await reached(lambda: at.doorstep.handshakes == 2)
         assert await is_refused(at, None)
         assert at.said[0].endswith("too many connections wait for their handshake")
         assert (at.listener.crowded_out, at.listener.failed) == (1, 0)
@@ -239,7 +240,7 @@ async def test_a_flood_of_refusals_is_said_once(settings: TlsSettings) -> None:
     async with serving(settings) as at:
         for _ in range(20):
             assert await is_refused(at, None)
-        await until(lambda: at.listener.failed == 20)
+        await reached(lambda: at.listener.failed == 20)
         assert len(at.said) < 5
 
 
@@ -262,7 +263,7 @@ async def test_a_changed_certificate_is_shown_to_new_connections_and_old_ones_go
         renewed.pem(settings.key_store.path)
         assert (await shown())[0] == renewed.der != first
         old.write(b"still here")
-        await until(lambda: at.service.clients[0].data == b"still here")
+        await reached(lambda: at.service.clients[0].data == b"still here")
 
 
 async def test_without_reload_a_changed_file_changes_nothing(
@@ -295,10 +296,10 @@ async def test_a_client_whose_name_is_verified(
         context = authority.issue(hosts=hosts, addresses=addresses).context(authority)
         if passes:
             await connect(at, context)
-            await until(lambda: at.service.clients)
+            await reached(lambda: at.service.clients)
             return
         assert await is_refused(at, context)
-        await until(lambda: at.said)
+        await reached(lambda: at.said)
         assert "its certificate is for zoo1, not for 127.0.0.1 or neighbour" in at.said[0]
         assert at.service.clients == []
 
@@ -313,7 +314,7 @@ async def test_a_certificate_that_cannot_be_read_is_its_owners_trouble(
     context = authority.issue(extensions=[(broken, False)]).context(authority)
     async with serving(dataclasses.replace(settings, verify_client_name=True)) as at:
         assert await is_refused(at, context)
-        await until(lambda: at.said)
+        await reached(lambda: at.said)
         assert "its certificate cannot be read" in at.said[0]
         assert at.service.clients == []
     assert faults == []
@@ -327,7 +328,7 @@ async def test_a_name_may_be_looked_up_by_the_address(authority: Authority, sett
         assert await is_refused(at, context)
     async with serving(dataclasses.replace(verifying, reverse_lookup=True)) as at:
         await connect(at, context)
-        await until(lambda: at.service.clients)
+        await reached(lambda: at.service.clients)
 
 
 @pytest.mark.parametrize(
@@ -368,16 +369,19 @@ async def test_a_client_that_does_not_read_is_told_of_and_in_the_end_dropped(
 ) -> None:
     async with serving(settings) as at:
         _, writer = await connect(at, authority.issue().context(authority))
-        await until(lambda: at.service.clients)
+        await reached(lambda: at.service.clients)
         writer.transport.pause_reading()
         client = at.service.clients[0]
         chunk = bytes(OUTSTANDING_BYTES_PER_CONNECTION_MAX)
-        for _ in range(20):
+
+        def push() -> bool:
+            if "closed" in client.events:
+                return True
             at.service.steps.wake()
             client.transport.write(chunk)
-            await asyncio.sleep(0.05)
-            if "closed" in client.events:
-                break
+            return False
+
+        await reached(push)
         assert client.events == ["full", "closed"]
         writer.transport.abort()
 
@@ -405,10 +409,10 @@ async def test_a_server_that_we_dial_must_bear_its_name(
     async with serving(settings) as at:
         if passes:
             recorder = await at.doorstep.dial(dialed, at.port, Recorder)
-            await until(lambda: at.service.clients)
+            await reached(lambda: at.service.clients)
             at.service.steps.wake()
             at.service.clients[0].transport.write(b"hello")
-            await until(lambda: recorder.data == b"hello")
+            await reached(lambda: recorder.data == b"hello")
             recorder.transport.abort()
             return
         with pytest.raises(

@@ -19,9 +19,10 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 from ensemble.runtime.tls import revocation
 from ensemble.runtime.tls.settings import TlsSettings
 from tests.authority import Authority, Certificate
-from tests.ensemble.runtime.links.test_election import HOST, free_ports, until
+from tests.ensemble.runtime.harness import HOST, free_ports
 from tests.ensemble.runtime.tls.conftest import SecurePort, serving
 from tests.ensemble.runtime.tls.test_ports import connect, is_refused
+from tests.waiting import reached
 
 DER = serialization.Encoding.DER
 DAY = dt.timedelta(days=1)
@@ -111,7 +112,7 @@ async def passes(at: SecurePort, certificate: Certificate, authority: Authority)
     context = certificate.context(authority)
     _, writer = await connect(at, context)
     writer.write(b"hello")
-    await until(lambda: len(at.service.clients) > before or at.listener.failed)
+    await reached(lambda: len(at.service.clients) > before or at.listener.failed)
     return len(at.service.clients) > before
 
 
@@ -196,14 +197,14 @@ async def test_a_resumed_session_is_asked_about_again(
 
     async with serving(dataclasses.replace(settings, crl=True)) as at:
         with await asyncio.to_thread(call, at, None) as first:
-            await until(lambda: len(at.service.clients) == 1)
+            await reached(lambda: len(at.service.clients) == 1)
             session = first.session
         with await asyncio.to_thread(call, at, session) as second:
-            await until(lambda: len(at.service.clients) == 2)
+            await reached(lambda: len(at.service.clients) == 2)
             assert second.session_reused
         office.revoked.add(shown.chain[0].serial_number)
         with await asyncio.to_thread(call, at, session) as third:
-            await until(lambda: at.listener.failed == 1)
+            await reached(lambda: at.listener.failed == 1)
             assert third.session_reused
         assert "was revoked" in at.said[0]
         assert len(at.service.clients) == 2
