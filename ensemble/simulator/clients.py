@@ -158,6 +158,8 @@ class SimulatedClient:
         self._thinking = False
         self._note = note
         self.on_reply: Callable[[Call], None] | None = None
+        self.on_asked: Callable[[], None] | None = None
+        """Called, once, when the request that is made ``once`` is on its way."""
         self.once: tuple[int, Operation] | None = None
         """A request to make whenever there is a connection, until it is answered."""
 
@@ -286,6 +288,9 @@ class SimulatedClient:
         self._workload.attached(resumed=resumed)
         if self.once is not None:
             self.ask(*self.once)
+            if self.on_asked is not None:
+                asked, self.on_asked = self.on_asked, None
+                asked()
         self._think()
 
     def _on_frame(self, frame: bytes) -> None:

@@ -44,6 +44,8 @@ class Plan:
     """How often somebody asks for another membership."""
     spares: int = 0
     """Servers that are not members at first."""
+    fatal_changes: bool = False
+    """Servers die in the middle of such a change."""
     recipes: bool = False
     """Clients follow recipes: a lock, a queue, a counter."""
 
@@ -114,6 +116,7 @@ class Plan:
     def changing_members(self, rng: Random) -> None:
         """An ensemble that others join and that some leave, the leader too, while all kinds of things go wrong."""
         self.changes, self.spares = rng.randint(1, 6), rng.randint(1, 2)
+        self.fatal_changes = rng.random() < 0.5
         self.lasting = ""  # while members come and go there is no saying which quorum is the core
 
     def failing_disks(self) -> None:

@@ -231,6 +231,14 @@ class World:
         asking.on_reply = lambda _: asking.leave()
         asking.start()
         self.timeline.after(self.plan.tick_ms * 10_000, asking.leave)
+        if self.plan.fatal_changes:
+            asking.on_asked = self._interrupt_change
+
+    def _interrupt_change(self) -> None:
+        """Let the leader, or all, die before the change can be over."""
+        kind = self.rng.choice(("leader crash", "crash all"))
+        delay_us = self.rng.randint(100, 2 * self.plan.weather.delay_us_max)
+        self.timeline.after(delay_us, lambda: self.faults.begin(kind, self.plan.tick_ms * 500))
 
     def get_on(self, lasting: str) -> None:
         """C9 without a heal: a core quorum agrees and serves, while everyone else stays broken."""

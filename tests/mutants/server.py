@@ -368,7 +368,7 @@ MUTANTS: dict[Callable[[Patch], None], tuple[str, ...]] = {
 }
 """Each mutant, with what may catch it."""
 
-RARE_MUTANTS = (forget_what_the_client_saw, proposed_members_forgotten)
+RARE_MUTANTS = (forget_what_the_client_saw,)
 """Those that take more schedules than there is time for with every change."""
 
 CHANGING_MUTANTS = (
