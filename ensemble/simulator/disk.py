@@ -71,7 +71,7 @@ class SimulatedDisk:
     def names(self, directory: str) -> list[str]:
         """See ``ports.Disk``."""
         self._drain()
-        self._may_fail("names", directory)
+        self.may_fail("names", directory)
         if self._directory.unsynced:
             self._effect()
             self._directory.sync()
@@ -81,7 +81,7 @@ class SimulatedDisk:
     def read(self, name: str) -> bytes:
         """See ``ports.Disk``."""
         self._drain()
-        self._may_fail("read", name)
+        self.may_fail("read", name)
         return self._existing(name).read()
 
     def write_atomic(self, name: str, data: bytes) -> None:
@@ -92,7 +92,7 @@ class SimulatedDisk:
     def truncate(self, name: str, size: int) -> None:
         """See ``ports.Disk``."""
         self._drain()
-        self._may_fail("truncate", name)
+        self.may_fail("truncate", name)
         file = self._existing(name)
         self._effect()
         file.resize(size)
@@ -104,7 +104,7 @@ class SimulatedDisk:
     def remove(self, name: str) -> None:
         """See ``ports.Disk``."""
         self._drain()
-        self._may_fail("remove", name)
+        self.may_fail("remove", name)
         self._existing(name)
         self._effect()
         self._directory.change({name: None})
@@ -269,14 +269,14 @@ class SimulatedDisk:
         file = self._open(name)
         self._effect()
         try:
-            self._may_fail("write", name)
+            self.may_fail("write", name)
         except StorageError:
             file.write(offset, data[: self._rng.randint(0, len(data))])
             raise
         file.write(offset, data)
 
     def _allocate(self, name: str, size: int) -> None:
-        self._may_fail("allocate", name)
+        self.may_fail("allocate", name)
         self._needs(name, size)
         file = self._open(name)
         if file.size < size:
@@ -285,7 +285,7 @@ class SimulatedDisk:
 
     def _sync(self, done: Callable[[], None]) -> None:
         try:
-            self._may_fail("sync", "")
+            self.may_fail("sync", "")
         except StorageError:
             for name in sorted(self._directory.files):
                 self._directory.files[name].fail_sync(self._rng)
@@ -306,7 +306,7 @@ class SimulatedDisk:
         self._schedule(0, report)
 
     def _replace(self, operation: str, name: str, temporary: str, data: bytes) -> None:
-        self._may_fail(operation, name)
+        self.may_fail(operation, name)
         self._needs(temporary, len(data))
         file = File()
         self._effect()
@@ -316,13 +316,13 @@ class SimulatedDisk:
         self._effect()
         file.sync()
         self._effect()
-        self._may_fail("rename", name)
+        self.may_fail("rename", name)
         self._directory.change({name: file, temporary: None})
         self._effect()
         self._sync_directory(name)
 
     def _sync_directory(self, name: str) -> None:
-        self._may_fail("directory", name)
+        self.may_fail("directory", name)
         self._directory.sync()
 
     def _open(self, name: str) -> File:
@@ -345,7 +345,8 @@ class SimulatedDisk:
             raise SimulatedCrash(f"before disk effect {self.effects}")
         self.effects += 1
 
-    def _may_fail(self, operation: str, name: str) -> None:
+    def may_fail(self, operation: str, name: str) -> None:
+        """Fail here when told to; every call, and every step within one that can fail by itself, passes here."""
         for fault in self._faults:
             if fault.operation == operation and fault.part in name:
                 if fault.skip:

@@ -249,14 +249,17 @@ class World:
         self.note(f"for ever {lasting}: all but {chosen}")
         undo = core.abandon(lasting, chosen, self.cast.machines, self.network)
         self.stage.counts[f"for ever {lasting}"] = 1
+        self.go_on(chosen, f"with {lasting} servers outside {chosen}")
+        undo()
+
+    def go_on(self, sids: list[int], when: str) -> None:
+        """C9: within the bound these servers agree, and one of them answers a new write."""
         deadline_us = self.timeline.now_us + CONVERGE_TICKS * self.plan.tick_ms * 1000
         answered: list[Call] = []
-        probe = self._probe(answered, chosen)
+        probe = self._probe(answered, sids)
         probe.start()
-        when = f"with {lasting} servers outside {chosen}"
-        self._until(lambda: bool(answered) and self.apart(chosen) is None, deadline_us, when)
+        self._until(lambda: bool(answered) and self.apart(sids) is None, deadline_us, when)
         probe.leave()
-        undo()
 
     def heal(self) -> None:
         """End all faults; clients ask for nothing new."""
