@@ -10,10 +10,10 @@ Facts: ZooKeeperServer.processPacket, and Apache's providers in server/auth.
 from __future__ import annotations
 
 import hashlib
+import re
 from base64 import b64encode
 
 from ensemble.errors import WireError
-from ensemble.jute import decode_text
 from ensemble.replica.access_config import AccessConfig
 from ensemble.replica.counters import Counters
 from ensemble.tree.operations import Identity
@@ -80,8 +80,6 @@ class Authentication:
 
     def _of_password(self, credential: bytes) -> Identities:
         identity = digest_identity(credential, self.config.digest_algorithm)
-        if identity is None:
-            return ()
         return (SUPER, identity) if identity.id == self.config.super_digest else (identity,)
 
     def _meet(self, credential: bytes | None) -> None:
@@ -102,16 +100,22 @@ def added(known: Identities, proven: Identities) -> Identities | None:
     return identities if len(identities) <= IDENTITIES_PER_CONNECTION_MAX else None
 
 
-def digest_identity(credential: bytes, algorithm: str = "sha1") -> Identity | None:
-    """Return the identity that ``b"user:password"`` stands for; None when the user is no text.
+def digest_identity(credential: bytes, algorithm: str = "sha1") -> Identity:
+    """Return the identity that ``b"user:password"`` stands for.
 
-    Without a colon all of it is the user, as for Apache's server.
+    Without a colon all of it is the user, as for Apache's server. So is what is not UTF-8 (a password typed where
+    another encoding is in use): the hash is that of the text as Java reads it, or the access lists of a carried-over
+    directory would lock its clients out.
     """
-    user = credential.partition(b":")[0]
-    try:
-        name = decode_text(user)
-    except WireError:
-        return None
+    text = _as_java_reads(credential)
     # ACLs name the digest so that it can be stored in the open; the algorithm is the protocol's.
-    digest = hashlib.new(algorithm, credential, usedforsecurity=False).digest()
-    return Identity("digest", f"{name}:{b64encode(digest).decode()}")
+    digest = hashlib.new(algorithm, text.encode(), usedforsecurity=False).digest()
+    return Identity("digest", f"{text.partition(':')[0]}:{b64encode(digest).decode()}")
+
+
+_SURROGATE = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
+
+
+def _as_java_reads(data: bytes) -> str:
+    """Decode UTF-8; one U+FFFD stands for each ill-formed part, for a lone surrogate one as well (Python: three)."""
+    return _SURROGATE.sub(b"\xef\xbf\xbd", data).decode("utf-8", "replace")

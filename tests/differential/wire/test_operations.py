@@ -6,15 +6,18 @@ import pytest
 
 from ensemble.tree.operations import (
     OPEN_ACL,
+    Acl,
     Auth,
     Check,
     Create,
     CreateMode,
     Delete,
+    Identity,
     Multi,
     NoBody,
     Op,
     Operation,
+    Perm,
     Read,
     SetData,
 )
@@ -167,3 +170,25 @@ def test_who_am_i(port: int):
             ("digest", "ada"),
             ("ip", "127.0.0.1"),
         ]
+
+
+@pytest.mark.parametrize(
+    ("credential", "identity"),
+    [
+        (b"u:p\xfc", "u:6CtHK7C6iAk/ZYK1Hf0L2NA4tRg="),
+        (b"\xfc:p", "\N{REPLACEMENT CHARACTER}:CF2aQmKhCpl6NRwvXg6ky6/tkEA="),
+        (b"u:\xed\xa0\xbd\xed\xb8\x80", "u:tBHXHUAUzZXYqACMeZihzl82Xwo="),
+    ],
+)
+def test_a_password_of_another_encoding_is_the_same_on_either_server(
+    port: int, place: str, credential: bytes, identity: str
+):
+    with raw(port) as zk:
+        zk.connect()
+        zk.send(zk.request(Op.AUTH, Auth(0, "digest", credential), xid=-4))
+        assert header(zk.frame())[::2] == (-4, OK)
+        own = (Acl(Perm.ALL, Identity("auth", "")),)
+        assert zk.error(Op.CREATE, Create(f"{place}/own", b"", own, 0)) == OK
+        _, frame = zk.ask(Op.GET_ACL, Read(f"{place}/own"))
+        (entry,), _ = replies.read_acls(replies.body_reader(frame))
+        assert entry.identity == Identity("digest", identity)

@@ -55,7 +55,6 @@ def owner_of(certificate: str, world: World) -> Client:
 
 def test_the_super_digest_makes_its_user_super() -> None:
     digest = digest_identity(b"super:secret")
-    assert digest is not None
     world = world_with(super_digest=digest.id)
     root, other = client(world), client(world)
     assert prove(root, "digest", b"super:secret") == 0
