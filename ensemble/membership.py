@@ -232,9 +232,10 @@ def from_properties(properties: Mapping[str, str]) -> Membership:
 
 
 def _number(key: str, text: str) -> int:
-    if not is_number(text.strip()):
+    digits = text.strip()
+    if not is_number(digits):
         raise ConfigError(f"{key} holds {text[:80]!r}, which is no number; correct the line")
-    return int(text)
+    return int(digits)  # and not of the text: what a text is stripped of is more than what int passes over
 
 
 def _version(text: str) -> int:

@@ -40,7 +40,8 @@ class Line(Holdable):
 
     def _counts(self, name: str) -> bool:
         """Tell whether a child of the directory is part of the line."""
-        return name[-NUMBER_DIGITS:].isdigit() and self._label in name
+        number = name[-NUMBER_DIGITS:]
+        return number.isascii() and number.isdigit() and self._label in name
 
     async def acquire(self) -> Hold:
         """Wait until it is ours. Cancelled, it leaves no znode behind."""

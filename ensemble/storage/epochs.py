@@ -82,10 +82,14 @@ def any_written(disk: Disk) -> bool:
     return any(f"{DIRECTORY}/{name}" in (ACCEPTED_EPOCH, CURRENT_EPOCH) for name in present)
 
 
+_LINE_BYTES_MAX = 64
+"""More than any epoch needs, and less than what Python's int refuses."""
+
+
 def decode(raw: bytes, name: str) -> int:
     """Read the content of an epoch file; ``CorruptionError`` when it is not one."""
     line, _, checksum = raw.partition(b"\n")
-    if not line.strip().isdigit():
+    if not line.strip().isdigit() or len(line) > _LINE_BYTES_MAX:
         raise CorruptionError(f"{name} holds {raw[:40]!r}, not a number: restore version-2 as a whole")
     # Apache writes no second line.
     if checksum.strip() and checksum != b"%08x" % crc32(line):

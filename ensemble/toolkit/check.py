@@ -12,7 +12,7 @@ from enum import Enum
 from shlex import quote
 
 from ensemble.errors import CorruptionError, StorageError, WireError
-from ensemble.membership import SID_MAX
+from ensemble.membership import SID_MAX, is_number
 from ensemble.storage import tail
 from ensemble.storage.epochs import decode
 from ensemble.storage.names import (
@@ -131,7 +131,7 @@ class Checker:
             yield Finding(severity, "myid", "is missing; every server of an ensemble needs it", mend)
             return
         said = content.strip().decode("ascii", errors="replace")
-        if not said.isdigit() or int(said) > SID_MAX:
+        if not is_number(said) or int(said) > SID_MAX:
             yield Finding(
                 Severity.ERROR, "myid", f"holds {said[:40]!r}, not a server id, a whole number", mend
             )

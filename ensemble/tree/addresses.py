@@ -79,7 +79,9 @@ def _groups(text: str) -> list[bytes] | None:
 
 def _number(text: str) -> int | None:
     """Read what Java's Integer.parseInt reads; None for anything else."""
-    if not _DECIMAL.fullmatch(text) or len(text.lstrip("+-0")) > 10:
+    digits = text.lstrip("+-0")
+    if not _DECIMAL.fullmatch(text) or len(digits) > 10:
         return None
-    value = int(text)
+    # Not of the whole text: Python's int counts leading zeros, too, and refuses thousands of them.
+    value = int(digits or "0") * (-1 if text.startswith("-") else 1)
     return value if -_INT_MAX - 1 <= value <= _INT_MAX else None

@@ -102,7 +102,7 @@ class Campaign:
         except (IndexError, TypeError, ValueError):
             # It hung, or took the process with it; what libFuzzer kept lies among the crashers.
             figures = Figures(name, f"exit {process.returncode}", 0, 0, 1)
-            lines += errors.splitlines()[-3:]
+            lines += [line[:200] for line in errors.splitlines() if line.strip()][-8:]
             # The others come first, or this would go on and on.
             self._had_s[name] += self._turn_s
         self._had_s[name] += figures.seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from ensemble.measures import Summary
@@ -25,6 +26,7 @@ from ensemble.zxid import counter_of, epoch_of
 Data = dict[str, object]
 Query = Mapping[str, str]
 US_PER_MS = 1000
+_LONG = re.compile("[+-]?[0-9]{1,19}")
 LONG_MIN, LONG_MAX = -(1 << 63), (1 << 63) - 1
 
 
@@ -184,8 +186,7 @@ class Answers:
         text = query.get("traceMask")
         if text is None:
             return {"error": "setTraceMask requires long traceMask argument"}
-        digits = text.removeprefix("-").removeprefix("+")
-        if not (digits.isascii() and digits.isdigit() and LONG_MIN <= int(text) <= LONG_MAX):
+        if not _LONG.fullmatch(text) or not LONG_MIN <= int(text) <= LONG_MAX:
             return {"error": f"setTraceMask requires long traceMask argument, got {text}"}
         self._service.trace_mask = int(text)
         return {"tracemask": self._service.trace_mask}

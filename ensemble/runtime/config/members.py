@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ensemble.errors import ConfigError
-from ensemble.membership import SID_DISTINCT_MAX, Membership, ServerAddress, from_properties, parse
+from ensemble.membership import (
+    SID_DISTINCT_MAX,
+    Membership,
+    ServerAddress,
+    from_properties,
+    is_number,
+    parse,
+)
 from ensemble.runtime.config.sources import read_text
 from ensemble.runtime.config.values import Values
 
@@ -86,7 +93,7 @@ def read_sid(values: Values, data_dir: Path, membership: Membership) -> int:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read ({error}); make it a readable file with a number") from None
-    if not text.isdigit():
+    if not is_number(text):
         raise ConfigError(
             f"{path} holds {text[:40]!r}, not a server id; write the N of a server.N line into it"
         )

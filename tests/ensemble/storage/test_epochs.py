@@ -69,6 +69,7 @@ def test_a_server_that_lost_its_epochs_enters_none_without_a_promise(bench: Benc
         (b"1", b"2", "has been in epoch 2"),
         (b"1", b"1", "ends at 2:1"),
         (b"", b"1", "not a number"),
+        (b"9" * 5000, b"1", "not a number"),
         (b"x", b"1", "not a"),
     ],
 )

@@ -82,6 +82,7 @@ E, W, N = Severity.ERROR, Severity.WARNING, Severity.NOTE
     [
         (lambda d: d.remove("myid"), E, "myid", "is missing", "echo 1 > /zk/myid"),
         (lambda d: d.write_atomic("myid", b"one"), E, "myid", "holds 'one', not a server id", "echo 1 > /zk/myid"),
+        (lambda d: d.write_atomic("myid", b"9" * 5000), E, "myid", "not a server id", "echo 1 > /zk/myid"),
         (lambda d: d.write_atomic("myid", b"2"), E, "myid", "directory of another server", "echo 1 > /zk/myid"),
         (lambda d: d.write_atomic("version-2/currentEpoch", b"x"), E, "version-2/currentEpoch", "not a number", "rm /zk/version-2/currentEpoch"),
         (lambda d: d.write_atomic("version-2/acceptedEpoch", b"x"), E, "version-2/acceptedEpoch", "not a number", "cp /zk/version-2/currentEpoch /zk/version-2/acceptedEpoch"),

@@ -9,6 +9,7 @@ from ensemble.errors import WireError
 from ensemble.replica.config import ZnodeConfig
 from ensemble.tree.operations import (
     OPEN_ACL,
+    Acl,
     AddWatch,
     Auth,
     Check,
@@ -16,6 +17,7 @@ from ensemble.tree.operations import (
     Create,
     CreateMode,
     Delete,
+    Identity,
     Multi,
     NoBody,
     Op,
@@ -54,6 +56,7 @@ OPERATIONS: tuple[tuple[int, Operation], ...] = (
     (Op.GET_CHILDREN2, Read("/", True)),
     (Op.SET_DATA, SetData("/a", b"more", -1)),
     (Op.SET_ACL, SetAcl("/a", OPEN_ACL, -1)),
+    (Op.SET_ACL, SetAcl("/a", (Acl(31, Identity("ip", "10.0.0.0/8")),), -1)),
     (Op.GET_ACL, Read("/a")),
     (
         Op.MULTI,
@@ -168,7 +171,7 @@ TARGETS = (
         "was cut, another client is served, and no more than a frame is held.",
         _feed_client,
         _client_seeds,
-        size_max=2048,
+        size_max=8192,
         words=(_CONNECT, *[encode_request(7, op, operation) for op, operation in OPERATIONS]),
         examples=120,
     ),

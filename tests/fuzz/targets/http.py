@@ -242,6 +242,7 @@ TARGETS = (
             b"TRACE",
             b"?limit=",
             b"0x" + b"f" * 40,
+            b"stmk?traceMask=-",
             b"Content-Type: text/plain; charset=",
             b"Transfer-Encoding: chunked\r\n",
             b"Content-Length: ",

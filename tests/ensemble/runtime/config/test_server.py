@@ -226,6 +226,7 @@ def test_a_wrong_file_is_one_sentence(tmp_path: Path, change: tuple[str, str], s
     [
         (None, "myid does not exist; write this server's id"),
         ("one", "holds 'one', not a server id"),
+        ("9" * 5000, "not a server id"),
         ("", "holds '', not a server id"),
         ("9", "says 9, but there is no server.9 line"),
     ],

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import aiohttp
 import aiohttp.web
+import pytest
 
 from ensemble.replica.commands.table import COMMANDS
 from ensemble.runtime.host import Server
@@ -24,6 +25,15 @@ async def test_every_command_answers_under_all_its_names(tmp_path: Path) -> None
                 status, data = await asked.get(f"/commands/{name}")
                 assert (status, data["command"]) == (200, command.name)
                 assert list(data)[-2:] == ["command", "error"] or command.name in ("leader", "set_trace_mask")
+
+
+@pytest.mark.parametrize("mask", ["", "x", "--5", "1e3", "²", "9" * 19, "9" * 5000])
+async def test_a_trace_mask_is_a_long(tmp_path: Path, mask: str) -> None:
+    async with asking(tmp_path) as asked:
+        status, data = await asked.get(f"/commands/stmk?traceMask={mask}")
+        assert (status, data["error"]) == (200, f"setTraceMask requires long traceMask argument, got {mask}")
+        status, data = await asked.get("/commands/stmk?traceMask=-5")
+        assert (status, data["tracemask"]) == (200, -5)
 
 
 async def test_the_index_links_every_command(tmp_path: Path) -> None:
