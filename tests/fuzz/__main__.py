@@ -105,7 +105,9 @@ def main() -> int:
     parser.add_argument("--all", action="store_true", help="all in turns, the least fuzzed first")
     parser.add_argument("--minutes", type=float, default=10, help="how long --all takes (default 10)")
     parser.add_argument("--jobs", type=int, default=1, help="how many at the same time with --all")
-    parser.add_argument("--seconds", type=float, default=120, help="of a target, or of a turn (default 120)")
+    parser.add_argument(
+        "--seconds", type=float, default=120, help="of processor time, of a target or of a turn (default 120)"
+    )
     parser.add_argument("--ledger", action="store_true", help="add what was done to docs/fuzz-ledger.jsonl")
     parser.add_argument(
         "--corpus", type=Path, default=CORPUS, help="where inputs that reach new code are kept"

@@ -20,9 +20,6 @@ from pathlib import Path
 
 from tests.fuzz.ledger import ROOT, Figures
 
-GRACE_S = 150
-"""A turn that lasts so much longer than it should is ended; libFuzzer ends an input that hangs long before."""
-
 
 class Campaign:
     """Turns of targets, some at the same time."""
@@ -56,11 +53,14 @@ class Campaign:
                 while self._left_s() > 0 or self._running:
                     while self._left_s() > 0 and len(self._running) < min(jobs, len(self._had_s)):
                         self._begin(scratch)
-                    ended = self._ended.get()
+                    try:
+                        ended = self._ended.get(timeout=min(max(self._left_s(), 0.1), 3600))
+                    except queue.Empty:
+                        self._end_turns()
+                        continue
                     if ended is None:
                         stopped, self._until = True, 0.0
-                        for process in self._running.values():
-                            process.send_signal(signal.SIGTERM)
+                        self._end_turns()
                         continue
                     name, figures = ended
                     del self._running[name]
@@ -70,14 +70,19 @@ class Campaign:
             signal.signal(signal.SIGINT, before)
         return stopped
 
+    def _end_turns(self) -> None:
+        """Have every turn tell what it did so far, when there is no time left."""
+        if self._left_s() <= 0:
+            for process in self._running.values():
+                process.send_signal(signal.SIGTERM)
+
     def _left_s(self) -> float:
         return self._until - time.monotonic()
 
     def _begin(self, scratch: str) -> None:
         name = min(self._had_s.keys() - self._running.keys(), key=lambda name: (self._had_s[name], name))
-        seconds = min(self._turn_s, self._left_s())
         process = self._running[name] = subprocess.Popen(
-            self._command(name, seconds),
+            self._command(name, self._turn_s),
             cwd=ROOT,
             env={**os.environ, "TMPDIR": scratch},
             stdout=subprocess.PIPE,
@@ -85,14 +90,10 @@ class Campaign:
             text=True,
             start_new_session=True,  # Ctrl-C reaches it through run(), so that it can end its turn
         )
-        threading.Thread(target=self._watch, args=(name, process, seconds + GRACE_S)).start()
+        threading.Thread(target=self._watch, args=(name, process)).start()
 
-    def _watch(self, name: str, process: subprocess.Popen[str], limit_s: float) -> None:
-        try:
-            out, errors = process.communicate(timeout=limit_s)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            out, errors = process.communicate()
+    def _watch(self, name: str, process: subprocess.Popen[str]) -> None:
+        out, errors = process.communicate()
         lines = out.splitlines()
         if process.returncode == -signal.SIGTERM:
             self._ended.put((name, None))  # before it had begun
@@ -100,7 +101,7 @@ class Campaign:
         try:
             figures = Figures(**json.loads(lines[-1]))
         except (IndexError, TypeError, ValueError):
-            # It hung, or took the process with it; what libFuzzer kept lies among the crashers.
+            # An input took the process with it; what libFuzzer kept of it lies among the crashers.
             figures = Figures(name, f"exit {process.returncode}", 0, 0, 1)
             lines += [line[:200] for line in errors.splitlines() if line.strip()][-8:]
             # The others come first, or this would go on and on.

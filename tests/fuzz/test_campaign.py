@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.fuzz import drive, ledger
-from tests.fuzz.campaign import Campaign, figures_line
+from tests.fuzz.campaign import Campaign, figures_line, fuzz
 from tests.fuzz.ledger import Figures
 from tests.fuzz.target import Target, held_at_most
 
@@ -121,6 +122,31 @@ def test_an_input_that_takes_long_is_found_out(tmp_path: Path, monkeypatch: pyte
     tried = drive.Tried(Target("slow", "It is fast.", lambda data: None, lambda: [b""]), 60)
     tried.feed(b"input")
     assert [where.split()[0] for where in tried.broken] == ["Slow"]
+
+
+def test_an_input_that_never_ends_is_broken_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drive, "CRASHERS", tmp_path)
+    monkeypatch.setattr(drive, "HUNG_S", 0.05)
+
+    def feed(data: bytes) -> None:
+        while data:
+            pass
+
+    tried = drive.Tried(Target("endless", "It ends.", feed, lambda: [b""]), 60)
+    tried.feed(b"")
+    tried.feed(b"input")
+    assert [path.read_bytes() for path in (tmp_path / "endless").iterdir()] == [b"input"]
+
+
+def test_when_the_time_is_up_turns_end_and_tell(tmp_path: Path) -> None:
+    command = partial(fuzz, corpus=tmp_path, plain=True)
+    told: list[Figures] = []
+    campaign = Campaign({"jaas": 0.0}, command, turn_s=1e6, until=time.monotonic() + 5)
+    assert campaign.run(1, told.append) is False
+    assert [figures.target for figures in told] in (
+        ["jaas"],
+        [],
+    )  # none on a machine too slow to begin in time
 
 
 def test_what_broke_a_target_is_kept_once_for_each_place(
