@@ -118,7 +118,7 @@ def test_a_parser_that_holds_too_much_is_found_out(tmp_path: Path, monkeypatch: 
 
 def test_an_input_that_takes_long_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drive, "CRASHERS", tmp_path)
-    monkeypatch.setattr(drive, "SLOW_S", 0.0)
+    monkeypatch.setattr(drive, "SLOW_S", -1.0)
     tried = drive.Tried(Target("slow", "It is fast.", lambda data: None, lambda: [b""]), 60)
     tried.feed(b"input")
     assert [where.split()[0] for where in tried.broken] == ["Slow"]
