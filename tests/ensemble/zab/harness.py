@@ -383,3 +383,22 @@ class Table:
         leader.propose(zxid, payload)
         self.settle()
         return zxid
+
+
+def fresh(count: int = 3) -> Table:
+    """Return servers without a past."""
+    return Table({sid: MemoryHistory() for sid in range(1, count + 1)})
+
+
+def history(*zxids: int, accepted: int, current: int) -> MemoryHistory:
+    """Return a durable log of these transactions, and the epochs beside it."""
+    made = MemoryHistory(
+        [(zxid, b"%x" % zxid) for zxid in zxids], accepted_epoch=accepted, current_epoch=current
+    )
+    made.durable = made.zxid_logged
+    return made
+
+
+def states(table: Table) -> dict[int, list[tuple[int, bytes]]]:
+    """Return what each server has applied."""
+    return {sid: app.state for sid, app in table.apps.items()}

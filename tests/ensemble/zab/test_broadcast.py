@@ -1,0 +1,69 @@
+"""Transactions, syncs and requests under a leader that is established."""
+
+from __future__ import annotations
+
+from tests.ensemble.zab.harness import fresh, states
+
+
+def test_a_write_reaches_every_server_in_order():
+    table = fresh()
+    table.start(1, 2, 3)
+    for payload in (b"a", b"b", b"c"):
+        table.write(payload)
+    assert len({tuple(state) for state in states(table).values()}) == 1
+    assert [payload for _, payload in table.apps[1].state] == [b"a", b"b", b"c"]
+
+
+def test_nothing_commits_before_a_quorum_of_disks_has_it():
+    table = fresh()
+    table.start(1, 2, 3)
+    table.stuck_disks = {sid for sid in table.peers if sid != 3}
+    leader = table.leader
+    assert leader.sid == 3
+    leader.propose(leader.next_zxid(), b"a")
+    table.settle()
+    assert table.apps[3].state == []
+    table.stuck_disks = {1}
+    table.settle()
+    assert [payload for _, payload in table.apps[3].state] == [b"a"]
+
+
+def test_sync_needs_proof_that_we_still_lead():
+    table = fresh()
+    table.start(1, 2, 3)
+    leader = table.leader
+    leader.sync()
+    assert table.apps[leader.sid].synced == 0
+    leader.flush()
+    assert table.apps[leader.sid].synced == 0
+    table.settle()
+    assert table.apps[leader.sid].synced == 1
+
+
+def test_a_learners_sync_comes_back_after_what_was_proposed_before_it():
+    table = fresh()
+    table.start(1, 2, 3)
+    leader = table.leader
+    learner = next(sid for sid in table.peers if sid != leader.sid)
+    table.stuck_disks = {1, 2, 3}
+    zxid = leader.next_zxid()
+    leader.propose(zxid, b"a")
+    leader.sync(learner)
+    table.settle()
+    assert table.apps[learner].synced == 0
+    table.stuck_disks.clear()
+    table.settle()
+    assert table.apps[learner].synced == 1
+    assert table.apps[learner].zxid_applied == zxid
+
+
+def test_requests_and_revalidations_pass_through():
+    table = fresh()
+    table.start(1, 2, 3)
+    leader = table.leader
+    learner = next(peer for peer in table.peers.values() if peer is not leader)
+    learner.submit(b"request")
+    learner.revalidate(b"session")
+    table.settle()
+    assert table.apps[leader.sid].requests == [(learner.sid, b"request")]
+    assert "revalidated b'valid:session'" in table.apps[learner.sid].log

@@ -1,0 +1,139 @@
+"""What no server may say: the link is broken, and nothing else happens."""
+
+from __future__ import annotations
+
+from struct import pack
+
+import pytest
+
+from ensemble.errors import InvariantViolation, PeerProtocolError
+from ensemble.limits import EPOCHS_AHEAD_MAX
+from ensemble.zab.messages import Packet, PacketType, ServerState, Vote
+from ensemble.zxid import make
+from tests.ensemble.zab.harness import MemoryHistory, Table, TableLink, fresh, history
+
+
+def test_an_ack_of_another_epochs_new_leader_breaks_the_link():
+    table = fresh()
+    table.start(2, 3)
+    table.stuck_disks = {1}
+    table.start(1)
+    table.advance(300)
+    link = next(link for link in table.links if link.other is not None and link.other.owner == 1)
+    with pytest.raises(PeerProtocolError, match="instead of NEWLEADER's"):
+        table.leader.on_packets(link, [Packet(PacketType.ACK, make(7, 0))])
+
+
+def test_an_ack_before_new_leader_breaks_the_link():
+    table = fresh(5)
+    table.stuck_disks = {3, 4, 5}
+    table.start(2, 3, 4, 5)
+    candidate = next(peer for peer in table.peers.values() if peer.role is ServerState.LEADING)
+    assert not candidate.serving
+    link = next(link for link in table.links if link.other is not None and link.other.owner == 2)
+    with pytest.raises(PeerProtocolError, match="before NEWLEADER"):
+        candidate.on_packets(link, [Packet(PacketType.ACK, make(1, 0))])
+    assert link.closed
+
+
+def test_an_ack_beyond_the_last_proposal_breaks_the_link():
+    table = fresh()
+    table.start(1, 2, 3)
+    leader = table.leader
+    link = next(link for link in table.links if link.owner == leader.sid and not link.closed)
+    with pytest.raises(PeerProtocolError, match="beyond"):
+        leader.on_packets(link, [Packet(PacketType.ACK, make(1, 99))])
+    assert link.closed
+
+
+def test_a_packet_its_phase_forbids_breaks_the_link():
+    table = fresh()
+    table.start(1, 2, 3)
+    leader = table.leader
+    learner = next(peer for peer in table.peers.values() if peer is not leader)
+    link = next(link for link in table.links if link.owner == learner.sid and not link.closed)
+    with pytest.raises(PeerProtocolError, match="type 10"):
+        learner.on_packets(link, [Packet(PacketType.NEWLEADER, make(1, 0))])
+    assert link.closed
+    assert not learner.serving
+
+
+def test_a_gap_in_the_proposals_breaks_the_link():
+    table = fresh()
+    table.start(1, 2, 3)
+    learner = next(peer for peer in table.peers.values() if peer is not table.leader)
+    link = next(link for link in table.links if link.owner == learner.sid and not link.closed)
+    with pytest.raises(PeerProtocolError, match="does not follow"):
+        learner.on_packets(link, [Packet(PacketType.PROPOSAL, make(1, 2), b"x")])
+
+
+@pytest.mark.parametrize("kind", [PacketType.REQUEST, PacketType.REVALIDATE])
+def test_a_learner_that_asks_before_it_may_breaks_its_link(kind: PacketType):
+    table = fresh(5)
+    table.stuck_disks = {3, 4}
+    table.start(2, 3, 4, 5)
+    table.stuck_disks = {3, 4, 5}
+    candidate = next(peer for peer in table.peers.values() if peer.role is ServerState.LEADING)
+    assert not candidate.serving
+    links = [link for link in table.links if link.owner == candidate.sid and not link.closed]
+    link = next(link for link in links if link.other is not None and link.other.owner == 2)
+    with pytest.raises(PeerProtocolError, match="not established"):
+        candidate.on_packets(link, [Packet(kind, -1, bytes(20))])
+    assert link.closed
+
+
+def test_a_proposal_that_is_not_what_it_says_breaks_the_link():
+    table = fresh()
+    table.start(1, 2, 3)
+    learner = next(peer for peer in table.peers.values() if peer is not table.leader)
+    link = next(link for link in table.links if link.owner == learner.sid and not link.closed)
+
+    def refuse(zxid: int, payload: bytes) -> None:
+        raise InvariantViolation(f"{zxid:x} carries {payload!r}")
+
+    table.histories[learner.sid].append = refuse
+    with pytest.raises(PeerProtocolError, match="carries"):
+        learner.on_packets(link, [Packet(PacketType.PROPOSAL, make(1, 1), b"x")])
+    assert link.closed
+
+
+def test_a_leader_that_proposes_an_epoch_far_ahead_is_refused_and_shuts_nobody_out():
+    table = fresh()
+    table.start(1)
+    peer, leader = table.peers[1], Vote(2, 0, 0)
+    for proposed in (2**31 - 1, 2 * EPOCHS_AHEAD_MAX + 1):
+        peer._on_elected(leader)
+        link = TableLink(table, 1)
+        peer.on_dialed(2, link)
+        with pytest.raises(PeerProtocolError, match=f"proposes epoch {proposed}, 0 is promised"):
+            peer.on_packets(link, [Packet(PacketType.LEADERINFO, make(proposed, 0), pack(">i", 0x10000))])
+        assert link.closed
+    table.start(2, 3)
+    assert peer.serving
+    assert {history.accepted_epoch for history in table.histories.values()} == {1}
+
+
+def test_a_newcomer_joins_an_ensemble_that_is_millions_of_epochs_old():
+    old = 5 * EPOCHS_AHEAD_MAX
+    table = Table({sid: history(accepted=old, current=old) for sid in (1, 2)} | {3: MemoryHistory()})
+    table.start(1, 2)
+    table.start(3)
+    assert table.peers[3].serving
+    assert table.histories[3].accepted_epoch == old + 1
+
+
+def test_who_claims_an_epoch_far_ahead_is_refused_and_no_epochs_are_used_up():
+    table = fresh()
+    table.start(1, 2, 3)
+    leader = table.leader
+    for claimed in (2**31 - 1, EPOCHS_AHEAD_MAX + 2):
+        link = TableLink(table, leader.sid)
+        leader.on_accepted(link)
+        with pytest.raises(PeerProtocolError, match="says it has promised epoch"):
+            leader.on_packets(
+                link, [Packet(PacketType.FOLLOWERINFO, make(claimed, 0), pack(">qiq", 1, 0x10000, 0))]
+            )
+        assert link.closed
+    table.advance(2_000)
+    assert table.leader is leader
+    assert {history.accepted_epoch for history in table.histories.values()} == {1}

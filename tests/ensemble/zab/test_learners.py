@@ -1,0 +1,185 @@
+"""Learners brought to their leader's history, and acks in the order of durability."""
+
+from __future__ import annotations
+
+from ensemble.zab.messages import Packet, PacketType
+from ensemble.zxid import make
+from tests.ensemble.zab.harness import MemoryHistory, Table, TableLink, fresh, history, states
+
+
+def test_an_uncommitted_tail_is_truncated_on_the_server_that_comes_back():
+    table = fresh()
+    table.start(1, 2, 3)
+    table.write(b"a")
+    leader = table.leader
+    table.stuck_disks = {sid for sid in table.peers if sid != leader.sid}
+    leader.propose(leader.next_zxid(), b"lost")
+    leader.flush()
+    table.histories[leader.sid].complete()
+    table.stuck_disks.clear()
+    for link in table.links:
+        link.inbox.clear()  # the proposal never arrives
+    table.kill(leader.sid)
+    table.advance(1_000)
+    table.write(b"b")
+    table.start(leader.sid)
+    table.advance(1_000)
+    assert len({tuple(state) for state in states(table).values()}) == 1
+    assert b"lost" not in [payload for _, payload in table.apps[leader.sid].state]
+
+
+def test_an_ack_waits_for_history_then_epoch():
+    table = fresh()
+    table.stuck_disks = {1}
+    table.start(1, 2, 3)
+    assert table.histories[1].effects == ["accepted 1"]
+    assert not table.peers[1].serving
+    assert (1, PacketType.ACK, make(1, 0)) not in table.transcript
+    table.stuck_disks.clear()
+    table.settle()
+    assert table.histories[1].effects == ["accepted 1", "current 1"]
+    assert table.peers[1].serving
+
+
+def test_proposals_may_come_while_the_synchronized_history_is_still_being_written():
+    table = fresh()
+    table.start(2, 3)
+    table.write(b"a")
+    table.stuck_disks = {1}
+    table.start(1)
+    table.advance(300)
+    table.write(b"b")
+    assert not table.peers[1].serving
+    assert table.histories[1].zxid_logged == make(1, 2)
+    table.stuck_disks.clear()
+    table.settle()
+    assert table.peers[1].serving
+    assert table.apps[1].state == table.apps[2].state
+    acks = [zxid for sid, kind, zxid in table.transcript if sid == 1 and kind == PacketType.ACK]
+    assert acks[0] == make(1, 0)
+    assert sorted(acks) == [make(1, 0), make(1, 0), make(1, 2)]
+
+
+def test_commits_wait_for_a_learner_that_is_being_synchronized():
+    """Apache 3.8 fails on a commit between NEWLEADER and UPTODATE (ZOOKEEPER-4394)."""
+    table = fresh()
+    table.start(2, 3)
+    table.write(b"a")
+    table.stuck_disks = {1}
+    table.start(1)
+    table.advance(300)
+    table.write(b"b")
+    assert table.apps[2].zxid_applied == make(1, 2)
+    table.stuck_disks.clear()
+    table.settle()
+    to_learner = {link.other for link in table.links if link.owner == 1}
+    assert to_learner
+    (said,) = [link.said for link in to_learner if link.said]
+    kinds = [kind for kind, _ in said]
+    assert (PacketType.COMMIT, make(1, 2)) in said[kinds.index(PacketType.UPTODATE) :]
+    assert (
+        PacketType.COMMIT not in kinds[kinds.index(PacketType.NEWLEADER) : kinds.index(PacketType.UPTODATE)]
+    )
+    assert table.apps[1].state == table.apps[2].state
+
+
+def test_an_early_ack_counts_once_the_learner_is_synchronized():
+    """Apache 3.8 acks proposals and NEWLEADER from two threads, in any order (ZOOKEEPER-4685)."""
+    table = fresh()
+    table.start(2, 3)
+    table.stuck_disks = {1, 2}
+    table.start(1)
+    table.advance(300)
+    leader = table.leader
+    zxid = leader.next_zxid()
+    table.write(b"a")
+    link = next(link for link in table.links if link.other is not None and link.other.owner == 1)
+    leader.on_packets(link, [Packet(PacketType.ACK, zxid)])
+    table.settle()
+    assert leader.zxid_committed < zxid
+    leader.on_packets(link, [Packet(PacketType.ACK, make(1, 0))])
+    table.settle()
+    assert leader.zxid_committed == zxid
+
+
+def test_a_late_server_gets_only_what_it_lacks():
+    table = fresh()
+    table.start(2, 3)
+    for payload in (b"a", b"b"):
+        table.write(payload)
+    table.transcript.clear()
+    table.start(1)
+    table.advance(500)
+    kinds = [
+        kind
+        for _, kind, _ in table.transcript
+        if kind in (PacketType.DIFF, PacketType.SNAP, PacketType.TRUNC)
+    ]
+    assert kinds == [PacketType.DIFF]
+    assert table.apps[1].state == table.apps[2].state
+
+
+def test_a_server_whose_past_is_purged_elsewhere_gets_a_snapshot():
+    table = fresh()
+    table.start(2, 3)
+    for payload in (b"a", b"b"):
+        table.write(payload)
+    for sid in (2, 3):
+        purged = table.histories[sid]
+        purged.base = purged.entries[0][0]
+        del purged.entries[0]
+    table.start(1)
+    table.advance(500)
+    assert any(line.startswith("install") for line in table.apps[1].log)
+    assert table.apps[1].state == table.apps[2].state
+
+
+def test_what_is_proposed_in_the_step_that_synchronizes_a_learner_is_made_durable():
+    table = fresh()
+    table.start(2, 3)
+    table.write(b"a")
+    leader = table.leader
+    handle = leader.on_packets
+
+    def propose_first(link: TableLink, packets: list[Packet]) -> None:
+        if packets[0].type == PacketType.ACKEPOCH:
+            leader.propose(leader.next_zxid(), b"b")
+        handle(link, packets)
+
+    leader.on_packets = propose_first
+    table.start(1)
+    table.advance(500)
+    assert table.histories[leader.sid].durable == make(1, 2)
+    assert len({tuple(state) for state in states(table).values()}) == 1
+
+
+def purged(base: int, *zxids: int, accepted: int, current: int) -> MemoryHistory:
+    made = history(*zxids, accepted=accepted, current=current)
+    made.base = base
+    return made
+
+
+def test_a_snapshot_of_what_never_got_established_can_be_left_again():
+    """A leader that dies before its epoch is established may have given a learner a snapshot that goes too far."""
+    shared = (make(5, 3), make(5, 4))
+    table = Table(
+        {
+            1: history(make(4, 1), accepted=4, current=4),
+            2: purged(make(5, 2), *shared, accepted=5, current=5),
+            3: purged(make(5, 2), *shared, make(5, 5), make(5, 6), accepted=5, current=5),
+        }
+    )
+    table.stuck_disks = {1}
+    table.start(1, 3)
+    table.advance(500)
+    assert table.apps[1].log[-1] == f"install {make(5, 6):x}"
+    assert not table.peers[3].serving
+    table.kill(3)
+    table.stuck_disks.clear()
+    table.start(2)
+    table.advance(3_000)
+    assert table.leader.sid == 2
+    assert table.apps[1].state == table.apps[2].state
+    assert table.apps[1].zxid_applied == make(5, 4)
+    zxid = table.write(b"a")
+    assert table.apps[1].zxid_applied == zxid
