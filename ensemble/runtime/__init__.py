@@ -5,7 +5,8 @@ host          the server on one event loop: the replica, with its ports
 steps         one turn of the loop, then one flush
 clock         the time
 clients       the sockets of clients;  client_ports  where they connect
-disk          the files of a server;  files  what is done to them;  aside, outflow  what a forked child does
+disk          the files of a server;  files  what is done to them;  aside, outflow  what a forked
+                  child writes, and sends;  forked  such a child
 members       the membership: its files, and the links and ports it asks for
 listening     a port opened, or one sentence that says why not
 children, lag, stamps, tasks

@@ -1,6 +1,6 @@
-"""Bytes made by a forked child, which sees the process's memory as it was at the fork, and sent by the parent.
+"""Bytes made by a forked child, and sent by the parent.
 
-The child writes to a pipe as fast as the parent reads, and the parent reads as fast as its socket takes. So a
+The child writes to its pipe as fast as the parent reads, and the parent reads as fast as its socket takes. So a
 state of any size costs the loop one fork and the memory of a few blocks.
 """
 
@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 
-from ensemble.runtime.aside import give_up_inheritance
 from ensemble.runtime.files import gathered
+from ensemble.runtime.forked import Forked
 
 READ_BYTES = 256 * 1024
 
 
-class Outflow:
+class Outflow(Forked):
     """One stream of bytes from a child; ``finished`` hears, in the loop, whether all of it came."""
 
     def __init__(
@@ -30,22 +28,10 @@ class Outflow:
         finished: Callable[[bool], None],
     ) -> None:
         """Fork; ``OSError`` when that is not possible."""
-        self._loop = loop
         self._deliver = deliver
         self._finished = finished
         self._paused = False
-        self._pipe, theirs = os.pipe()
-        try:
-            self._pid = os.fork()
-        except OSError:
-            os.close(self._pipe)
-            os.close(theirs)
-            raise
-        if self._pid == 0:
-            _be_child(theirs, chunks)
-        os.close(theirs)
-        os.set_blocking(self._pipe, False)
-        loop.add_reader(self._pipe, self._on_readable)
+        super().__init__(loop, lambda pipe: _write(pipe, chunks))
 
     def pause(self) -> None:
         """Deliver nothing until :meth:`resume`."""
@@ -59,12 +45,6 @@ class Outflow:
             self._paused = False
             self._loop.add_reader(self._pipe, self._on_readable)
 
-    def abandon(self) -> None:
-        """Kill the child; nobody is told."""
-        with suppress(ProcessLookupError):
-            os.kill(self._pid, signal.SIGKILL)
-        self._reap()
-
     def _on_readable(self) -> None:
         data = os.read(self._pipe, READ_BYTES)
         if data:
@@ -72,22 +52,9 @@ class Outflow:
         else:
             self._finished(self._reap() == 0)
 
-    def _reap(self) -> int:
-        """Return how the child ended; it has closed its end of the pipe or was killed, so this does not take long."""
-        self._loop.remove_reader(self._pipe)
-        os.close(self._pipe)
-        return os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
 
-
-def _be_child(pipe: int, chunks: Iterable[bytes]) -> None:
-    """Write everything to the pipe and end, without a trace of what the parent would do at its end."""
-    status = 1
-    try:
-        give_up_inheritance(pipe)
-        for block in gathered(chunks):
-            rest = memoryview(block)
-            while rest:
-                rest = rest[os.write(pipe, rest) :]
-        status = 0
-    finally:
-        os._exit(status)
+def _write(pipe: int, chunks: Iterable[bytes]) -> None:
+    for block in gathered(chunks):
+        rest = memoryview(block)
+        while rest:
+            rest = rest[os.write(pipe, rest) :]
