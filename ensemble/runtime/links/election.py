@@ -22,7 +22,7 @@ from ensemble.errors import WireError
 from ensemble.limits import ELECTION_FRAME_BYTES_MAX
 from ensemble.membership import ServerAddress
 from ensemble.runtime.config.cluster import DEFAULTS, Cluster
-from ensemble.runtime.links.ways import Listener, Ways
+from ensemble.runtime.links.ways import Listener, Port, Ways
 from ensemble.runtime.listening import to_open
 from ensemble.runtime.tasks import watched
 from ensemble.wire.elections import Hello, HelloDecoder, encode_hello
@@ -111,10 +111,7 @@ class ElectionLinks:
             if (where, port) not in self._servers:
                 self._servers[where, port] = await self.ways.listen(
                     lambda: _Line(self, None),
-                    where,
-                    port,
-                    key=f"election port of server.{self.me.sid}",
-                    attempts=self._settings.bind_attempts,
+                    Port(where, port, f"election port of server.{self.me.sid}", self._settings.bind_attempts),
                     greeting_size=_hello_size,
                 )
 

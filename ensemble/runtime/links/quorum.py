@@ -17,7 +17,7 @@ from typing import Protocol, cast
 from ensemble.membership import ServerAddress
 from ensemble.ports import Link
 from ensemble.runtime.config.cluster import DEFAULTS, Cluster
-from ensemble.runtime.links.ways import Listener, Ways
+from ensemble.runtime.links.ways import Listener, Port, Ways
 from ensemble.runtime.listening import to_open
 from ensemble.runtime.outflow import Outflow
 from ensemble.runtime.steps import Steps
@@ -84,10 +84,7 @@ class QuorumLinks:
         for where, port in self._wanted(host):
             if (where, port) not in self._servers:
                 self._servers[where, port] = await self._ways.listen(
-                    lambda: QuorumLink(self, None),
-                    where,
-                    port,
-                    key=f"quorum port of server.{self._me.sid}",
+                    lambda: QuorumLink(self, None), Port(where, port, f"quorum port of server.{self._me.sid}")
                 )
 
     async def move(self, me: ServerAddress, host: str | None) -> None:

@@ -20,7 +20,7 @@ from typing import TypeVar, cast
 from ensemble.errors import WireError
 from ensemble.limits import QUORUM_SASL_EXCHANGES_MAX, QUORUM_SASL_S_MAX
 from ensemble.runtime.config.quorum_sasl import QuorumSasl
-from ensemble.runtime.links.ways import GreetingSize, Listener, Ways, no_greeting
+from ensemble.runtime.links.ways import GreetingSize, Listener, Port, Ways, no_greeting
 from ensemble.runtime.tasks import watched
 from ensemble.sasl.digest_md5 import NONCE_BYTES, QUORUM_PORT, Initiator, Responder, SaslError
 from ensemble.wire.quorum_auth import AuthPacket, AuthStatus, begins_auth, decode_auth, encode_auth
@@ -103,11 +103,8 @@ class SaslWays(Ways):
     async def listen(
         self,
         make_protocol: Callable[[], asyncio.Protocol],
-        host: str | None,
-        port: int,
+        port: Port,
         *,
-        key: str,
-        attempts: int = 1,
         greeting_size: GreetingSize = no_greeting,
     ) -> Listener:
         """Do as :class:`Ways` does."""
@@ -116,11 +113,11 @@ class SaslWays(Ways):
             if len(self._exchanges) >= QUORUM_SASL_EXCHANGES_MAX:
                 conversation.transport.abort()
                 return
-            exchange = watched(self._admit(conversation, make_protocol, greeting_size, key))
+            exchange = watched(self._admit(conversation, make_protocol, greeting_size, port.key))
             self._exchanges.add(exchange)
             exchange.add_done_callback(self._exchanges.discard)
 
-        inner = await self._inner.listen(lambda: _Conversation(begin), host, port, key=key, attempts=attempts)
+        inner = await self._inner.listen(lambda: _Conversation(begin), port)
         return _Listening(inner, self._exchanges)
 
     async def dial(self, host: str, port: int, make_protocol: Callable[[], P], *, greeting: bytes = b"") -> P:

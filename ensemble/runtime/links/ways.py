@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ensemble.runtime import listening
@@ -24,6 +25,19 @@ GreetingSize = Callable[[bytes], int | None]
 def no_greeting(data: bytes) -> int:
     """A caller proves itself at once."""
     return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """Where to listen for other servers."""
+
+    host: str | None
+    """An address of this machine; None for all of them."""
+    number: int
+    key: str
+    """What it is for: complaints begin with it."""
+    attempts: int = 1
+    """How often to try while somebody else has it; 0 for ever."""
 
 
 class Listener(Protocol):
@@ -46,16 +60,18 @@ class Ways:
     async def listen(
         self,
         make_protocol: Callable[[], asyncio.Protocol],
-        host: str | None,
-        port: int,
+        port: Port,
         *,
-        key: str,
-        attempts: int = 1,
         greeting_size: GreetingSize = no_greeting,
     ) -> Listener:
         """Listen as :func:`listening.listen` does."""
         return await listening.listen(
-            make_protocol, host, port, key=key, keep_alive=self.keep_alive, attempts=attempts
+            make_protocol,
+            port.host,
+            port.number,
+            key=port.key,
+            keep_alive=self.keep_alive,
+            attempts=port.attempts,
         )
 
     async def dial(self, host: str, port: int, make_protocol: Callable[[], P], *, greeting: bytes = b"") -> P:
@@ -84,11 +100,8 @@ class SecureWays(Ways):
     async def listen(
         self,
         make_protocol: Callable[[], asyncio.Protocol],
-        host: str | None,
-        port: int,
+        port: Port,
         *,
-        key: str,
-        attempts: int = 1,
         greeting_size: GreetingSize = no_greeting,
     ) -> Listener:
         """Do as :class:`Ways` does."""
@@ -96,13 +109,13 @@ class SecureWays(Ways):
 
         return await listen_tls(
             make_protocol,
-            host,
-            port,
+            port.host,
+            port.number,
             self._doorstep,
-            key=key,
+            key=port.key,
             log=self._log,
             keep_alive=self.keep_alive,
-            attempts=attempts,
+            attempts=port.attempts,
         )
 
     async def dial(self, host: str, port: int, make_protocol: Callable[[], P], *, greeting: bytes = b"") -> P:

@@ -17,7 +17,7 @@ from ensemble.runtime.config.values import Values
 from ensemble.runtime.links import sasl
 from ensemble.runtime.links.election import ElectionLinks
 from ensemble.runtime.links.sasl import NotProved, SaslWays
-from ensemble.runtime.links.ways import Ways
+from ensemble.runtime.links.ways import Port, Ways
 from ensemble.wire.quorum_auth import MAGIC
 from tests.ensemble.runtime.harness import HOST, addresses, free_ports
 from tests.ensemble.runtime.links.test_election import Manager, running
@@ -46,7 +46,7 @@ class Recorder(asyncio.Protocol):
         self.data += data
 
 
-class Port:
+class Recording:
     """A port of a server, whom it took, and what it logged."""
 
     def __init__(self, port: int) -> None:
@@ -60,11 +60,11 @@ class Port:
 
 
 @asynccontextmanager
-async def listening(settings: QuorumSasl) -> AsyncIterator[Port]:
+async def listening(settings: QuorumSasl) -> AsyncIterator[Recording]:
     (number,) = free_ports(1)
-    port = Port(number)
+    port = Recording(number)
     ways = SaslWays(Ways(), settings, log=port.said.append)
-    listener = await ways.listen(port.take, HOST, number, key="quorum port of server.1")
+    listener = await ways.listen(port.take, Port(HOST, number, "quorum port of server.1"))
     try:
         yield port
     finally:
