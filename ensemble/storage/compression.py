@@ -17,6 +17,7 @@ from struct import Struct
 import cramjam
 
 from ensemble.errors import CorruptionError
+from ensemble.limits import SNAPSHOT_BYTES_MAX
 
 METHODS = ("", "gz", "snappy")
 """What ``snapshot.compression.method`` may be; also the suffixes of the names, after a dot."""
@@ -27,6 +28,10 @@ _BLOCK_BYTES = 32 * 1024
 _SNAPPY_MAGIC = b"\x82SNAPPY\0"
 _SNAPPY_HEAD = _SNAPPY_MAGIC + Struct(">ii").pack(1, 1)
 _SIZE = Struct(">i")
+_SNAPPY_EXPANSION_MAX = 22
+"""Three bytes become 64 at most; the format has no shorter way to repeat."""
+_EXPANSION_HONEST = 32
+"""A snapshot of ours that is larger than any other server takes must still be one that we can read."""
 _MAGIC_AS_SIZE = _SIZE.unpack(_SNAPPY_MAGIC[:4])[0]
 
 
@@ -51,7 +56,11 @@ def compress(chunks: Iterable[bytes], method: str) -> Iterator[bytes]:
 
 
 def decompress(data: bytes, name: str) -> bytes:
-    """Undo :func:`compress` for the content of the file ``name``; ``CorruptionError`` when it is torn or garbled."""
+    """Undo :func:`compress` for the content of the file ``name``; ``CorruptionError`` when it is torn or garbled.
+
+    A gzip member of a MiB may become a GiB of zeros: more than ``SNAPSHOT_BYTES_MAX`` is refused, unless it is no
+    more than 32 times what it was. A snappy block cannot become more than 22 times what it is, and may not claim it.
+    """
     method = method_of(name)
     if method == "gz":
         return _ungzip(data, name)
@@ -67,10 +76,19 @@ def _gzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _ungzip(data: bytes, name: str) -> bytes:
+    limit = max(SNAPSHOT_BYTES_MAX, _EXPANSION_HONEST * len(data))
+    decompressor = zlib.decompressobj(_GZIP_WINDOW)
     try:
-        return zlib.decompress(data, _GZIP_WINDOW)
+        content = decompressor.decompress(data, limit + 1)
     except zlib.error as error:
         raise CorruptionError(f"{name} does not decompress: {error}") from None
+    if len(content) > limit:
+        raise CorruptionError(
+            f"{name} is more than {limit} bytes when it is decompressed; no server writes that"
+        )
+    if not decompressor.eof:
+        raise CorruptionError(f"{name} does not decompress: it is incomplete")
+    return content
 
 
 def _snappy(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -106,8 +124,14 @@ def _unsnappy(data: bytes, name: str) -> bytes:
         offset = begin + size
         if size < 0 or offset > len(data):
             raise CorruptionError(f"{name} ends within a block, at {begin}")
+        block = view[begin:offset]
         try:
-            parts.append(bytes(cramjam.snappy.decompress_raw(view[begin:offset])))
+            # What a block claims to become is allocated before it is looked at.
+            if cramjam.snappy.decompress_raw_len(block) > _SNAPPY_EXPANSION_MAX * size:
+                raise CorruptionError(
+                    f"{name} has a block at {begin} that claims more bytes than it can hold"
+                )
+            parts.append(bytes(cramjam.snappy.decompress_raw(block)))
         except cramjam.DecompressionError as error:
             raise CorruptionError(f"{name} does not decompress at {begin}: {error}") from None
     return b"".join(parts)

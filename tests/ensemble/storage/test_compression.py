@@ -16,6 +16,7 @@ from ensemble.storage.compression import compress, decompress
 from ensemble.storage.settings import StorageSettings
 from ensemble.zxid import make
 from tests.ensemble.storage.harness import Bench, body_of, entries, recovered
+from tests.fuzz.drive import measured
 
 SNAPPY_HEAD = b"\x82SNAPPY\0" + pack(">ii", 1, 1)
 
@@ -62,6 +63,31 @@ def test_a_torn_or_garbled_file_is_noticed(method: str) -> None:
         except CorruptionError:
             caught += 1
     assert caught > len(data) - 30
+
+
+def test_a_bomb_is_refused_before_it_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ensemble.storage.compression.SNAPSHOT_BYTES_MAX", 100_000)
+    bomb = gzip.compress(bytes(50_000_000))
+    with pytest.raises(
+        CorruptionError, match=r"snapshot\.5\.gz is more than \d+ bytes when it is decompressed"
+    ):
+        measured(lambda data: decompress(data, "snapshot.5.gz"), bomb, 4_000_000)
+    # Below the limit anything goes, and what compresses as snapshots do is read at any size.
+    assert decompress(gzip.compress(bytes(100_000)), "snapshot.5.gz") == bytes(100_000)
+    honest = b"".join([b"%032x" % (number * 2654435761) for number in range(10_000)])
+    assert decompress(gzip.compress(honest), "snapshot.5.gz") == honest
+
+
+def test_a_block_that_claims_more_than_it_holds_is_refused_before_there_is_room_for_it() -> None:
+    for claim in (b"\xff\xff\xff\xff\x0f", b"\x80\x80\x04"):
+        block = claim + b"\0a"
+        data = SNAPPY_HEAD + pack(">i", len(block)) + block
+        with pytest.raises(
+            CorruptionError, match="has a block at 20 that claims more bytes than it can hold"
+        ):
+            decompress(data, "snapshot.5.snappy")
+    zeros = bytes(1 << 20)
+    assert decompress(b"".join(compress([zeros], "snappy")), "snapshot.5.snappy") == zeros
 
 
 @pytest.mark.parametrize("method", ["", "gz", "snappy"])
