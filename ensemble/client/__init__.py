@@ -9,6 +9,7 @@ connection    sockets and time: one server after the other, pings, silence
 session       sans-I/O: what outlasts a connection, and which answer belongs to which request
 watches       sans-I/O: what is watched, and by whom
 addresses     connect strings; chroot: the client's paths and the servers'
+mistakes      what is wrong with arguments that cannot be sent
 errors        one class for each of ZooKeeper's codes; caller: what operations need of a client
 """
 

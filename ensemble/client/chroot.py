@@ -19,7 +19,9 @@ class Chroot:
         """Return the server's path for a path of the client; ``BadArguments`` when it is none."""
         try:
             paths.validate(path, sequential=sequential)
-        except KeeperError:
+        except (KeeperError, TypeError):
+            if not isinstance(path, str):
+                raise TypeError(f"path must be a str, not {type(path).__name__}") from None
             raise BadArguments(path, paths.fault(path, sequential=sequential)) from None
         if not self.root:
             return path

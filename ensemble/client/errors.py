@@ -24,7 +24,7 @@ class SessionExpired(ClientError):
 
 
 class ClientClosed(ClientError):
-    """The client was closed."""
+    """The client was closed, or was never started."""
 
 
 class Refusal(KeeperError):

@@ -76,6 +76,13 @@ class Call:
     """What an auth request carries: kept, once accepted, for the next connection."""
 
 
+def _size(call: Call) -> str:
+    """Name the likeliest cause of a loss: a server cuts off, without a word, who sends more than it takes."""
+    if len(call.record) <= limits.FRAME_BYTES_MAX:
+        return ""
+    return f" of {len(call.record)} bytes; beyond jute.maxbuffer, {limits.FRAME_BYTES_MAX} unless set, servers cut off"
+
+
 class Session:
     """The state machine.
 
@@ -161,7 +168,9 @@ class Session:
         if self.state.connected:
             self._enter(State.CONNECTING)
         for call in lost:
-            call.failed(ConnectionLoss(f"connection lost before the answer to {Op(call.op).name}"))
+            call.failed(
+                ConnectionLoss(f"connection lost before the answer to {Op(call.op).name}{_size(call)}")
+            )
 
     def take(self) -> list[bytes]:
         """Return what is to be written, and forget it."""

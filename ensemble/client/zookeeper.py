@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import struct
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -15,7 +16,15 @@ from ensemble import limits
 from ensemble.client.addresses import Address, ConnectString, parse
 from ensemble.client.chroot import Chroot
 from ensemble.client.connection import Connector
-from ensemble.client.errors import AuthFailed, ClientError, ConnectionLoss, SessionExpired, refusal
+from ensemble.client.errors import (
+    AuthFailed,
+    ClientClosed,
+    ClientError,
+    ConnectionLoss,
+    SessionExpired,
+    refusal,
+)
+from ensemble.client.mistakes import fault_of
 from ensemble.client.quota import Quotas
 from ensemble.client.session import Call, Session, State
 from ensemble.client.watches import Watcher, WatchEvent, WatchKind
@@ -216,10 +225,20 @@ class ZooKeeper(Quotas, Watching):
         watch_kind: WatchKind = WatchKind.DATA,
     ) -> T:
         """Send any operation; see :meth:`Caller.call`. Waits while too many are unanswered."""
+        if self._task is None:
+            raise ClientClosed("the client was not started; write async with, or await its start() first")
+        if watch is not None and not callable(watch):
+            raise TypeError(
+                f"watch must be a function of one argument or an EventStream, not {type(watch).__name__}"
+            )
+        try:
+            record = requests.encode_operation(op, operation)
+        except (TypeError, ValueError, AttributeError, struct.error) as error:
+            raise TypeError(fault_of(operation) or str(error)) from error
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         call = Call(
             op,
-            requests.encode_operation(op, operation),
+            record,
             path,
             read,
             lambda value: None if answer.done() else answer.set_result(value),

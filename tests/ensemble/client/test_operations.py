@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from itertools import count
+from typing import Any
 
 import pytest
 
@@ -313,3 +314,50 @@ async def test_somebody_there_who_is_no_server_for_us() -> None:
             ConnectionLoss, match=rf"127.0.0.1:{port} \(it closed the connection; its ensemble may"
         ):
             await ZooKeeper(f"127.0.0.1:{port}", session_timeout_ms=300).start()
+
+
+@pytest.mark.parametrize(
+    ("mistake", "said"),
+    [
+        (lambda zk, base: zk.create(base, "text"), "data must be bytes, not str; encode the text first"),
+        (lambda zk, base: zk.set(base, "text"), "data must be bytes, not str; encode the text first"),
+        (
+            lambda zk, base: zk.set(base, b"", version="3"),
+            "version must be a whole number, or -1 for any, not str",
+        ),
+        (lambda zk, base: zk.create(base, b"", mode="ephemeral"), "mode must be a CreateMode, not str"),
+        (
+            lambda zk, base: zk.create(base, acl="world:anyone"),
+            "acl must be a sequence of Acl, such as OPEN_ACL",
+        ),
+        (lambda zk, base: zk.get(base.encode()), "path must be a str, not bytes"),
+        (lambda zk, base: zk.get(None), "path must be a str, not NoneType"),
+        (lambda zk, base: zk.add_auth("digest", "u:p"), "auth must be bytes, not str; encode the text first"),
+        (
+            lambda zk, base: zk.transaction().create(base, "text").commit(),
+            "data must be bytes, not str; encode",
+        ),
+        (
+            lambda zk, base: zk.exists(base, watch=True),
+            "watch must be a function of one argument or an EventStream",
+        ),
+    ],
+)
+async def test_what_cannot_be_sent_is_named(zk: ZooKeeper, base: str, mistake: Any, said: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        await mistake(zk, base)
+    assert said in str(caught.value)
+
+
+async def test_a_client_that_was_not_started_says_so(server: str) -> None:
+    with pytest.raises(ClientClosed, match="the client was not started; write async with"):
+        await ZooKeeper(server).get("/")
+
+
+async def test_a_request_too_large_for_servers_says_why_it_may_have_been_cut_off(
+    zk: ZooKeeper, base: str
+) -> None:
+    with pytest.raises(
+        ConnectionLoss, match=r"bytes; beyond jute\.maxbuffer, 1048575 unless set, servers cut off"
+    ):
+        await zk.create(f"{base}/large", bytes(2_000_000))
