@@ -7,6 +7,7 @@ number; the service imports no web framework; the panel looks below only through
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -200,6 +201,22 @@ def test_the_panel_never_imports_a_server():
         if room_of(name) in {"replica", "zab", "storage", "runtime", "simulator"}
     ]
     assert wrong == []
+
+
+PACKAGES = sorted(path.parent for path in (ROOT / "ensemble").rglob("__init__.py"))
+
+
+@pytest.mark.parametrize("folder", PACKAGES, ids=lambda folder: ".".join(folder.relative_to(ROOT).parts))
+def test_a_package_opens_with_a_map_of_what_is_in_it(folder: Path):
+    if folder.name == "commands" and folder.parent.name == "management":
+        return  # Django's: each module is the command of its name
+    text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or ""
+    modules = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    rooms = {path.parent.name for path in folder.glob("*/__init__.py")}
+    known = set(re.findall(r"\w+", text))
+    assert sorted((modules | rooms) - known) == [], (
+        f"{folder.relative_to(ROOT)}/__init__.py does not name them"
+    )
 
 
 def test_no_circles_between_modules():

@@ -1,4 +1,13 @@
 """Real server processes under real faults, and the same judgement as in the simulator.
 
+    run         servers, clients, one fault after the other, and at the end the judgement
+    servers     the processes;  apache  those of them that are Apache's
+    links       a relay on each way between servers;  disks  disks that fail, by a shim in C
+    faults      what is done to all of these, and undone
+    workloads   what clients do meanwhile
+    tap         what they and the servers say, written down;  book  what the servers have logged
+    judge       the simulator's checkers over both
+    report      what a run says of itself
+
 Everything happens on loopback, in one temporary directory, for a bounded time, and ends with the command.
 """

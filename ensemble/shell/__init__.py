@@ -2,7 +2,7 @@
 
     shell       one line after the other: history, watches that fired, the session they belong to
     line        a typed line as words; registry: every command, its options and its help
-    reading     writing     access     quotas     members     session      the commands
+    reading     writing     watching     access     quotas     members     session      the commands
     formats     stats, access lists, data, as zkCli prints them; refusals: what a code means in words
     terminal    the prompt: completion of commands and paths, colours, history over sessions
 

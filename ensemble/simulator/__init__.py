@@ -2,10 +2,11 @@
 
     clock, streams      virtual time; ordered byte streams that stall, tear and break
     elections, network  the one-message election boxes; links, dials, clients, power
-    disk                a disk that forgets what was not synced
-    machine             disks, a clock, and the process of one server: every port call may be its last
+    disk, platter       a disk that forgets what was not synced; the files on it
+    machine, members    disks, a clock, and the process of one server: every port call may be its last
     tape                every random choice, in lanes; what was chosen can be played again and made smaller
-    plan, faults        who takes part and what goes wrong, drawn from the seed
+    plan, faults, changes
+                        who takes part, what goes wrong, and who joins and leaves, drawn from the seed
     clients, workload   clients that speak bytes and write down what they see
     recipes, exclusion  clients that share a lock, a queue and a counter; what must come of that (C8)
     invariants, durable I1-I14 after every step, against real peers, trees and durable disks

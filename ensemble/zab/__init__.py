@@ -3,6 +3,8 @@
     messages           what servers say to each other
     ports              what ZAB asks of the server around it
     phase, quorum      the names of the phases; who may decide
+    restoration        a snapshot from elsewhere in the place of the history
+    meter              what ZAB measures of itself
     view               the membership in force, and the one that is proposed
     election           who might lead (fast leader election)
     term               what one term as leader and one as learner share

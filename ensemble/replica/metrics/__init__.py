@@ -2,6 +2,7 @@
 
     registry     names, and where each figure is read when somebody asks; rows for ``mntr``
     names        every name this server has, over its counters and its state
+    latency      how long clients wait
     exposition   the same for Prometheus
 
 Figures are counted where they happen (``replica.counters``, ``zab.meter``); nothing here runs unasked.

@@ -15,6 +15,7 @@
     server      all of it: ``load(path)`` returns a ``ServerConfig``
     access      who clients may be and must be
     admission   how much they may ask
+    operations  what operators see
     report      what is in force, and where each value is from, for people
 
 A group of keys that belong together has a module of its own: ``read(values)`` returns the dataclass of
