@@ -37,8 +37,8 @@ DIGEST_MASK = 0x7F
 DIGEST_EVERY_MS = 1000
 """after the first one of each second, by the times of the transactions, which are the same on all servers."""
 DIGESTS_MAX = 1024
-DIGEST_DIRTY_MAX = 4096
-"""Znodes changed since the last digest; with more it is brought up to date, so that none takes long (4 ms)."""
+DIGEST_DIRTY_MAX = 2048
+"""Znodes changed since the last digest; with more it is brought up to date, so that none takes long (2 ms)."""
 
 _CREATE_SESSION = int(Op.CREATE_SESSION)
 _CLOSE_SESSION = int(Op.CLOSE_SESSION)

@@ -177,24 +177,22 @@ class Writes:
 
     def on_request(self, learner: int, data: bytes, auth: tuple[tuple[str, str], ...]) -> None:
         """Take a write that a learner forwards."""
-        forward = packets.decode_forward(data)
-        if forward.op == _SYNC:
+        session_id, cxid, op = packets.decode_forward(data)
+        if op == _SYNC:
             self._service.peer.sync(learner)
             return
         try:
-            if forward.op not in _FORWARDED_OPS:
-                raise WireError(f"operation {forward.op} is no write")
-            operation: Operation = decode_operation(forward.op, data, packets.FORWARD_BYTES)
+            if op not in _FORWARDED_OPS:
+                raise WireError(f"operation {op} is no write")
+            operation: Operation = decode_operation(op, data, packets.FORWARD_BYTES)
         except WireError as error:
             self._service.log(f"a request through server {learner} is refused: {error}")
-            self._refuse(forward.session_id, forward.cxid, Code.MARSHALLING_ERROR)
+            self._refuse(session_id, cxid, Code.MARSHALLING_ERROR)
             return
         if auth is not self._auth:  # wire gives a run of requests of the same identities the same tuple
             self._auth = auth
             self._identities = tuple([Identity(scheme, who) for scheme, who in auth])
-        self._lead(
-            Request(forward.session_id, forward.cxid, forward.op, operation, self._identities), learner
-        )
+        self._lead(Request(session_id, cxid, op, operation, self._identities), learner)
 
     def _lead(self, request: Request, server: int) -> None:
         """Propose what ``server`` asks for, unless the session is not (any longer) there."""

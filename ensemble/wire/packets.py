@@ -13,7 +13,6 @@ from collections.abc import Generator, Iterable, Iterator
 from functools import lru_cache
 from struct import Struct
 from struct import error as struct_error
-from typing import NamedTuple
 
 from ensemble import limits
 from ensemble.errors import WireError
@@ -290,25 +289,17 @@ def _scan(held: bytearray, *, snapshots: bool = True) -> Generator[int, None, tu
 # --- what packets carry --------------------------------------------------------------------------------
 
 
-class Forward(NamedTuple):
-    """The head of a REQUEST's data: whose operation this is. Its record follows at ``FORWARD_BYTES``."""
-
-    session_id: int
-    cxid: int
-    op: int
-
-
 def encode_forward(session_id: int, cxid: int, op: int, payload: bytes) -> bytes:
     """Encode the data of a REQUEST; ``payload`` is the operation's record as the client sent it."""
     return _FORWARD.pack(session_id, cxid, op) + payload
 
 
-def decode_forward(data: bytes | None) -> Forward:
-    """Decode the data of a REQUEST."""
+def decode_forward(data: bytes | None) -> tuple[int, int, int]:
+    """Decode the head of a REQUEST's data: (session id, cxid, op). The record follows at ``FORWARD_BYTES``."""
     if data is None or len(data) < FORWARD_BYTES:
         raise WireError("a forwarded request without its head")
     session_id, cxid, op = _FORWARD.unpack_from(data)
-    return Forward(session_id, cxid, op)
+    return session_id, cxid, op
 
 
 def encode_revalidate(session_id: int, timeout_ms: int) -> bytes:

@@ -35,6 +35,7 @@ from ensemble.zxid import COUNTER_MAX, text
 
 _DESIGNATED = Struct(">q")
 _PROPOSAL = int(PacketType.PROPOSAL)
+_ACK = int(PacketType.ACK)
 _COMMIT = int(PacketType.COMMIT)
 _INFORM = int(PacketType.INFORM)
 _COUNTER_RESERVE = 1 << 20
@@ -100,9 +101,15 @@ class Leader(Establishment):
         follower.heard_us = self.clock.monotonic_us()
         table = _TABLE[follower.step]
         acked = follower.zxid_acked
+        last_ack: Packet | None = None
         for packet in packets:
             if self.trace.on and follower.sid is not None:
                 self.trace_packet("received", follower.sid, packet)
+            if packet.type == _ACK and table is _BROADCAST:
+                # Acks come in runs, and each covers those before it.
+                if last_ack is None or packet.zxid > last_ack.zxid:
+                    last_ack = packet
+                continue
             handler = table.get(packet.type)
             if handler is None:
                 raise PeerProtocolError(
@@ -113,6 +120,8 @@ class Leader(Establishment):
                 return
             if table is not _BROADCAST:
                 table = _TABLE[follower.step]
+        if last_ack is not None:
+            self._on_ack(follower, last_ack)
         if follower.zxid_acked > acked:
             acks = follower.acks = follower.acks or self.meter.acks.of(str(follower.sid))
             self.meter.acked(acks, acked, follower.zxid_acked, follower.heard_us)

@@ -15,7 +15,7 @@ from ensemble.tree.operations import OPEN_ACL, Op
 from ensemble.tree.tree import Tree
 from ensemble.tree.txns import CreateTxn, Txn
 from ensemble.wire import packets, snapstream
-from ensemble.wire.packets import Forward, PacketDecoder
+from ensemble.wire.packets import PacketDecoder
 from ensemble.zab.messages import PROTOCOL_VERSION, LearnerInfo, Packet, PacketType
 from tests.ensemble.wire.strategies import each_byte, ints, longs, outcome, pieces, snapshots
 from tests.ensemble.wire.strategies import packets as any_packet
@@ -197,7 +197,7 @@ def test_golden_payloads() -> None:
 def test_payloads_round_trip(one: int, two: int, three: int, rest: bytes) -> None:
     data = packets.encode_forward(one, two, three, rest)
     assert data[packets.FORWARD_BYTES :] == rest
-    assert packets.decode_forward(data) == Forward(one, two, three)
+    assert packets.decode_forward(data) == (one, two, three)
     assert packets.decode_revalidate(packets.encode_revalidate(one, two)) == (one, two)
     assert packets.decode_revalidated(packets.encode_revalidated(one, two > 0)) == (one, two > 0)
     assert packets.decode_touches(packets.encode_touches([(one, two)] * 3)) == [(one, two)] * 3
