@@ -97,15 +97,12 @@ class Answering(Backlog):
             any_answered = True
         return any_answered
 
-    def _answer_head(self, head: Waiting, reply: bytes) -> None:
-        """Give the request at the front, which is no read, its answer."""
+    def _answer_head(self, head: Waiting, reply: bytes, zxid: int = -1) -> None:
+        """Give the request at the front, which is no read, its answer; ``zxid`` is that of a write."""
         self.waiting.popleft()
         self._answered.append(head.since_us)
         self._answered_bytes += head.size
-        activity = self.activity
-        activity.last_op = head.op
-        if head.xid >= 0:
-            activity.last_cxid = head.xid
+        self.activity.note(head.op, head.xid, zxid)
         self._outlet.write(reply)
         self._spend(len(reply))
 
@@ -149,7 +146,7 @@ class Answering(Backlog):
                 offset, run, budget = reads.get_data_run(stream, offset, service, out, budget)
                 if run:
                     plain += run
-                    self.activity.note_run(out[-1])
+                    self.activity.run_reply = out[-1]
                     continue
             offset += LENGTH_BYTES + length
             reply = self._read(op, xid, stream[offset - length : offset])
@@ -164,10 +161,8 @@ class Answering(Backlog):
 
     def _read(self, op: int, xid: int, frame: bytes) -> bytes:
         """Answer a read or a ping from the state as it is."""
-        service, activity = self._service, self.activity
-        activity.last_op, activity.last_zxid = op, service.tree.zxid
-        if xid >= 0:
-            activity.last_cxid = xid
+        service = self._service
+        self.activity.note(op, xid, service.tree.zxid)
         if op != _PING:
             service.counters.reads += 1
         return reads.answer(service, self._client, xid, op, frame)

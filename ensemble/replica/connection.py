@@ -140,7 +140,7 @@ class Connection(Channel):
 
     def _on_requests(self, data: bytes) -> None:
         service, pipeline = self._service, self.pipeline
-        if not (pipeline.waiting or pipeline.choked or pipeline.barred or self._frames.held):
+        if not (pipeline.waiting or pipeline.choked or pipeline.barred or self._frames.begun):
             offset, count, _ = reads.get_data_run(data, 0, service, self._out, STEP_BYTES_MAX)
             if count:
                 self.heard[self.session_id] = self.timeout_ms
@@ -148,7 +148,7 @@ class Connection(Channel):
                 counters = service.counters
                 counters.received += count
                 counters.reads += count
-                pipeline.activity.note_run(self._out[-1])
+                pipeline.activity.run_reply = self._out[-1]
                 pipeline.activity.last_response_us = service.clock.monotonic_us()
                 if offset == len(data):
                     return
@@ -185,11 +185,13 @@ class Connection(Channel):
 
     def flush(self) -> None:
         """Send what was gathered in this step, and read on when enough is answered."""
-        if self._out:
+        if not self._out:
+            return
+        if self.pipeline.unanswered:
             self.pipeline.measure()
-            super().flush()
-            if self._paused:
-                self._unthrottle()
+        Channel.flush(self)
+        if self._paused:
+            self._unthrottle()
 
     def on_synced(self) -> None:
         """The oldest unanswered sync of this client is complete."""

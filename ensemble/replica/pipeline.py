@@ -248,7 +248,6 @@ class Pipeline(Answering):
         self._in_flight -= 1
         if self._throttle is not None:
             self._throttle.finished()
-        self.activity.last_zxid = txn.zxid
         service = self._service
         if service.audit is not None:
             client = self._client
@@ -264,7 +263,7 @@ class Pipeline(Answering):
             head.reply = reply
             self._advance()
             return
-        self._answer_head(head, reply)
+        self._answer_head(head, reply, txn.zxid)
         if self._unbegun or self.answerable:
             self._advance()
 

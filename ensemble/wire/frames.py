@@ -24,12 +24,13 @@ class FrameBuffer:
     ConnectRequest is tiny, and it comes from somebody unknown).
     """
 
-    __slots__ = ("_first_limit", "_held", "_limit", "_wanted", "fault")
+    __slots__ = ("_first_limit", "_limit", "_wanted", "begun", "fault")
 
     def __init__(self, limit: int, first_limit: int | None = None) -> None:
         self._limit = limit
         self._first_limit = first_limit
-        self._held = bytearray()
+        self.begun = bytearray()
+        """What there is of an unfinished frame."""
         self._wanted = LENGTH_BYTES
         self.fault: WireError | None = None
         """Set when a bad length stands behind the frames that the last ``feed`` returned: the caller is to
@@ -38,7 +39,7 @@ class FrameBuffer:
     @property
     def held(self) -> int:
         """How many bytes of an unfinished frame are held."""
-        return len(self._held)
+        return len(self.begun)
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take the next bytes of the stream and return the bodies that are now whole.
@@ -53,13 +54,13 @@ class FrameBuffer:
         """Return what there is to cut: nothing while the frame that was begun is not whole."""
         if self.fault is not None:
             raise self.fault
-        held = self._held
+        held = self.begun
         if held:
             held += data
             if len(held) < self._wanted:
                 return b""
             data = bytes(held)
-            self._held = bytearray()
+            self.begun = bytearray()
         if self._first_limit is not None and len(data) >= LENGTH_BYTES:
             self._check_first(data)
         return data
@@ -91,7 +92,7 @@ class FrameBuffer:
 
     def _hold(self, rest: bytes, wanted: int) -> None:
         """Keep a frame that is not whole; ``wanted`` bytes of it are needed to go on."""
-        self._held += rest
+        self.begun += rest
         self._wanted = wanted
 
     def _check_first(self, data: bytes) -> None:

@@ -232,3 +232,15 @@ def test_whatever_comes_nothing_but_the_connection_suffers(chunks: list[bytes], 
     world.settle()
     honest = client(world)
     assert honest.error(Op.EXISTS, Read("/zookeeper")) == Code.OK
+
+
+def test_nothing_more_is_read_until_the_session_is_open() -> None:
+    world = World()
+    user = Client(world)
+    user.send(encode_connect(ConnectRequest(0, 0, 4000, 0, bytes(16), False)))
+    assert user.paused
+    user.send(encode_request(1, Op.GET_DATA, Read("/")))
+    assert user.paused
+    world.settle()
+    assert not user.paused
+    assert len(user.answers()) == 2
