@@ -83,7 +83,7 @@ def _parsed(text: str, name: str) -> dict[str, str]:
 def read_text(path: Path, what: str, fix: str = "give the path of a zoo.cfg") -> str:
     """Read a file; :class:`ConfigError` calls it ``what``, and says ``fix`` when there is none."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte order mark
     except FileNotFoundError:
         raise ConfigError(f"{what} {path} does not exist; {fix}") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -5,6 +5,7 @@ Every sentence names the key and the fix.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from ensemble.errors import ConfigError
 from ensemble.runtime.config import keys as known
 
 PORT_MAX = 65535
+_COMMENT = re.compile(r"\s#")
 
 
 def shown(key: str, value: str) -> str:
@@ -88,12 +90,22 @@ class Values:
         """Read a directory that must be named."""
         if text := self.keys.get(key):
             self.settle(key, text)
+            if not text.startswith(("/", "./", "../")):
+                self.warnings.append(
+                    f"{key}={text} is a path relative to where this server was started, taken as it stands (no quotes, "
+                    f"no ~, no variables); write {key}=/..., or ./{text} if it is meant"
+                )
             return Path(text)
         raise ConfigError(f"{key} is not set; write {key}=<directory>")
 
     def judge(self) -> None:
         """Warn of keys without effect; ``ConfigError`` for what must not be ignored."""
         for key, value in self.keys.items():
+            if _COMMENT.search(value):
+                self.warnings.append(
+                    f"{key}={shown(key, value)} has its # taken for a part of the value; put comments on lines of "
+                    "their own"
+                )
             effect = known.effect_of(key)
             if effect is known.Effect.UNKNOWN:
                 meant = known.nearest(key)

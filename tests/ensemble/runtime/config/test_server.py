@@ -335,3 +335,23 @@ def test_sessions_are_as_apaches_when_the_file_does_not_say(tmp_path: Path) -> N
 def test_quotas_are_enforced_where_the_file_says_so(tmp_path: Path) -> None:
     assert not load(tmp_path, THREE).znodes.enforce_quota
     assert load(tmp_path, THREE + "zookeeper.enforceQuota=true\n").znodes.enforce_quota
+
+
+@pytest.mark.parametrize("directory", ["data", "~/data", '"/data"', "${HOME}/data"])
+def test_a_directory_that_is_relative_without_saying_so_is_named(tmp_path: Path, directory: str) -> None:
+    (warning,) = load(tmp_path, f"dataDir={directory}\nclientPort=2181\n", None).warnings
+    assert warning.startswith(f"dataDir={directory} is a path relative to where this server was started")
+
+
+@pytest.mark.parametrize("directory", ["./data", "../data", "/data"])
+def test_a_directory_that_says_what_it_is_passes_in_silence(tmp_path: Path, directory: str) -> None:
+    assert load(tmp_path, f"dataDir={directory}\nclientPort=2181\n", None).warnings == ()
+
+
+def test_a_comment_behind_a_value_is_named(tmp_path: Path) -> None:
+    (warning,) = load(tmp_path, "dataDir={dir}/data # the disk\nclientPort=2181\n", None).warnings
+    assert "has its # taken for a part of the value; put comments on lines of their own" in warning
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path: Path) -> None:
+    assert load(tmp_path, "\N{BYTE ORDER MARK}dataDir={dir}\nclientPort=2181\n", None).client_port == 2181
