@@ -371,13 +371,14 @@ class Machine:
         """The disks, each once."""
         return [self.data_disk] if self.log_disk is self.data_disk else [self.data_disk, self.log_disk]
 
-    def start(self, *, crash_after_effects: int | None = None) -> None:
-        """Start a process, unless one runs; it may be doomed to die during its boot."""
+    def start(self, *, crash_after_effects: int | None = None, crash_before: str = "", skip: int = 0) -> None:
+        """Start a process, unless one runs; it may be doomed to die during its boot (see ``Process``)."""
         if self.process is not None or self.refuses:
             return
         self.lives += 1
         self.process = Process(self)
         self.process.crash_at = crash_after_effects
+        self.process.crash_before(crash_before, skip=skip)
         self.process.boot()
 
     def die(self, *, power: bool, effect: str = "") -> None:

@@ -121,7 +121,7 @@ class Plan:
 
     def failing_disks(self) -> None:
         """Disks that fail and disks that rot, while servers come and go and snapshots are taken all the time."""
-        self.kinds = (*["disk error"] * 4, *SPOILS, "leader crash", "power", "kill")
+        self.kinds = (*["disk error"] * 8, *SPOILS, "leader crash", "power", "kill")
         self.faults, self.snap_count = 8, 3
 
     def rare_crashes(self) -> None:

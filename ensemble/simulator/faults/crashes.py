@@ -46,8 +46,8 @@ def _before_effect(stage: Stage) -> Undo:
     effect = stage.rng.choice(EFFECTS + _IN_BOOT)
     if effect in _IN_BOOT and stage.chance(0.7):
         machine.die(power=True)
-        machine.start()
-    if machine.process is not None:
+        machine.start(crash_before=effect, skip=stage.rng.choice((0, 0, 1)))
+    elif machine.process is not None:
         machine.process.crash_before(effect, skip=stage.rng.choice((0, 0, 1, 3)))
     return lambda: stage.start([sid])
 

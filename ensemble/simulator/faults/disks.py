@@ -39,7 +39,7 @@ _DRAWN = (*FAILING_CALLS, *[call for call in FAILING_CALLS if call[0] in _SELDOM
 def arm(machine: Machine, rng: Random) -> bool:
     """Let one of the next calls of a machine's disks fail; tell whether it may take a restart to be met."""
     operation, code = rng.choice(_DRAWN)
-    skip = rng.choice((0, 0, 1) if operation in _SELDOM else (0, 0, 1, 2, 5))
+    skip = rng.choice((0, 0, 0, 1) if operation in _SELDOM else (0, 0, 1, 2, 5))
     for disk in machine.disks:
         disk.fail(operation, code, skip=skip)
     return operation in _IN_BOOT
