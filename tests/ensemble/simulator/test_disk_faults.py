@@ -28,7 +28,7 @@ def quiet(seed: int) -> World:
     """Return a world of three or five in which nothing has been decided to go wrong."""
     world = World(seed)
     world.strikes = []
-    world.plan.lasting = ""
+    world.plan.lasting, world.plan.fatal_changes = "", False
     return world
 
 
