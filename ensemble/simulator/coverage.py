@@ -58,9 +58,17 @@ class _CountedTable(dict[int, Row]):
         """Look a row up."""
         row = super().get(kind, default)
         if row is not None:
-            name = f"{self._where} {PacketType(kind).name}"
-            _counts[name] = _counts.get(name, 0) + 1
+            self._count(kind)
         return row
+
+    def __getitem__(self, kind: int) -> Row:
+        """Look a row up that there is."""
+        self._count(kind)
+        return super().__getitem__(kind)
+
+    def _count(self, kind: int) -> None:
+        name = f"{self._where} {PacketType(kind).name}"
+        _counts[name] = _counts.get(name, 0) + 1
 
 
 def count_into(counts: dict[str, int]) -> None:

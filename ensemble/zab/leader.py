@@ -121,7 +121,7 @@ class Leader(Establishment):
             if table is not _BROADCAST:
                 table = _TABLE[follower.step]
         if last_ack is not None:
-            self._on_ack(follower, last_ack)
+            _BROADCAST[_ACK](self, follower, last_ack)
         if follower.zxid_acked > acked:
             acks = follower.acks = follower.acks or self.meter.acks.of(str(follower.sid))
             self.meter.acked(acks, acked, follower.zxid_acked, follower.heard_us)

@@ -20,6 +20,7 @@ def test_a_run_counts_the_rows_of_zabs_tables() -> None:
     assert outcome.coverage["learner discovery LEADERINFO"] >= 2
     assert outcome.coverage["leader, learner in discovery ACKEPOCH"] >= 2
     assert outcome.coverage["learner broadcast COMMIT"] > 10
+    assert outcome.coverage["leader, learner in broadcast ACK"] > 10
 
 
 def test_every_row_of_the_learners_table_is_expected_or_has_a_reason() -> None:
