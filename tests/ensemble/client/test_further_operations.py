@@ -4,8 +4,6 @@ watches that stay, whole subtrees, quotas."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from itertools import count
 
 import pytest
 
@@ -34,20 +32,6 @@ from ensemble.client import (
 )
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
-
-_names = count(1)
-
-
-@pytest.fixture
-async def zk(server: str) -> AsyncIterator[ZooKeeper]:
-    async with ZooKeeper(server, session_timeout_ms=10_000) as client:
-        yield client
-
-
-@pytest.fixture
-async def base(zk: ZooKeeper) -> str:
-    """A znode of this test's own."""
-    return await zk.create(f"/further-{next(_names)}")
 
 
 async def test_each_refusal_has_its_class(zk: ZooKeeper, base: str) -> None:

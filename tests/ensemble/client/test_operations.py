@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from itertools import count
 from typing import Any
 
 import pytest
@@ -30,20 +28,6 @@ from ensemble.client import (
 )
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
-
-_names = count(1)
-
-
-@pytest.fixture
-async def zk(server: str) -> AsyncIterator[ZooKeeper]:
-    async with ZooKeeper(server, session_timeout_ms=10_000) as client:
-        yield client
-
-
-@pytest.fixture
-async def base(zk: ZooKeeper) -> str:
-    """A znode of this test's own."""
-    return await zk.create(f"/test-{next(_names)}")
 
 
 def _code(caught: pytest.ExceptionInfo[KeeperError]) -> Code:
