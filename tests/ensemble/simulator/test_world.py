@@ -139,7 +139,7 @@ def test_an_unexpected_error_of_a_server_is_a_failure(monkeypatch: pytest.Monkey
 
 
 def test_a_world_without_faults_answers_everything() -> None:
-    plans = ((seed, World(seed).plan) for seed in range(1, 200))
+    plans = ((seed, World(seed).plan) for seed in range(1, 1_000))
     # A restless client leaves a server without waiting for its answers.
     calm = (
         seed
