@@ -12,7 +12,7 @@ from ensemble.measures import RING_SAMPLES, SampledSummary, Summary, SummarySet
 from ensemble.replica.metrics.exposition import exposition
 from ensemble.replica.metrics.latency import ReadLatency
 from ensemble.replica.metrics.registry import Registry, SampleSet
-from ensemble.tree.operations import CreateMode
+from ensemble.tree.operations import CreateMode, Op, Read, SetData
 from tests.ensemble.replica.harness import Client, Server, World, client
 
 OF_THE_HOST = {
@@ -55,6 +55,40 @@ def test_a_run_of_samples_counts_as_all_of_them() -> None:
     summary.add_run(1, 5, 5, 5)
     assert (summary.count, summary.total, summary.least, summary.greatest) == (4, 65, 5, 30)
     assert summary.mean == 16.25
+
+
+@pytest.mark.parametrize("kind", [Summary, SampledSummary])
+def test_samples_taken_in_together_count_as_one_by_one(kind: type[Summary]) -> None:
+    together, alone = kind(), kind()
+    for samples in ([30, 10, 20], [5], [40] * 300):
+        together.add_all(samples)
+        for sample in samples:
+            alone.add(sample)
+        assert together.last == samples[-1]
+    for summary in (together, alone):
+        assert (summary.count, summary.total, summary.least, summary.greatest) == (304, 12_065, 5, 40)
+    assert together.quantiles(0.001, 0.5) == alone.quantiles(0.001, 0.5)
+
+
+def test_what_one_step_answers_is_measured_as_what_it_was() -> None:
+    world = World()
+    user = client(world)
+    counters = world.only.replica.service.counters
+    counters.reset()
+    read = user.request(Op.GET_DATA, Read("/"), xid=3)
+    user.send(user.request(Op.SET_DATA, SetData("/", b"", -1)))
+    world.clock.now_us += 1000
+    user.send(user.request(Op.SET_DATA, SetData("/", b"", -1)) + read * 2)
+    world.clock.now_us += 5000
+    world.settle()
+    assert len(user.answers()) == 4
+    writes, waits = counters.latencies, counters.read_waits
+    assert (writes.count, writes.total, writes.least, writes.greatest) == (2, 11_000, 5000, 6000)
+    assert (waits.count, waits.total) == (2, 10_000)
+    assert user.connection is not None
+    activity = user.connection.pipeline.activity
+    assert (activity.latency.count, activity.latency.last, activity.last_cxid) == (2, 5000, 3)
+    assert activity.last_response_us == world.clock.now_us
 
 
 def test_reads_answered_at_once_count_as_nothing_waited() -> None:
