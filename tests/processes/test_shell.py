@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -188,3 +190,26 @@ def test_a_refused_reconfiguration_says_what_would_help(tmp_path: Path):
     )
     assert wrong == "Arguments are not valid : the leader's log says what it refused, and why"
     assert "a change of the membership is refused: server.nonsense" in (tmp_path / "server.log").read_text()
+
+
+def test_at_a_terminal_it_says_whom_it_waits_for(tmp_path: Path):
+    ours_end, theirs = os.openpty()
+    command = [sys.executable, str(ROOT / "manage.py"), "shell_zk", "127.0.0.1:1"]
+    environment = os.environ | {"XDG_STATE_HOME": str(tmp_path)}
+    waiting = subprocess.Popen(
+        command,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    try:
+        with open(ours_end, "rb", buffering=0, closefd=False) as terminal:
+            assert terminal.readline() == b"Connecting to 127.0.0.1:1 (Ctrl-C gives up)\r\n"
+        waiting.send_signal(signal.SIGINT)
+        assert waiting.wait(20) == 130
+    finally:
+        waiting.kill()
+        os.close(ours_end)

@@ -59,6 +59,8 @@ class Command(BaseCommand):
 
 
 async def _run(shell: Shell, words: list[str]) -> None:
+    if not words and sys.stdin.isatty():
+        print(f"Connecting to {shell.servers} (Ctrl-C gives up)")
     await shell.connect(shell.servers)
     try:
         if words:
