@@ -9,12 +9,15 @@ that lives on, as TCP would not lose them either.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
 HOST = "127.0.0.1"
 CHUNK_BYTES = 65536
+REDIAL_S = 0.02
+LATE_S_MAX = 1.0
+"""For so long a connection waits for a port that is opened late; servers repeat their calls for 0.8 s."""
 
 Way = tuple[int, int]
 """From which server to which."""
@@ -44,14 +47,19 @@ class Links:
         self._open: dict[Way, list[tuple[asyncio.StreamWriter, asyncio.StreamWriter]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def open(self, seats: dict[int, Ports]) -> None:
-        """Listen for every pair."""
+    async def open(self, seats: dict[int, Ports], late: Collection[int] = ()) -> None:
+        """Listen for every pair.
+
+        ``late`` are servers whose quorum port is open only while they lead. A call before that is refused and made
+        again by whoever called; a relay, which has taken the call, waits for the port instead.
+        """
         for here in seats:
             for there in seats:
                 if here != there:
+                    patience_s = LATE_S_MAX if there in late else 0.0
                     ways = (
-                        await self._listen((here, there), seats[there].quorum),
-                        await self._listen((here, there), seats[there].election),
+                        await self._listen((here, there), seats[there].quorum, patience_s),
+                        await self._listen((here, there), seats[there].election, 0.0),
                     )
                     self.ports[(here, there)] = Ports(*ways)
 
@@ -100,9 +108,9 @@ class Links:
 
     # -- carrying ----------------------------------------------------------------------------------------
 
-    async def _listen(self, way: Way, port: int) -> int:
+    async def _listen(self, way: Way, port: int, patience_s: float) -> int:
         def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.create_task(self._serve(way, port, reader, writer))
+            task = asyncio.create_task(self._serve(way, port, patience_s, reader, writer))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -112,7 +120,12 @@ class Links:
         return ours
 
     async def _serve(
-        self, way: Way, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        way: Way,
+        port: int,
+        patience_s: float,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> None:
         back = (way[1], way[0])
         far: asyncio.StreamWriter | None = None
@@ -122,7 +135,7 @@ class Links:
             await self._passage(back)
             if frozenset(way) in self.cut:
                 return
-            far_reader, far = await asyncio.open_connection(HOST, port)
+            far_reader, far = await _reach(port, patience_s)
             ends = (writer, far)
             lines = self._open.setdefault(way, [])
             lines.append(ends)
@@ -169,3 +182,16 @@ class Links:
     async def _passage(self, way: Way) -> None:
         while way in self.blocked:
             await self._changed.wait()
+
+
+async def _reach(port: int, patience_s: float) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect; a port that is closed is tried again for so long."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + patience_s
+    while True:
+        try:
+            return await asyncio.open_connection(HOST, port)
+        except ConnectionRefusedError:
+            if loop.time() >= deadline:
+                raise
+            await asyncio.sleep(REDIAL_S)

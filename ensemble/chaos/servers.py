@@ -128,7 +128,8 @@ class Servers:
         )
         seats = self._layout.seats
         self.links = Links()
-        await self.links.open({seat.sid: Ports(seat.quorum_port, seat.election_port) for seat in seats})
+        ports = {seat.sid: Ports(seat.quorum_port, seat.election_port) for seat in seats}
+        await self.links.open(ports, late=self.apache)
         for seat in seats:
             self._lead_through_links(seat.sid)
             home = self.directory / f"server-{seat.sid}"
