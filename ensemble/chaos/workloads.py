@@ -13,6 +13,9 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from random import Random
 
+from kazoo.client import KazooClient
+from kazoo.exceptions import KazooException, SessionExpiredError
+
 from ensemble.client import (
     BadVersion,
     ClientError,
@@ -270,13 +273,7 @@ async def _break_in(surroundings: Surroundings) -> None:
 # -- a counter kept by kazoo ------------------------------------------------------------------------------------
 
 
-def _count_with_kazoo(surroundings: Surroundings) -> None:
-    from kazoo.client import KazooClient
-    from kazoo.exceptions import KazooException, SessionExpiredError
-
-    quiet = logging.getLogger("kazoo.chaos")
-    quiet.setLevel(logging.CRITICAL)  # that connections break is what we are here for
-    zk = KazooClient(hosts=surroundings.addresses, timeout=SESSION_TIMEOUT_MS / 1000, logger=quiet)
+def _count_with_kazoo(zk: KazooClient, surroundings: Surroundings) -> None:
     zk.start_async()
     try:
         counter = zk.Counter("/counter")
@@ -292,7 +289,17 @@ def _count_with_kazoo(surroundings: Surroundings) -> None:
 
 
 async def _kazoo(surroundings: Surroundings) -> None:
-    await asyncio.to_thread(_count_with_kazoo, surroundings)
+    quiet = logging.getLogger("kazoo.chaos")
+    quiet.setLevel(logging.CRITICAL)  # that connections break is what we are here for
+    zk = KazooClient(hosts=surroundings.addresses, timeout=SESSION_TIMEOUT_MS / 1000, logger=quiet)
+    counting = asyncio.ensure_future(asyncio.to_thread(_count_with_kazoo, zk, surroundings))
+    try:
+        await asyncio.shield(counting)
+    except asyncio.CancelledError:
+        # Its thread may wait for an answer that never comes, and a process does not end before its threads.
+        await asyncio.to_thread(zk.stop)
+        await counting
+        raise
 
 
 # -- all of them -------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import pytest
 
 from ensemble.chaos.disks import Disk, compile_shim
 from ensemble.chaos.servers import Make, Servers
+from ensemble.chaos.workloads import Surroundings, clients
 from ensemble.client import ZooKeeper
 from ensemble.errors import ConfigError
 from ensemble.runtime.supervision.supervisor import ActionRefused
@@ -114,6 +115,24 @@ async def test_a_stopped_server_with_a_spoiled_file_refuses_or_is_healed_by_its_
         async with client(servers, victim) as zk:
             await zk.sync("/")
             assert len(await zk.get_children("/")) >= 200
+
+
+async def test_a_client_that_waits_for_servers_that_are_gone_ends_when_it_is_told_to(tmp_path: Path):
+    async with three(tmp_path) as servers:
+        surroundings = Surroundings(",".join(f"127.0.0.1:{port}" for port in servers.ports.values()), seed=1)
+        (work,) = clients("counter", surroundings)
+        counting = asyncio.ensure_future(work)
+        async with client(servers, *servers.sids) as zk:
+
+            async def counted() -> bool:
+                return await zk.exists("/counter") is not None
+
+            assert await servers.until(counted, 20)
+        await servers.kill(servers.sids)
+        surroundings.stop()
+        counting.cancel()
+        async with asyncio.timeout(20):
+            await asyncio.wait([counting])
 
 
 WRITER = """
