@@ -190,6 +190,27 @@ async def test_sockets_need_the_cookie_and_our_own_page(
     await ours.disconnect()
 
 
+@pytest.mark.parametrize("path", ["/ws/place/sessions/", "/ws/stage/"])
+async def test_a_socket_whose_token_is_no_more_is_closed_at_its_next_message(
+    gateway: Gateway, viewer: AsyncClient, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    socket = WebsocketCommunicator(application, path, headers=socket_headers(viewer))
+    await socket.connect()
+    monkeypatch.setattr(settings, "COORDINATOR_PANEL_TOKEN", "another")
+    await socket.send_to(text_data="{}")
+    assert await _close_code(socket) == 4403
+
+
+async def test_a_silent_socket_whose_token_is_no_more_is_closed_in_time(
+    gateway: Gateway, viewer: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.consumers.guard.RECHECK_S", 0.01)
+    socket = WebsocketCommunicator(application, "/ws/place/sessions/", headers=socket_headers(viewer))
+    assert (await socket.connect())[0] is True
+    monkeypatch.setattr(settings, "COORDINATOR_PANEL_TOKEN", "another")
+    assert await _close_code(socket) == 4403
+
+
 BAD_MESSAGES = {
     "not json": ("{", 4400),
     "not an object": ("[1]", 4400),

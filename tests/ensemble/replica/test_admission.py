@@ -80,6 +80,27 @@ def test_clients_that_are_refused_fill_no_log() -> None:
     assert world.only.replica.service.counters.refused == 102
 
 
+def test_clients_that_are_cut_off_fill_no_log() -> None:
+    world = World()
+    before = len(world.only.lines)
+
+    def say_nonsense() -> None:
+        stranger = Client(world)
+        stranger.xid = -1
+        stranger.send(b"\x7f\xff\xff\xff")
+        assert stranger.closed
+
+    for _ in range(50):
+        say_nonsense()
+    (line,) = world.only.lines[before:]
+    assert "client 127.0.0.1" in line
+    assert "is cut off" in line
+    world.advance(11_000)
+    say_nonsense()
+    assert len(world.only.lines) == before + 3  # how many were left out, and the newest
+    assert world.only.replica.service.counters.cut_off == 51
+
+
 # --- how fast they come --------------------------------------------------------------------------------
 
 

@@ -52,6 +52,19 @@ def test_an_identity_holds_for_the_writes_pipelined_behind_it() -> None:
     assert [header[::2] for header in user.headers()] == [(1, 0), (-4, 0), (2, 0)]
 
 
+@pytest.mark.parametrize("scheme", ["digest", "kerberos", "ensemble"])
+def test_no_credential_is_logged_or_traced(scheme: str) -> None:
+    """CVE-2026-24308 is a secret in a log."""
+    world = World()
+    for credential in (b"ann:hidden", b"ann\xff:hidden", b"ann:hidden" + bytes(5000)):
+        user = client(world)
+        user.send(user.request(Op.AUTH, Auth(0, scheme, credential), xid=-4))
+        world.settle()
+    told = [*world.only.lines, *map(str, world.only.listener.events)]
+    assert told
+    assert not any("hidden" in each for each in told)
+
+
 @pytest.mark.parametrize(
     ("scheme", "credential"),
     [("kerberos", b"x"), ("digest", None), ("digest", b"a:" + bytes(5000))],

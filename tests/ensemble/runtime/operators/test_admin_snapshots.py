@@ -67,6 +67,16 @@ async def test_a_snapshot_needs_all_permissions_on_the_root(
         assert (f'"error" : "{error}"' if error else '"error" : null').encode() in body
 
 
+async def test_an_address_in_a_header_opens_nothing(tmp_path: Path) -> None:
+    async with asking(tmp_path) as asked:
+        elsewhere = [Acl(Perm.ALL, Identity("ip", "10.0.0.1")), Acl(Perm.ALL, Identity("digest", "a:b"))]
+        await as_client(asked, lambda zk: zk.set_acl("/", elsewhere))
+        for header in ("X-Forwarded-For", "X-Real-IP", "Forwarded"):
+            address = "for=10.0.0.1" if header == "Forwarded" else "10.0.0.1"
+            response, _ = await asked.raw("/commands/snapshot", Authorization="ip", **{header: address})
+            assert response.status == 403
+
+
 async def test_a_credential_that_is_not_utf8_is_taken_as_its_bytes_came(tmp_path: Path) -> None:
     async with asking(tmp_path) as asked:
 
