@@ -73,6 +73,21 @@ def test_the_hash_of_a_password_is_the_one_that_is_configured() -> None:
     assert acl == (Acl(31, Identity("digest", "ann:gW+b8HZum3TwTstGfpl32bPArFr4tjcyRtV13gDSyK0=")),)
 
 
+def test_who_may_only_read_is_not_told_the_hash_of_a_password() -> None:
+    """CVE-2019-0201."""
+    world = World()
+    owner, stranger = client(world), client(world)
+    assert prove(owner, "digest", b"ann:secret") == 0
+    identity = digest_identity(b"ann:secret")
+    assert identity is not None
+    owner.create("/hers", acl=(Acl(Perm.ALL, identity), Acl(Perm.READ, Identity("world", "anyone"))))
+    for zk, told in ((owner, identity.id), (stranger, "ann:x")):
+        answer = zk.ask(Op.GET_ACL, Read("/hers"))
+        acl, _ = replies.read_acls(replies.body_reader(answer))
+        assert acl[0] == Acl(Perm.ALL, Identity("digest", told))
+        assert (identity.id.encode() in answer) is (zk is owner)
+
+
 def test_a_disabled_scheme_proves_nothing() -> None:
     world = world_with(policy=Policy(frozenset({"ip"})))
     user = client(world)
