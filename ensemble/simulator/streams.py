@@ -77,6 +77,12 @@ class Conditions:
             resume()
 
 
+class SpokeAfterItsEnd(Exception):
+    """A role that is over has an effect (I13)."""
+
+    invariant = "I13"
+
+
 class End:
     """One end of a stream; implements ``ports.Link`` and ``ports.ClientTransport``.
 
@@ -146,8 +152,13 @@ class End:
         self.send(b"".join(chunks))
 
     def send(self, data: bytes) -> None:
-        """Queue bytes towards the other end; lost when the stream has broken."""
+        """Queue bytes towards the other end; lost when the stream has broken.
+
+        ``SpokeAfterItsEnd`` when a server uses what it has closed itself: whoever does belongs to a role that is over.
+        """
         if self.effect is not None:
+            if self.finished:
+                raise SpokeAfterItsEnd(f"{self}: a server sends over what it has closed")
             self.effect()
         if self.finished or not self.open:
             return

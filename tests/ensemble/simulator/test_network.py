@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ensemble.simulator.clock import Timeline
 from ensemble.simulator.elections import MailRates
 from ensemble.simulator.network import DIAL_TIMEOUT_US, SimulatedNetwork
-from ensemble.simulator.streams import Conditions, End, Weather, connect
+from ensemble.simulator.streams import Conditions, End, SpokeAfterItsEnd, Weather, connect
 
 
 class Door:
@@ -170,6 +171,16 @@ def test_nothing_is_reported_to_an_end_that_closed() -> None:
     near.close()
     net.run()
     assert told == []
+
+
+def test_a_server_that_sends_over_what_it_closed_is_caught() -> None:
+    """I13: whoever does belongs to a role that is over."""
+    near, _ = connect(Conditions(Timeline(), Random(1), Weather()), 1, 2, ("h", 1))
+    near.effect = lambda: None
+    near.send(b"before")
+    near.close()
+    with pytest.raises(SpokeAfterItsEnd):
+        near.send(b"after")
 
 
 def test_reading_may_be_paused() -> None:
