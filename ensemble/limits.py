@@ -94,6 +94,9 @@ SNAP_BYTES = 4 * 1024 * 1024 * 1024
 TRACE_QUEUE_EVENTS_MAX = 20_000
 """Events one listener may lag behind; beyond it events are dropped and counted."""
 
+LEARNER_HELD_BYTES_MAX = 256 * 1024 * 1024
+"""What a leader keeps for a learner that has not acked its synchronization yet; one that is to hear more is cut off."""
+
 DIFF_TXNS_MAX = 20_000
 """Transactions sent one by one to a learner that was away; one that lacks more gets a snapshot."""
 

@@ -11,8 +11,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from ensemble.measures import Summary
-from ensemble.zab.messages import Packet
+from ensemble.zab.messages import Packet, Run
 from ensemble.zab.ports import PeerLink
+
+PACKET_BYTES = 100
+"""What a packet without data takes in memory, about."""
 
 
 class FollowerStep(Enum):
@@ -48,10 +51,17 @@ class Follower:
     """Counts only once it is synced."""
     commits: list[Packet] = field(default_factory=list)
     """What it is to be told as soon as it is synced."""
+    held_bytes: int = 0
+    """How much that is."""
     pings: deque[int] = field(default_factory=deque)
     """The confirmation rounds of the pings it has not answered yet."""
     confirmed: int = 0
     """The last confirmation round it took part in."""
+
+    def hold(self, kind: int, run: Run) -> None:
+        """Keep what it is to be told as soon as it is synced."""
+        self.commits += [Packet(kind, zxid, data) for zxid, data in run]
+        self.held_bytes += sum([PACKET_BYTES + len(data or b"") for _, data in run])
 
     @property
     def step(self) -> FollowerStep:

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from struct import Struct
 
 from ensemble.errors import InvariantViolation, PeerProtocolError
+from ensemble.limits import LEARNER_HELD_BYTES_MAX
 from ensemble.membership import Membership
 from ensemble.ports import Timer
 from ensemble.zab.establishment import TABLE, Establishment
@@ -314,7 +315,9 @@ class Leader(Establishment):
         for follower in self._followers.learning():
             if not follower.synced:
                 kind, run = (inform, informs) if follower.observer else (commit, commits)
-                follower.commits += [Packet(kind, zxid, data) for zxid, data in run]
+                follower.hold(kind, run)
+                if follower.held_bytes > LEARNER_HELD_BYTES_MAX:
+                    self._followers.drop(follower)
             elif follower.observer:
                 observers.append(follower)
             else:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
+from ensemble.zab import leader as leader_module
+from ensemble.zab.followers import PACKET_BYTES
 from ensemble.zab.messages import Packet, PacketType
 from ensemble.zxid import make
 from tests.ensemble.zab.harness import MemoryHistory, Table, TableLink, fresh, history, states
@@ -80,6 +84,28 @@ def test_commits_wait_for_a_learner_that_is_being_synchronized():
     assert (
         PacketType.COMMIT not in kinds[kinds.index(PacketType.NEWLEADER) : kinds.index(PacketType.UPTODATE)]
     )
+    assert table.apps[1].state == table.apps[2].state
+
+
+def test_a_learner_that_never_acks_its_synchronization_is_cut_off_before_too_much_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(leader_module, "LEARNER_HELD_BYTES_MAX", 3 * PACKET_BYTES)
+    table = fresh()
+    table.start(2, 3)
+    table.write(b"a")
+    table.stuck_disks = {1}
+    table.start(1)
+    table.advance(300)
+    (held,) = [learner for learner in table.leader._term._followers if learner.sid == 1]
+    for _ in range(3):
+        table.write(b"b")
+    assert len(held.commits) == 3
+    assert not held.link.closed
+    table.write(b"b")
+    assert held.link.closed
+    table.stuck_disks.clear()
+    table.advance(1_000)
     assert table.apps[1].state == table.apps[2].state
 
 

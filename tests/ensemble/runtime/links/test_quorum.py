@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import itertools
 import os
@@ -194,6 +195,18 @@ async def test_first_bytes_wait_until_the_caller_is_known() -> None:
         assert await asyncio.wait_for(reader.read(), 5) == b""
         assert one.closed == []
         writer.close()
+
+
+async def test_so_many_may_call_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quorum, "ACCEPTED_MAX", 2)
+    async with two_servers() as (_, two):
+        callers = [await asyncio.open_connection(HOST, two.me.quorum_port) for _ in range(3)]
+        reader, _ = callers[2]
+        with contextlib.suppress(ConnectionResetError):
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+        assert len(two.accepted) == 2
+        for _, writer in callers:
+            writer.close()
 
 
 async def test_a_cut_breaks_both_directions_and_heals() -> None:
