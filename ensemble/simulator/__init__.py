@@ -9,7 +9,8 @@
                         who takes part, what goes wrong, and who joins and leaves, drawn from the seed
     clients, workload   clients that speak bytes and write down what they see
     recipes, exclusion  clients that share a lock, a queue and a counter; what must come of that (C8)
-    invariants, durable I1-I14 after every step, against real peers, trees and durable disks
+    invariants, durable, quorums, quotas
+                        I1-I14 after every step, against real peers, trees and durable disks
     model, history, checkers, watching
                         the clients' history against an independent model at the zxids of the replies
     linearizable        a second opinion on C1, by search

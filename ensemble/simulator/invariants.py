@@ -14,7 +14,7 @@
     I12  what is proposed and not committed stays within its limit
     I13  a dead process asks for nothing (checked by ``machine``), and a role that is over sends nothing
          (checked by ``streams``)
-    I14  what a server has counted for a quota is what there is (checked when all servers agree)
+    I14  what a server has counted for a quota is what there is (checked when all servers agree, by ``quotas``)
 
 It reads servers and changes nothing. It does not know clients or faults.
 """
@@ -22,7 +22,7 @@ It reads servers and changes nothing. It does not know clients or faults.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from errno import errorcode
 from struct import Struct
@@ -33,7 +33,7 @@ from ensemble.limits import OUTSTANDING_PER_CONNECTION_MAX
 from ensemble.membership import Membership, parse
 from ensemble.simulator.durable import DurableHistory, HoleOnDisk
 from ensemble.simulator.machine import Machine, Process
-from ensemble.tree.tree import Tree
+from ensemble.simulator.quorums import is_quorum
 from ensemble.tree.txns import membership_in
 from ensemble.wire.packets import PacketDecoder
 from ensemble.zab.messages import PacketType, ServerState
@@ -56,20 +56,6 @@ class Violation(Exception):
     def __init__(self, invariant: str, what: str) -> None:
         super().__init__(f"{invariant}: {what}")
         self.invariant = invariant
-
-
-def is_quorum(membership: Membership, holders: Collection[int]) -> bool:
-    """Tell whether servers may decide; counted here anew, so that a wrong count below is noticed."""
-    groups = [group for group in membership.groups.values() if sum(map(membership.weight, group))]
-    if not groups:
-        return 2 * len([sid for sid in membership.voters if sid in holders]) > len(membership.voters)
-    won = [
-        group
-        for group in groups
-        if 2 * sum([membership.weight(sid) for sid in group if sid in holders])
-        > sum(map(membership.weight, group))
-    ]
-    return 2 * len(won) > len(groups)
 
 
 @dataclass(slots=True)
@@ -439,15 +425,3 @@ def _kind_of(name: str) -> str:
 
 def _without_number(effect: str) -> str:
     return effect.rstrip("0123456789 ").removeprefix("before ")
-
-
-def check_quotas(sid: int, tree: Tree) -> None:
-    """I14, for quotas that are not below each other."""
-    for path, node in tree.nodes.items():
-        if not (path.startswith("/zookeeper/quota/") and path.endswith("/zookeeper_stats")):
-            continue
-        real = path[len("/zookeeper/quota") : path.rindex("/")]
-        there = [each for at, each in tree.nodes.items() if at == real or at.startswith(real + "/")]
-        expected = f"count={len(there)},bytes={sum([len(each.data or b'') for each in there])}"
-        if node.data != expected.encode():
-            raise Violation("I14", f"server {sid} counts {node.data!r} at {real}, where {expected} is right")

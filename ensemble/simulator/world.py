@@ -25,11 +25,12 @@ from ensemble.simulator.exclusion import check_recipes
 from ensemble.simulator.faults.schedule import Faults
 from ensemble.simulator.faults.stage import Stage
 from ensemble.simulator.history import Call, History
-from ensemble.simulator.invariants import Monitor, Violation, check_quotas
+from ensemble.simulator.invariants import Monitor, Violation
 from ensemble.simulator.linearizable import check_paths
 from ensemble.simulator.machine import Machine, Quartz
 from ensemble.simulator.network import CLIENT_PLACE, SimulatedNetwork
 from ensemble.simulator.plan import Plan
+from ensemble.simulator.quotas import check_quotas
 from ensemble.simulator.recipes import Recipes
 from ensemble.simulator.saved import SavedSchedule, describe, plan_of
 from ensemble.simulator.streams import Conditions
