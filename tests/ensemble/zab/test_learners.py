@@ -11,6 +11,17 @@ from ensemble.zxid import make
 from tests.ensemble.zab.harness import MemoryHistory, Table, TableLink, fresh, history, states
 
 
+def with_a_learner_whose_disk_is_stuck() -> Table:
+    """Servers 2 and 3 serve; 1 has their history, and cannot ack it while it is not written."""
+    table = fresh()
+    table.start(2, 3)
+    table.write(b"a")
+    table.stuck_disks = {1}
+    table.start(1)
+    table.advance(300)
+    return table
+
+
 def test_an_uncommitted_tail_is_truncated_on_the_server_that_comes_back():
     table = fresh()
     table.start(1, 2, 3)
@@ -46,12 +57,7 @@ def test_an_ack_waits_for_history_then_epoch():
 
 
 def test_proposals_may_come_while_the_synchronized_history_is_still_being_written():
-    table = fresh()
-    table.start(2, 3)
-    table.write(b"a")
-    table.stuck_disks = {1}
-    table.start(1)
-    table.advance(300)
+    table = with_a_learner_whose_disk_is_stuck()
     table.write(b"b")
     assert not table.peers[1].serving
     assert table.histories[1].zxid_logged == make(1, 2)
@@ -66,12 +72,7 @@ def test_proposals_may_come_while_the_synchronized_history_is_still_being_writte
 
 def test_commits_wait_for_a_learner_that_is_being_synchronized():
     """Apache 3.8 fails on a commit between NEWLEADER and UPTODATE (ZOOKEEPER-4394)."""
-    table = fresh()
-    table.start(2, 3)
-    table.write(b"a")
-    table.stuck_disks = {1}
-    table.start(1)
-    table.advance(300)
+    table = with_a_learner_whose_disk_is_stuck()
     table.write(b"b")
     assert table.apps[2].zxid_applied == make(1, 2)
     table.stuck_disks.clear()
@@ -91,12 +92,7 @@ def test_a_learner_that_never_acks_its_synchronization_is_cut_off_before_too_muc
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setattr(leader_module, "LEARNER_HELD_BYTES_MAX", 3 * PACKET_BYTES)
-    table = fresh()
-    table.start(2, 3)
-    table.write(b"a")
-    table.stuck_disks = {1}
-    table.start(1)
-    table.advance(300)
+    table = with_a_learner_whose_disk_is_stuck()
     (held,) = [learner for learner in table.leader._term._followers if learner.sid == 1]
     for _ in range(3):
         table.write(b"b")

@@ -38,6 +38,10 @@ from tests.ensemble.wire.strategies import outcome
 from tests.fuzz.rooms import Kept, Room, rounds, zxids
 from tests.fuzz.target import INVARIANT, Target, held_at_most, in_pieces
 
+_PACKETS = tuple(
+    encode(Packet(kind, make(1, 3), bytes(20))) for kind in PacketType if kind != PacketType.SNAP
+)
+"""One of each kind but the one whose state follows it."""
 _MEMBERSHIP = b"server.1=h1:1:2:participant\nserver.2=h2:1:2:participant\nserver.3=h3:1:2:observer;0.0.0.0:3\nversion=100000001"
 
 
@@ -370,9 +374,7 @@ TARGETS = (
         "Whatever a learner says to a leader costs that link alone: the ensemble serves on, and holds what it held.",
         _feed_leader,
         _leader_seeds,
-        words=tuple(
-            encode(Packet(kind, make(1, 3), bytes(20))) for kind in PacketType if kind != PacketType.SNAP
-        ),
+        words=_PACKETS,
         examples=60,
     ),
     Target(
@@ -380,9 +382,7 @@ TARGETS = (
         "Whatever a leader says to a learner ends in its own refusal; what is committed and cannot be read stops it, and nothing else does.",
         _feed_learner,
         _learner_seeds,
-        words=tuple(
-            encode(Packet(kind, make(1, 3), bytes(20))) for kind in PacketType if kind != PacketType.SNAP
-        ),
+        words=_PACKETS,
         examples=60,
     ),
     Target(
