@@ -96,11 +96,11 @@ class Command(BaseCommand):
 
 def _serve(host: str, port: int) -> None:
     # Importing Daphne's server installs Twisted's reactor: only this command may do that.
+    from channels.routing import get_default_application
     from daphne.endpoints import build_endpoint_description_strings
     from daphne.server import Server
     from twisted.internet import defer, reactor
 
-    from coordinator.asgi import application
     from dashboard.gateway.access import dismiss, gateway
 
     def begin() -> None:
@@ -114,7 +114,7 @@ def _serve(host: str, port: int) -> None:
     reactor.callWhenRunning(begin)
     reactor.addSystemEventTrigger("before", "shutdown", end)  # type: ignore[arg-type]
     Server(
-        application=application,
+        application=get_default_application(),
         endpoints=build_endpoint_description_strings(host=host, port=port),
         websocket_max_message_size=WEBSOCKET_BYTES_MAX,
         websocket_max_frame_size=WEBSOCKET_BYTES_MAX,
