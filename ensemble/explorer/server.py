@@ -275,7 +275,8 @@ class Host:
         self.effects.append(Effect("send", name, packet))
 
     def take_effects(self) -> tuple[Effect, ...]:
-        """Return what was asked for since the last call."""
+        """Return what was asked for since the last call; where a dial was to wait, that is over already."""
+        self.clock.fire("_approach")
         effects, self.effects = tuple(self.effects), []
         return effects
 
@@ -360,6 +361,7 @@ GRAPHS = Graphs(
             "_own_acks",  # figures
             "acks",
             "_attempts",  # dials do not fail here, they take long
+            "patience",  # and do not wait
             "_resend_ms",
             "_heard_us",
             "_offered_us",

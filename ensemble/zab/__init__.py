@@ -9,6 +9,7 @@
     election           who might lead (fast leader election)
     term               what one term as leader and one as learner share
     joining            discovery, seen from a follower or an observer
+    patience           how soon a leader that refused it is dialed again
     following          what it does with transactions and memberships
     learner            its synchronization, and all that may be said to it
     establishment      discovery and synchronization, seen from the leader

@@ -61,10 +61,18 @@ class Joining(Term):
     # ------------------------------------------------------------------ the link
 
     def start(self) -> None:
-        """Dial the leader."""
+        """Dial the leader, not too soon after we did so last."""
         self.set_phase(Phase.DISCOVERY, "elected " + str(self.leader))
+        wait_ms = self.patience.wait_ms(self.leader, self.clock.monotonic_us())
+        if wait_ms:
+            self._redial = self.clock.call_later(wait_ms, self._approach)
+        else:
+            self._approach()
+
+    def _approach(self) -> None:
+        self._heard_us = self.clock.monotonic_us()
         self._watch()
-        self.network.dial(self.leader)
+        self._dial()
 
     def close(self) -> None:
         """End the term: no callback of it has any effect from now on (ZOOKEEPER-4712)."""

@@ -17,6 +17,7 @@ from ensemble.zab.leader import Leader
 from ensemble.zab.learner import Learner
 from ensemble.zab.messages import Notification, Packet, ServerState, Vote
 from ensemble.zab.meter import Meter
+from ensemble.zab.patience import Patience
 from ensemble.zab.phase import Phase
 from ensemble.zab.ports import Application, History, PeerLink, PeerNetwork, Timing
 from ensemble.zab.restoration import Restoration
@@ -68,6 +69,7 @@ class Peer:
             app=app,
             trace=trace,
             meter=self.meter,
+            patience=Patience(),
             give_up=self._look,
             hand_over=self._go_over,
             set_phase=self._set_phase,

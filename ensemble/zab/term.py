@@ -13,6 +13,7 @@ from ensemble.ports import Clock
 from ensemble.trace import Trace
 from ensemble.zab.messages import Packet, PacketType
 from ensemble.zab.meter import Meter
+from ensemble.zab.patience import Patience
 from ensemble.zab.phase import Phase
 from ensemble.zab.ports import Application, History, PeerNetwork, Timing
 from ensemble.zab.quorum import Quorum
@@ -49,6 +50,7 @@ class Term:
         app: Application
         trace: Trace
         meter: Meter
+        patience: Patience
         give_up: Callable[[str], None]
         """End the term and look for a leader again; says why."""
         hand_over: Callable[[int, str], None]
@@ -69,6 +71,7 @@ class Term:
         self.app = context.app
         self.trace = context.trace
         self.meter = context.meter
+        self.patience = context.patience
         self.give_up = context.give_up
         self.hand_over = context.hand_over
         self.set_phase = context.set_phase

@@ -260,6 +260,7 @@ class Table:
         changeable: bool = False,
     ) -> None:
         self.clock = ManualClock()
+        self.times = Times()
         self.stores = {sid: MemberStore() for sid in histories} if changeable else {}
         self.membership = membership or plain(histories)
         self.histories = histories
@@ -284,7 +285,7 @@ class Table:
         self.peers[sid] = Peer(
             sid,
             self._view(sid),
-            timing=Times(),
+            timing=self.times,
             clock=self.clock,
             network=TableNetwork(self, sid),
             history=history,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from ensemble.zab import leader as leader_module
 from ensemble.zab.followers import PACKET_BYTES
 from ensemble.zab.messages import Packet, PacketType
+from ensemble.zab.patience import APART_MS, FORGOTTEN_MS, Patience
 from ensemble.zxid import make
 from tests.ensemble.zab.harness import MemoryHistory, Table, TableLink, fresh, history, states
 
@@ -205,3 +208,62 @@ def test_a_snapshot_of_what_never_got_established_can_be_left_again():
     assert table.apps[1].zxid_applied == make(5, 4)
     zxid = table.write(b"a")
     assert table.apps[1].zxid_applied == zxid
+
+
+class Refused:
+    """A leader's answer to learners: it hangs up on them. Keeps when they came, in ms."""
+
+    def __init__(self, table: Table) -> None:
+        self.at_ms: list[float] = []
+        self._table, self._leader = table, table.leader
+        self._on_accepted = table.leader.on_accepted
+        self._leader.on_accepted = self
+
+    def __call__(self, link: TableLink) -> None:
+        self.at_ms.append(self._table.clock.now_us / 1000)
+        assert len(self.at_ms) < 100, "it spins"
+        link.close()
+
+    def end(self) -> None:
+        self._leader.on_accepted = self._on_accepted
+
+
+def test_a_learner_that_its_leader_refuses_does_not_spin():
+    """The ensemble names the leader again within the millisecond, whose server list lacks the learner."""
+    table = fresh()
+    table.start(2, 3)
+    refused = Refused(table)
+    table.start(1)
+    table.advance(10_000)
+    apart = [later - earlier for earlier, later in itertools.pairwise(refused.at_ms)]
+    assert apart[: len(APART_MS)] == list(APART_MS)
+    assert set(apart[len(APART_MS) :]) == {APART_MS[-1]}
+    refused.end()
+    table.advance(APART_MS[-1])
+    assert table.peers[1].serving
+
+
+def test_a_leader_that_is_not_the_same_or_was_left_long_ago_is_approached_at_once():
+    patience = Patience()
+
+    def wait_ms(leader: int, at_ms: int) -> int:
+        return patience.wait_ms(leader, at_ms * 1000)
+
+    assert [wait_ms(3, 0), wait_ms(3, 1), wait_ms(3, 2), wait_ms(3, 40)] == [0, 0, 24, 36]
+    assert wait_ms(2, 41) == 0
+    assert [wait_ms(3, 42), wait_ms(3, 42), wait_ms(3, 42)] == [0, 0, 25]
+    assert wait_ms(3, 42 + 25 + APART_MS[2]) == 0, "the time apart counts from one approach to the next"
+    later = 42 + 25 + APART_MS[2] + FORGOTTEN_MS + 1
+    assert [wait_ms(3, later), wait_ms(3, later)] == [0, 0]
+
+
+def test_a_wait_longer_than_the_time_a_leader_is_given_does_not_keep_its_learner_away_for_ever():
+    table = fresh()
+    table.times.init_limit_ticks = 2
+    table.start(2, 3)
+    refused = Refused(table)
+    table.start(1)
+    table.advance(10_000)
+    refused.end()
+    table.advance(APART_MS[-1])
+    assert table.peers[1].serving
