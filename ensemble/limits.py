@@ -115,6 +115,9 @@ SNAPSHOTS_KEPT = 3
 WATCH_QUEUE_EVENTS_MAX = 10_000
 """Events a client's stream may hold for a reader that lags; beyond it the stream ends and says so."""
 
+STATES_UNREAD_MAX = 100
+"""States a client keeps for a reader that lags; beyond it the oldest are left out, never the last."""
+
 TLS_HANDSHAKES_MAX = 64
 """TLS handshakes of one port at the same time; more connections wait for their turn."""
 

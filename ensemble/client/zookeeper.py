@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import struct
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -142,13 +143,23 @@ class ZooKeeper(Quotas, Watching):
 
         async for state in zk.states():
             print(state.value)
+
+        Of what a reader has not read the last ``STATES_UNREAD_MAX`` are kept, so the end is never missed.
         """
-        changes: asyncio.Queue[State] = asyncio.Queue()
-        changes.put_nowait(self.state)
-        stop = self.listen(changes.put_nowait)
+        unread = deque([self.state], maxlen=limits.STATES_UNREAD_MAX)
+        changed = asyncio.Event()
+
+        def note(state: State) -> None:
+            unread.append(state)
+            changed.set()
+
+        stop = self.listen(note)
         try:
             while True:
-                state = await changes.get()
+                while not unread:
+                    changed.clear()
+                    await changed.wait()
+                state = unread.popleft()
                 yield state
                 if state.over:
                     return

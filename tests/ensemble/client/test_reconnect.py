@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ensemble import limits
 from ensemble.client import (
     ConnectionLoss,
     CreateMode,
@@ -214,6 +215,24 @@ async def test_requests_wait_for_a_connection() -> None:
             await waiting
         assert Op.CREATE not in fakes[0].ops
         assert abandoned.cancelled()
+
+
+async def test_states_that_nobody_reads_are_bounded_and_the_last_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "STATES_UNREAD_MAX", 4)
+    async with servers(1) as fakes, _client(fakes, timeout_ms=10_000) as zk:
+        states = zk.states()
+        assert await anext(states) is State.CONNECTED
+        reached = _state_reached(zk)
+        for _ in range(4):
+            fakes[0].cut()
+            await reached(State.CONNECTED)
+        fakes[0].expires = True
+        fakes[0].cut()
+        await reached(State.EXPIRED)
+        unread = [state async for state in states]
+    assert unread == [State.CONNECTING, State.CONNECTED, State.CONNECTING, State.EXPIRED]
 
 
 async def test_expiry_while_away() -> None:
