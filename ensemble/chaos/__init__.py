@@ -7,6 +7,7 @@
     workloads   what clients do meanwhile
     tap         what they and the servers say, written down;  book  what the servers have logged
     judge       the simulator's checkers over both
+    differences in what a tree is not the one it should be
     report      what a run says of itself
 
 Everything happens on loopback, in one temporary directory, for a bounded time, and ends with the command.

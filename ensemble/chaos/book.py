@@ -6,14 +6,18 @@ log is read whenever the ensemble is well, up to what the server says it has app
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
+from contextlib import suppress
+from operator import itemgetter
 
-from ensemble.errors import StorageError, WireError
+from ensemble.errors import CorruptionError, StorageError, WireError
 from ensemble.simulator.checkers import HistoryViolation
-from ensemble.storage.names import log_files
+from ensemble.storage.names import log_files, snapshot_files
 from ensemble.storage.store import Store
 from ensemble.toolkit import txnlog
 from ensemble.toolkit.overlay import Files, Overlay
+from ensemble.toolkit.snapshot import load
 from ensemble.tree import snapshot, txns
 from ensemble.tree.tree import Tree
 from ensemble.zxid import follows, text
@@ -43,20 +47,56 @@ class Book:
                 self._payloads[zxid] = payload
             previous = zxid
 
-    def compare(self, sid: int, files: Files, newest: int) -> None:
-        """Raise ``HistoryViolation`` (I2) when a server's whole log is not a part of this one."""
+    def compare(self, sid: int, files: Files, agreed: int) -> None:
+        """Raise ``HistoryViolation`` when a server's whole log is not a part of this one (I2), or ends too early.
+
+        Too early is before ``agreed`` (C9), which all servers said they had applied.
+        """
         last = 0
         for zxid, payload in _logged(files, 0):
-            if zxid > newest:
-                break
             if self._payloads.get(zxid) != payload:
                 known = "is another" if zxid in self._payloads else "was never committed"
                 raise HistoryViolation("I2", f"server {sid}: the transaction at {text(zxid)} {known}")
             last = zxid
-        if last not in (0, newest):
+        if 0 < last < agreed:
             raise HistoryViolation(
-                "C9", f"server {sid}: its log ends at {text(last)}, that of all at {text(newest)}"
+                "C9", f"server {sid}: its log ends at {text(last)}, that of all at {text(agreed)}"
             )
+
+    def recover(self, sid: int, files: Files) -> Tree:
+        """Return the tree a server would start with, and go on with what it has not logged yet.
+
+        So all trees end at one transaction, which is not before any that a snapshot holds: those of Apache's
+        hold effects of transactions later than their names say. ``HistoryViolation`` (C10) when it would not start.
+        """
+        try:
+            store = Store.open(*[Overlay(files)] * 2)
+            found = store.read_snapshot()
+            assert found is not None, "a store that is open has a snapshot"
+            zxid, body = found
+            logged = store.read_after(zxid)
+            if logged is None:
+                raise CorruptionError(f"the log does not lead on from snapshot {text(zxid)}")
+            tree, _ = snapshot.load(body)
+            for _, payload in logged:
+                tree.apply(txns.decode(payload))
+            self._go_on(tree, store.zxid_logged)
+        except (StorageError, WireError) as error:
+            raise HistoryViolation("C10", f"server {sid} would not start again: {error}") from error
+        return tree
+
+    def snapshots(self, files: Files) -> Iterator[tuple[str, Tree]]:
+        """Yield each sound snapshot file of a server, and the tree that the whole log makes of it."""
+        for zxid, name in snapshot_files(files):
+            with suppress(CorruptionError):
+                tree = load(files.read(name), name)
+                self._go_on(tree, zxid)
+                yield name, tree
+
+    def _go_on(self, tree: Tree, zxid: int) -> None:
+        start = bisect_right(self.entries, zxid, key=itemgetter(0))
+        for _, payload in self.entries[start:]:
+            tree.apply(txns.decode(payload))
 
 
 def _logged(files: Files, after: int) -> Iterator[tuple[int, bytes]]:
@@ -71,22 +111,3 @@ def _logged(files: Files, after: int) -> Iterator[tuple[int, bytes]]:
             if not entry.good:
                 break
             yield entry.zxid, entry.payload
-
-
-def recover(sid: int, files: Files, newest: int) -> Tree:
-    """Return the tree a server would start with, at the transaction ``newest``.
-
-    ``HistoryViolation`` (C10) when it would not start.
-    """
-    try:
-        store = Store.open(*[Overlay(files)] * 2)
-        found = store.read_snapshot()
-        assert found is not None, "a store that is open has a snapshot"
-        zxid, body = found
-        tree, _ = snapshot.load(body)
-        for each, payload in store.read_after(zxid) or []:
-            if each <= newest:
-                tree.apply(txns.decode(payload))
-    except (StorageError, WireError) as error:
-        raise HistoryViolation("C10", f"server {sid} would not start again: {error}") from error
-    return tree

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
+from ensemble.chaos import differences
 from ensemble.chaos.apache import NO_ZXID, UNCONFIRMED_SYNC, UNKNOWN_SESSION, VAGUE_EVENTS
 from ensemble.simulator import checkers
 from ensemble.simulator.checkers import Entry, HistoryViolation, Replay
@@ -31,6 +32,10 @@ class Judgement:
     checked: dict[str, int] = field(default_factory=dict)
     known: list[str] = field(default_factory=list)
     """What Apache's servers are known to break, and broke."""
+    wrong_trees: dict[int, list[str]] = field(default_factory=dict)
+    """Servers whose tree is not the model's, and in which znodes."""
+    digest: int = 0
+    """The model's in the end."""
 
     def hold(self, name: str, check: Callable[[], int | None], deviation: str = "") -> None:
         """Run a check; note what it counted or what it found broken, which may be a known ``deviation``."""
@@ -84,7 +89,7 @@ def judge(
     judgement.hold("C4 watches", lambda: _watches(History(history.calls, once), replay))
     judgement.hold("C4 persistent watches", lambda: check_staying_watches(staying, replay, apache))
     judgement.hold("C8 locks", lambda: check_locks(history, replay))
-    judgement.hold("C9 digests", lambda: _digests(replay, trees))
+    judgement.hold("C9 digests", lambda: _digests(judgement, replay.model, trees))
     return judgement
 
 
@@ -102,13 +107,13 @@ def _fired(streams: Mapping[int, list[Seen]]) -> int:
     return sum(isinstance(seen, Fired) for stream in streams.values() for seen in stream)
 
 
-def _digests(replay: Replay, trees: Mapping[int, Tree]) -> int:
-    expected = replay.model.digest()
-    for sid, tree in trees.items():
-        if tree.digest() != expected:
-            raise HistoryViolation(
-                "C9", f"server {sid} ends with digest {tree.digest():#x}, the model with {expected:#x}"
-            )
+def _digests(judgement: Judgement, model: Model, trees: Mapping[int, Tree]) -> int:
+    expected = judgement.digest = model.digest()
+    wrong = {sid: tree for sid, tree in trees.items() if tree.digest() != expected}
+    judgement.wrong_trees = {sid: list(differences.sentences(tree, model)) for sid, tree in wrong.items()}
+    if wrong:
+        told = ", ".join(f"server {sid} ends with digest {tree.digest():#x}" for sid, tree in wrong.items())
+        raise HistoryViolation("C9", f"{told}, the model with {expected:#x}")
     return len(trees)
 
 

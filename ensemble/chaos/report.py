@@ -39,6 +39,8 @@ def lines(report: Report) -> list[str]:
         *(f"known of Apache's: {what}" for what in report.judgement.known),
         *(f"void: {why}" for why in report.void),
         *report.violations,
+        *report.findings,
+        *([f"the servers' directories and report.json are in {report.kept}"] if report.kept else []),
         f"seed {report.plan.seed}: {verdict}",
     ]
 
@@ -68,6 +70,7 @@ def save(report: Report, path: Path) -> None:
         "unknown": report.unknown,
         "gap_ms": report.gap_ms,
         "violations": report.violations,
+        "findings": report.findings,
         "void": report.void,
         "notes": report.notes,
         "checked": report.judgement.checked,

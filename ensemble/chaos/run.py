@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from ensemble.chaos.book import Book, recover
+from ensemble.chaos.book import Book
 from ensemble.chaos.faults import DISK_FAULTS, FAULTS, FaultFailed, Trouble
 from ensemble.chaos.judge import Judgement, judge
 from ensemble.chaos.servers import Make, Servers
@@ -26,11 +26,13 @@ from ensemble.errors import ConfigError, CoordinatorError
 from ensemble.runtime.files import ReadOnlyFiles
 from ensemble.simulator.checkers import HistoryViolation
 from ensemble.simulator.history import UNKNOWN, History
+from ensemble.zxid import text
 
 RECOVER_S_MAX = 30.0
 """All servers serve again by then, after whatever was done to them."""
 RECOVER_WITH_APACHE_S_MAX = 60.0
 """The same for ensembles with servers of Apache's, whose machines take seconds to start."""
+NO_END = 1 << 63
 CALM_S = (0.5, 1.5)
 CLIENTS_S_MAX = 30.0
 ANSWERS_PER_S_MIN = 20.0
@@ -50,6 +52,8 @@ class Plan:
     faults: Sequence[str] = tuple(FAULTS)
     workloads: Sequence[str] = WORKLOADS
     answers_per_s_min: float = ANSWERS_PER_S_MIN
+    keep: Path | None = None
+    """Where to leave the servers' directories when a promise was broken; a folder that is not there yet."""
 
     @property
     def recover_s_max(self) -> float:
@@ -77,6 +81,10 @@ class Report:
     void: list[str] = field(default_factory=list)
     history: History = field(default_factory=History)
     log: list[tuple[int, bytes]] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
+    """What is known of servers whose trees are wrong."""
+    kept: Path | None = None
+    """Where the servers' directories are, when a promise was broken."""
 
     @property
     def violations(self) -> list[str]:
@@ -95,7 +103,7 @@ class Run:
         self._started = time.monotonic()
 
     async def go(self) -> Report:
-        """Do it. Whatever happens, no process and no file is left.
+        """Do it. Whatever happens, no process is left, and no file but what is to be kept of a broken run.
 
         Raises ``ConfigError`` when it cannot even begin.
         """
@@ -125,6 +133,10 @@ class Run:
             self._violated(f"C9: {error}")
         finally:
             await tap.close()
+            if self.violations and self._plan.keep is not None:
+                await servers.halt()
+                await asyncio.to_thread(servers.keep, self._plan.keep)
+                self._report.kept = self._plan.keep
             await servers.close()
 
     # -- clients and faults ------------------------------------------------------------------------------
@@ -218,7 +230,7 @@ class Run:
         self._sum_up(tap)
         if not self.violations:
             self._say("judging ...")
-            await asyncio.to_thread(self._judge, servers, newest or self._book.newest)
+            await asyncio.to_thread(self._judge, servers, newest)
         self._report.judgement.violations += tap.violations
 
     async def _write_everywhere(self, tap: Tap) -> None:
@@ -231,24 +243,31 @@ class Run:
             except (ClientError, TimeoutError) as error:
                 self._violated(f"C9: no write at server {sid} in the end: {error!r}")
 
-    def _judge(self, servers: Servers, newest: int) -> None:
-        report = self._report
-        log = [entry for entry in self._book.entries if entry[0] <= newest]
-        report.log, report.transactions = log, len(log)
-        if not log or log[-1][0] != newest:
+    def _judge(self, servers: Servers, agreed: int) -> None:
+        """Judge all that was logged; beyond ``agreed`` that is the end of sessions nobody closed."""
+        report, book = self._report, self._book
+        disks = {sid: ReadOnlyFiles(disk.data) for sid, disk in servers.disks.items()}
+        for files in disks.values():
+            book.collect(files, NO_END)
+        report.log, report.transactions = book.entries, len(book.entries)
+        if book.newest < agreed:
             report.void.append("the log of all transactions could not be gathered from the servers' disks")
             return
         trees = {}
         try:
-            for sid, disk in servers.disks.items():
-                files = ReadOnlyFiles(disk.data)
-                self._book.compare(sid, files, newest)
-                trees[sid] = recover(sid, files, newest)
+            for sid, files in disks.items():
+                book.compare(sid, files, agreed)
+                trees[sid] = book.recover(sid, files)
         except HistoryViolation as violation:
             self._violated(str(violation))
-        found = judge(report.history, log, trees, servers.apache)
-        report.judgement.checked, report.judgement.known = found.checked, found.known
-        report.judgement.violations += found.violations
+        found = judge(report.history, report.log, trees, servers.apache)
+        found.violations[:0] = report.judgement.violations
+        report.judgement = found
+        for sid, sentences in found.wrong_trees.items():
+            report.findings += [f"server {sid} at {text(book.newest)}: {sentence}" for sentence in sentences]
+            for name, tree in book.snapshots(disks[sid]):
+                whose = "the model's" if tree.digest() == found.digest else "a wrong"
+                report.findings.append(f"server {sid}: from {name} on the log leads to {whose} tree")
 
     def _sum_up(self, tap: Tap) -> None:
         report, calls = self._report, self._report.history.calls

@@ -161,6 +161,17 @@ class Servers:
             lines.append(line)
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
+    async def halt(self) -> None:
+        """Kill whatever still runs, so that the data stays as it is."""
+        if self._supervisor is not None:
+            processes = self._supervisor.processes
+            await self.kill([sid for sid, process in processes.items() if process.alive])
+
+    def keep(self, folder: Path) -> None:
+        """Copy the configurations, logs and data of all servers to a folder that is not there yet."""
+        for home in self.directory.glob("server-*"):
+            shutil.copytree(home, folder / home.name, ignore=shutil.ignore_patterns("ballast"))
+
     async def close(self) -> None:
         """End everything and remove the data."""
         await self._stop()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ensemble.chaos.apache import check
-from ensemble.chaos.report import exit_code
+from ensemble.chaos.report import exit_code, lines
 from ensemble.chaos.run import Plan, Report, Run
 from ensemble.chaos.servers import Make
 from ensemble.errors import ConfigError
@@ -116,6 +116,34 @@ async def test_a_session_taken_over_with_a_wrong_password_is_caught():
     assert any("wrong password" in violation for violation in report.violations)
 
 
+async def test_a_wrong_tree_is_told_znode_by_znode_and_kept(tmp_path: Path):
+    make = Make(nursery="tests.chaos.wrong_snapshots", settings={"snapCount": "50"}, disk_faults=False)
+    kept = tmp_path / "kept"
+    plan = Plan(seconds=2, make=make, faults=["delay"], workloads=["register"], keep=kept)
+    report = await Run(plan).go()
+    assert any("ends with digest" in violation for violation in report.violations)
+    assert re.search(
+        r"server 1 at 1:\d+: /registers: mtime \d+, not \d+$", "\n".join(report.findings), re.MULTILINE
+    )
+    assert any(
+        "from version-2/snapshot.0 on the log leads to the model's" in what for what in report.findings
+    )
+    assert "leads to a wrong tree" in "\n".join(report.findings)
+    assert f"the servers' directories and report.json are in {kept}" in lines(report)
+    assert sorted(path.name for path in kept.iterdir()) == ["server-1", "server-2", "server-3"]
+    for home in kept.iterdir():
+        assert (home / "zoo.cfg").exists()
+        assert list((home / "data" / "version-2").glob("log.*"))
+
+
+async def test_nothing_is_kept_of_a_run_that_held(tmp_path: Path):
+    plan = Plan(seconds=1, faults=["delay"], workloads=["register"], keep=tmp_path / "kept")
+    report = await Run(plan).go()
+    assert report.violations == []
+    assert report.kept is None
+    assert os.listdir(tmp_path) == []
+
+
 async def test_a_run_in_which_too_little_happens_proves_nothing():
     plan = Plan(seconds=2, faults=["kill-one"], workloads=["register"], answers_per_s_min=1e9)
     report = await Run(plan).go()
@@ -128,6 +156,12 @@ def test_at_least_one_server_is_ours(tmp_path: Path):
     code, said = chaos(tmp_path, "--servers", "3", "--apache", "3")
     assert code == 1
     assert "at least one of 3 servers has to be ours" in said
+
+
+def test_what_is_to_be_kept_needs_a_folder_of_its_own(tmp_path: Path):
+    code, said = chaos(tmp_path, "--keep", str(tmp_path))
+    assert code == 1
+    assert "it exists already; name a folder that does not" in said
 
 
 def test_without_apaches_server_the_sentence_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+import tempfile
 from argparse import ArgumentParser
+from datetime import datetime
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
@@ -13,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from ensemble.chaos.faults import DISK_FAULTS, FAULTS
 from ensemble.chaos.report import exit_code, lines, save
 from ensemble.chaos.run import Plan, Run
-from ensemble.chaos.servers import Make
+from ensemble.chaos.servers import SETTINGS, Make
 from ensemble.chaos.workloads import WORKLOADS
 from ensemble.errors import ConfigError
 
@@ -52,6 +54,19 @@ class Command(BaseCommand):
             help=f"of {', '.join(WORKLOADS)} (default all)",
         )
         parser.add_argument(
+            "--snap-count",
+            type=int,
+            metavar="N",
+            help=f"transactions between two snapshots of a server (default {SETTINGS['snapCount']})",
+        )
+        parser.add_argument(
+            "--keep",
+            type=Path,
+            metavar="FOLDER",
+            help="where to leave the servers' directories and the report when a promise was broken (default: a new "
+            "folder among the temporary files, named at the end); nothing is kept of a run that held",
+        )
+        parser.add_argument(
             "--report", type=Path, metavar="FILE", help="where to write all that was seen, as JSON"
         )
 
@@ -61,6 +76,10 @@ class Command(BaseCommand):
         servers, apache = int(str(options["servers"])), int(str(options["apache"]))
         if not 0 <= apache < servers:
             raise CommandError(f"--apache {apache}: at least one of {servers} servers has to be ours")
+        keep, snap_count = options["keep"], options["snap_count"]
+        folder = Path(str(keep)) if keep is not None else _default_folder(int(str(options["seed"])))
+        if folder.exists():
+            raise CommandError(f"--keep {folder}: it exists already; name a folder that does not")
         plan = Plan(
             seconds=float(str(options["seconds"])),
             seed=int(str(options["seed"])),
@@ -69,9 +88,11 @@ class Command(BaseCommand):
                 apache=apache,
                 disk_faults=any(name in DISK_FAULTS for name in faults),
                 small_disk="disk-full" in faults,
+                settings={} if snap_count is None else {"snapCount": str(snap_count)},
             ),
             faults=faults,
             workloads=_names("--workloads", str(options["workloads"]), WORKLOADS),
+            keep=folder,
         )
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
@@ -81,10 +102,16 @@ class Command(BaseCommand):
         except ConfigError as error:
             raise CommandError(str(error)) from None
         print("\n".join(lines(report)))
+        if report.kept is not None:
+            save(report, report.kept / "report.json")
         path = options["report"]
         if path is not None:
             save(report, Path(str(path)))
         sys.exit(exit_code(report))
+
+
+def _default_folder(seed: int) -> Path:
+    return Path(tempfile.gettempdir()) / f"chaos-seed-{seed}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
 def _names(flag: str, text: str, known: tuple[str, ...]) -> list[str]:
