@@ -235,6 +235,26 @@ def test_no_circles_between_modules():
         _visit(start, graph, [], done)
 
 
+@pytest.mark.parametrize("folder", PACKAGES, ids=lambda folder: ".".join(folder.relative_to(ROOT).parts))
+def test_no_circles_between_the_rooms_of_a_room(folder: Path):
+    """Each folder and each module of a package is one point; what they import of each other only goes one way."""
+    package = ".".join(folder.relative_to(ROOT).parts) + "."
+    graph: dict[str, set[str]] = {}
+    for path in python_files(str(folder.relative_to(ROOT))):
+        own = path.relative_to(folder).parts[0].removesuffix(".py")
+        names = {
+            name.removeprefix(package).split(".")[0]
+            for node in ast.parse(path.read_text()).body
+            for name in _top_level_imports(node)
+            if name.startswith(package)
+        }
+        graph.setdefault(own, set()).update(names - {own})
+    graph = {own: names & set(graph) for own, names in graph.items()}
+    done: set[str] = set()
+    for start in graph:
+        _visit(start, graph, [], done)
+
+
 def _is_type_checking(node: ast.stmt) -> bool:
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import pytest
 
 from ensemble.errors import Code
-from ensemble.replica.commands.table import COMMANDS
 from ensemble.replica.config import ZnodeConfig
+from ensemble.replica.monitoring.commands.table import COMMANDS
 from ensemble.runtime.config.keys import IRRELEVANT, USED, WITHOUT, Effect, effect_of
 from ensemble.shell import registry, shell
 from ensemble.tree.operations import OPEN_ACL, Create, CreateMode, Op

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from ensemble import limits
 from ensemble.membership import Membership
-from ensemble.replica.access_config import AccessConfig
-from ensemble.replica.admission_config import AdmissionConfig
+from ensemble.replica.access.config import AccessConfig
+from ensemble.replica.admission.config import AdmissionConfig
 from ensemble.storage.settings import StorageSettings
 
 VERSION = "3.9.5-coordinator, built on 2026-01-01 00:00 UTC"

@@ -13,21 +13,21 @@ from functools import partial
 from ensemble.admin.schema import LifetimeStatus, ServerStatus, SessionStatus, WatchStatus
 from ensemble.errors import ConfigError, PeerProtocolError, WireError
 from ensemble.ports import ClientTransport, Clock, Disk, Entropy, Link, Members, Network
-from ensemble.replica.application import Application
-from ensemble.replica.clients import Clients
-from ensemble.replica.commands.answers import Answers
-from ensemble.replica.commands.table import Commands
+from ensemble.replica.agreement.application import Application
+from ensemble.replica.agreement.history import History
+from ensemble.replica.agreement.peering import PacketLink, PacketNetwork
+from ensemble.replica.agreement.restoring import Restorable
+from ensemble.replica.clients.clients import Clients
+from ensemble.replica.clients.connection import Connection
 from ensemble.replica.config import ReplicaConfig
-from ensemble.replica.connection import Connection
-from ensemble.replica.four_letter.words import FourLetterWords
-from ensemble.replica.history import History
-from ensemble.replica.metrics.names import registry_of
-from ensemble.replica.peering import PacketLink, PacketNetwork
-from ensemble.replica.reconfiguration import Keeper
-from ensemble.replica.restoring import Restorable
+from ensemble.replica.monitoring.commands.answers import Answers
+from ensemble.replica.monitoring.commands.table import Commands
+from ensemble.replica.monitoring.four_letter.words import FourLetterWords
+from ensemble.replica.monitoring.metrics.names import registry_of
+from ensemble.replica.monitoring.status import Status
+from ensemble.replica.requests.reconfiguration import Keeper
+from ensemble.replica.requests.writes import Writes
 from ensemble.replica.service import Service
-from ensemble.replica.status import Status
-from ensemble.replica.writes import Writes
 from ensemble.storage.names import DIRECTORY
 from ensemble.trace import Trace
 from ensemble.tree.tree import Tree

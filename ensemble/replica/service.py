@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 from ensemble.ports import Clock, Entropy
 from ensemble.quiet_log import QuietLog
-from ensemble.replica.admission import Admission
-from ensemble.replica.audit import Audit
-from ensemble.replica.authentication import Authentication
+from ensemble.replica.access.audit import Audit
+from ensemble.replica.access.authentication import Authentication
+from ensemble.replica.admission.admission import Admission
 from ensemble.replica.config import ReplicaConfig
 from ensemble.replica.counters import Counters
 from ensemble.trace import Trace

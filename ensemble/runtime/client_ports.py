@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ensemble.errors import ConfigError
-from ensemble.replica.metrics.registry import Registry
+from ensemble.replica.monitoring.metrics.registry import Registry
 from ensemble.runtime.clients import ClientSocket
 from ensemble.runtime.config.server import ServerConfig
 from ensemble.runtime.listening import listen

@@ -17,10 +17,10 @@ from typing import Any
 from ensemble.admin.schema import FaultCommand, FaultStatus, ServerStatus
 from ensemble.errors import InvariantViolation, StorageError
 from ensemble.membership import bracketed
-from ensemble.replica.commands.table import Commands
 from ensemble.replica.config import ReplicaConfig
 from ensemble.replica.counters import Counters
-from ensemble.replica.metrics.registry import Registry
+from ensemble.replica.monitoring.commands.table import Commands
+from ensemble.replica.monitoring.metrics.registry import Registry
 from ensemble.replica.replica import Replica
 from ensemble.runtime.client_ports import ClientPorts
 from ensemble.runtime.clients import ClientSocket

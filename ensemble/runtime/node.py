@@ -25,7 +25,7 @@ from ensemble.runtime.stamps import stamped
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ensemble.replica.audit import Audit
+    from ensemble.replica.access.audit import Audit
     from ensemble.runtime.config.server import ServerConfig
     from ensemble.runtime.host import Server
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from ensemble.replica.access_config import AccessConfig
+from ensemble.replica.access.config import AccessConfig
 from ensemble.replica.config import ReplicaConfig, SessionSettings
 from ensemble.simulator import checkers, core, coverage, watching
 from ensemble.simulator.changes import draw_change

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from ensemble.replica import reaper
-from ensemble.replica.application import Application
-from ensemble.replica.handshake import Handshakes, Verdict
-from ensemble.replica.sessions import Sessions
+from ensemble.replica.agreement.application import Application
+from ensemble.replica.clients.handshake import Handshakes, Verdict
+from ensemble.replica.requests import reaper
+from ensemble.replica.sessions.sessions import Sessions
 from ensemble.simulator import recipes
 from ensemble.simulator.disk import Directory
 from ensemble.simulator.members import DiskMembers

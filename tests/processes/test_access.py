@@ -18,7 +18,7 @@ from kazoo.security import ACL, Id, make_acl
 from ensemble.client import ZooKeeper
 from ensemble.client.errors import AuthFailed
 from ensemble.errors import Code
-from ensemble.replica.authentication import digest_identity
+from ensemble.replica.access.authentication import digest_identity
 from tests.apache import JARS, running_apache
 from tests.ours import running_ours
 from tests.processes.conftest import RawSession

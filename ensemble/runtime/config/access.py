@@ -9,7 +9,7 @@ import hashlib
 from pathlib import Path
 
 from ensemble.errors import ConfigError
-from ensemble.replica.access_config import AccessConfig
+from ensemble.replica.access.config import AccessConfig
 from ensemble.runtime.config.sources import read_text
 from ensemble.runtime.config.values import Values
 from ensemble.sasl.jaas import Jaas

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ensemble import limits
 from ensemble.errors import ConfigError
-from ensemble.replica.admission_config import AdmissionConfig, ArrivalConfig, ThrottleConfig
+from ensemble.replica.admission.config import AdmissionConfig, ArrivalConfig, ThrottleConfig
 from ensemble.runtime.config.values import Values
 
 _INT_MAX = 2**31 - 1

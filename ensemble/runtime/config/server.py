@@ -13,8 +13,8 @@ from pathlib import Path
 from ensemble.errors import ConfigError
 from ensemble.limits import CONNECTIONS_PER_ADDRESS_MAX, FRAME_BYTES_MAX, SNAP_COUNT_TXNS
 from ensemble.membership import ANYWHERE, Membership, ServerAddress
-from ensemble.replica.access_config import AccessConfig
-from ensemble.replica.admission_config import AdmissionConfig
+from ensemble.replica.access.config import AccessConfig
+from ensemble.replica.admission.config import AdmissionConfig
 from ensemble.replica.config import WORDS_DEFAULT, SessionSettings, ZnodeConfig
 from ensemble.runtime.config import (
     access,

@@ -20,10 +20,10 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from ensemble.errors import CorruptionError, StorageError
-from ensemble.replica.commands.answers import Data
-from ensemble.replica.commands.table import COMMANDS, Command, Commands, find, framed
-from ensemble.replica.metrics.exposition import CONTENT_TYPE, exposition
-from ensemble.replica.metrics.registry import Registry
+from ensemble.replica.monitoring.commands.answers import Data
+from ensemble.replica.monitoring.commands.table import COMMANDS, Command, Commands, find, framed
+from ensemble.replica.monitoring.metrics.exposition import CONTENT_TYPE, exposition
+from ensemble.replica.monitoring.metrics.registry import Registry
 from ensemble.runtime.operators.http_log import http_logger
 from ensemble.runtime.operators.restoring import RefusedError
 

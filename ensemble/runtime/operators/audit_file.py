@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from ensemble.errors import ConfigError
-from ensemble.replica.audit import Audit
+from ensemble.replica.access.audit import Audit
 from ensemble.runtime.config.operations import Operations
 from ensemble.runtime.stamps import stamped
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import resource
 
-from ensemble.replica.metrics.registry import Registry
+from ensemble.replica.monitoring.metrics.registry import Registry
 from ensemble.runtime.lag import LoopLag
 
 OPEN_FILES = "/proc/self/fd"

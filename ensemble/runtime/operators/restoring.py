@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 
 from ensemble.errors import CorruptionError
 from ensemble.limits import SNAPSHOT_BYTES_MAX
-from ensemble.replica.restoring import Restorable, examine
+from ensemble.replica.agreement.restoring import Restorable, examine
 
 if TYPE_CHECKING:
     from ensemble.replica.replica import Replica

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from ensemble.errors import Code
-from ensemble.replica.access_config import AccessConfig
-from ensemble.replica.authentication import IDENTITIES_PER_CONNECTION_MAX, digest_identity
+from ensemble.replica.access.authentication import IDENTITIES_PER_CONNECTION_MAX, digest_identity
+from ensemble.replica.access.config import AccessConfig
 from ensemble.sasl.digest_md5 import CLIENT_PORT, NONCE_BYTES, Initiator
 from ensemble.tree.access import Policy
 from ensemble.tree.operations import (

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from ensemble.errors import Code
-from ensemble.replica.admission import Admission
-from ensemble.replica.admission_config import AdmissionConfig, ArrivalConfig, ThrottleConfig
-from ensemble.replica.arrivals import Arrival, Arrivals
+from ensemble.replica.admission.admission import Admission
+from ensemble.replica.admission.arrivals import Arrival, Arrivals
+from ensemble.replica.admission.config import AdmissionConfig, ArrivalConfig, ThrottleConfig
 from ensemble.tree.operations import AddWatch, CloseSession, NoBody, Op, Read, SetData, SetWatches, Sync
 from ensemble.wire import replies
 from tests.ensemble.replica.harness import Client, World, client

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ensemble.errors import Code
-from ensemble.replica.audit import Audit
+from ensemble.replica.access.audit import Audit
 from ensemble.tree.operations import (
     OPEN_ACL,
     Acl,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ensemble.limits import OUTSTANDING_PER_CONNECTION_MAX
-from ensemble.replica.pipeline import READS_PASSED_MAX
+from ensemble.replica.requests.pipeline import READS_PASSED_MAX
 from ensemble.tree.operations import (
     OPEN_ACL,
     Create,

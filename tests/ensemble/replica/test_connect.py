@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ensemble import limits
 from ensemble.errors import Code
-from ensemble.replica.admission_config import AdmissionConfig
+from ensemble.replica.admission.config import AdmissionConfig
 from ensemble.replica.config import SessionSettings
 from ensemble.tree.operations import OPEN_ACL, CloseSession, Create, Delete, Op, Read
 from ensemble.tree.sessions import password_of

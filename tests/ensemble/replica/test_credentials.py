@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ensemble.errors import Code
-from ensemble.replica.authentication import digest_identity
+from ensemble.replica.access.authentication import digest_identity
 from ensemble.tree.operations import (
     OPEN_ACL,
     Acl,

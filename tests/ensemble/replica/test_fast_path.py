@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ensemble.replica import reads
+from ensemble.replica.requests import reads
 from ensemble.tree.operations import OPEN_ACL, READ_ACL, Create, Op, Read
 from ensemble.wire.frames import FrameBuffer
 from ensemble.wire.requests import decode_header, encode_request

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from ensemble.membership import parse
-from ensemble.replica.four_letter.texts import date_text
+from ensemble.replica.monitoring.four_letter.texts import date_text
 from ensemble.storage.settings import StorageSettings
 from ensemble.tree.operations import CreateMode
 from ensemble.wire.four_letter import WORDS
@@ -256,7 +256,7 @@ def test_a_server_that_does_not_serve_says_so() -> None:
 
 
 def test_long_lists_are_cut_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ensemble.replica.four_letter.texts.LINES_MAX", 20)
+    monkeypatch.setattr("ensemble.replica.monitoring.four_letter.texts.LINES_MAX", 20)
     world = World()
     user = client(world)
     for number in range(50):

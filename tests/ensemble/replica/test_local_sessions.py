@@ -250,7 +250,7 @@ def test_a_session_that_has_ended_is_not_taken_for_another_servers_local_one():
 
 
 def test_how_many_ended_sessions_are_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("ensemble.replica.sessions.ENDED_SESSIONS_MAX", 2)
+    monkeypatch.setattr("ensemble.replica.sessions.sessions.ENDED_SESSIONS_MAX", 2)
     world = ensemble()
     for number in range(4):
         zk = client(world, world.leader)

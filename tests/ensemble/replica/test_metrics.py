@@ -9,9 +9,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ensemble.measures import RING_SAMPLES, SampledSummary, Summary, SummarySet
-from ensemble.replica.metrics.exposition import exposition
-from ensemble.replica.metrics.latency import ReadLatency
-from ensemble.replica.metrics.registry import Registry, SampleSet
+from ensemble.replica.monitoring.metrics.exposition import exposition
+from ensemble.replica.monitoring.metrics.latency import ReadLatency
+from ensemble.replica.monitoring.metrics.registry import Registry, SampleSet
 from ensemble.tree.operations import CreateMode, Op, Read, SetData
 from tests.ensemble.replica.harness import Client, Server, World, client
 

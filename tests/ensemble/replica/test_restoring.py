@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 
 from ensemble.errors import CorruptionError
-from ensemble.replica.restoring import Restorable, examine
+from ensemble.replica.agreement.restoring import Restorable, examine
 from ensemble.storage import compression, snapshots
 from ensemble.storage.settings import StorageSettings
 from ensemble.tree import snapshot

@@ -8,7 +8,7 @@ from contextlib import suppress
 from struct import error as StructError
 
 from ensemble.errors import CorruptionError, StorageError, WireError
-from ensemble.replica.restoring import examine
+from ensemble.replica.agreement.restoring import examine
 from ensemble.storage import names, records, snapshots
 from ensemble.storage.compression import METHODS, compress
 from ensemble.storage.settings import StorageSettings

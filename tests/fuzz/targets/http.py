@@ -11,9 +11,9 @@ from pathlib import Path
 from aiohttp import web
 
 from ensemble.admin.schema import FaultCommand, FaultStatus, ServerStatus
-from ensemble.replica.commands.table import Commands
-from ensemble.replica.metrics.registry import Registry
-from ensemble.replica.restoring import examine
+from ensemble.replica.agreement.restoring import examine
+from ensemble.replica.monitoring.commands.table import Commands
+from ensemble.replica.monitoring.metrics.registry import Registry
 from ensemble.runtime.config.operations import AdminServerSettings
 from ensemble.runtime.operators.admin_http import AdminPort
 from ensemble.runtime.operators.admin_server import AdminServer

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ensemble.errors import ConfigError
-from ensemble.replica.access_config import AccessConfig
+from ensemble.replica.access.config import AccessConfig
 from ensemble.runtime.config import access
 from ensemble.runtime.config.values import Values
 

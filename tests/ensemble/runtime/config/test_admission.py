@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ensemble.errors import ConfigError
-from ensemble.replica.admission_config import AdmissionConfig, ArrivalConfig, ThrottleConfig
+from ensemble.replica.admission.config import AdmissionConfig, ArrivalConfig, ThrottleConfig
 from ensemble.runtime.config import admission
 from ensemble.runtime.config.values import Values
 

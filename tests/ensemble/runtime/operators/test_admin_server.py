@@ -8,7 +8,7 @@ import aiohttp
 import aiohttp.web
 import pytest
 
-from ensemble.replica.commands.table import COMMANDS
+from ensemble.replica.monitoring.commands.table import COMMANDS
 from ensemble.runtime.host import Server
 from ensemble.runtime.operators.ports import OperatorPorts
 from tests.ensemble.runtime.harness import HOST, free_ports

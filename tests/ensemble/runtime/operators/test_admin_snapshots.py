@@ -9,7 +9,7 @@ import pytest
 
 from ensemble.client import ZooKeeper
 from ensemble.errors import StorageError
-from ensemble.replica.commands.table import AUTH_MISSING
+from ensemble.replica.monitoring.commands.table import AUTH_MISSING
 from ensemble.runtime.host import Server
 from ensemble.runtime.operators.admin_server import RateLimit
 from ensemble.storage import snapshots

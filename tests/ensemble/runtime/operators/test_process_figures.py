@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from ensemble.replica.metrics.registry import Registry
+from ensemble.replica.monitoring.metrics.registry import Registry
 from ensemble.runtime.lag import LoopLag
 from ensemble.runtime.operators import process_figures
 
