@@ -147,7 +147,9 @@ class Replica:
         try:
             self.peer.on_notification(elections.decode_notification(sid, payload))
         except (WireError, ConfigError) as error:
-            self._log(f"an election message of server {sid} is ignored: {error}")
+            self.service.remarks.say(
+                "election", str(sid), f"an election message of server {sid} is ignored: {error}"
+            )
 
     def on_election_link(self, sid: int, up: bool) -> None:
         """Note that the election link to ``sid`` came up or went down."""

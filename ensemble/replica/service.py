@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from ensemble.ports import Clock, Entropy
-from ensemble.quiet_log import QuietLog
+from ensemble.quiet_log import Remarks
 from ensemble.replica.access.audit import Audit
 from ensemble.replica.access.authentication import Authentication
 from ensemble.replica.admission.admission import Admission
@@ -37,9 +37,11 @@ TRACE_MASK = 306
 class Client(ABC):
     """A client's connection as the rest of the server sees it; watches belong to one of these."""
 
-    __slots__ = ("heard", "identities", "session_id", "subject", "timeout_ms")
+    __slots__ = ("address", "heard", "identities", "session_id", "subject", "timeout_ms")
 
-    def __init__(self) -> None:
+    def __init__(self, address: tuple[str, int]) -> None:
+        self.address = address
+        """Its host and port."""
         self.heard: dict[int, int] = {}
         """Where its signs of life are noted: the time-out (ms) by session."""
         self.session_id = 0
@@ -49,6 +51,11 @@ class Client(ABC):
         """How long the session may be silent; 0 before it is agreed."""
         self.subject = ""
         """The name in the certificate it showed; empty for none."""
+
+    @property
+    def client_text(self) -> str:
+        """The client's host and port."""
+        return f"{self.address[0]}:{self.address[1]}"
 
     @abstractmethod
     def on_applied(self, txn: Txn, outcome: Outcome) -> None:
@@ -138,7 +145,7 @@ class Service:
         """What ``stmk`` set; told by ``gtmk``."""
         self.measure_directories: MeasureDirectories
         """Set once, before the first client comes; a host may replace it by a way that waits for nobody."""
-        self.remarks = QuietLog(log, clock.monotonic_us, alike_max=1)
+        self.remarks = Remarks(log, clock.monotonic_us)
         """What is said of clients: lines that they can cause."""
         self.admission = Admission(config.admission, clock, entropy, self.counters, self.remarks)
         self.access = config.access.policy

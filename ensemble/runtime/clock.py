@@ -12,6 +12,11 @@ from collections.abc import Callable
 from ensemble.ports import Timer
 
 
+def monotonic_us() -> int:
+    """Return microseconds of CLOCK_MONOTONIC, which all processes of one machine share."""
+    return time.monotonic_ns() // 1000
+
+
 class LoopClock:
     """Monotonic and wall time, and timers on one event loop.
 

@@ -13,7 +13,6 @@ import os
 import platform
 import signal
 import sys
-import time
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,6 +111,7 @@ async def serve(config: ServerConfig, on_listening: Callable[[], None]) -> int:
         loop.add_signal_handler(number, stopping.set)
     # Only now: a signal that comes during this import is to end the server as any other does.
     from ensemble.quiet_log import QuietLog
+    from ensemble.runtime.clock import monotonic_us
     from ensemble.runtime.host import Server, client_address, describe
     from ensemble.runtime.operators.audit_file import open_audit
     from ensemble.runtime.operators.ports import OperatorPorts
@@ -119,7 +119,7 @@ async def serve(config: ServerConfig, on_listening: Callable[[], None]) -> int:
     audit: Audit | None = None
     try:
         audit = open_audit(config.operations, log=log)
-        quiet = QuietLog(log, lambda: time.monotonic_ns() // 1000)
+        quiet = QuietLog(log, monotonic_us)
         server = Server(config, log=quiet)
         server.replica.service.audit = audit
         async with contextlib.AsyncExitStack() as stack:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ensemble.errors import Code, KeeperError, WireError
 from ensemble.ports import Clock, Entropy
-from ensemble.quiet_log import QuietLog
+from ensemble.quiet_log import Remarks
 from ensemble.replica.admission.arrivals import Arrivals
 from ensemble.replica.admission.config import AdmissionConfig
 from ensemble.replica.admission.throttle import Throttle
@@ -33,7 +33,7 @@ class Admission:
     )
 
     def __init__(
-        self, config: AdmissionConfig, clock: Clock, entropy: Entropy, counters: Counters, remarks: QuietLog
+        self, config: AdmissionConfig, clock: Clock, entropy: Entropy, counters: Counters, remarks: Remarks
     ) -> None:
         self.config = config
         self._counters = counters
@@ -67,8 +67,8 @@ class Admission:
                 f"a request of {size} bytes, with {self.large_bytes} bytes of large ones unanswered"
             )
 
-    def watch(self, count: int, more: int, in_all: int, path: str | None = None) -> None:
-        """Judge a client with ``count`` watches that asks for ``more``; ``in_all`` is what this server has.
+    def watch(self, host: str, count: int, more: int, in_all: int, path: str | None = None) -> None:
+        """Judge a client of ``host`` with ``count`` watches that asks for ``more``; ``in_all`` is what this server has.
 
         Raises ``KeeperError(THROTTLED_OP)``, which clients may try again after. Apache has no such bound.
         """
@@ -78,6 +78,7 @@ class Admission:
         self._counters.watches_refused += 1
         self._remarks.say(
             "watch",
-            f"a watch is refused: its client has {count}, this server {in_all} (coordinator.maxWatches)",
+            host,
+            f"a watch of client {host} is refused: it has {count}, this server {in_all} (coordinator.maxWatches)",
         )
         raise KeeperError(Code.THROTTLED_OP, path)

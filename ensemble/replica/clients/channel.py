@@ -25,15 +25,14 @@ class State(Enum):
 class Channel(Client):
     """One client's socket, as far as it carries bytes."""
 
-    __slots__ = ("_out", "_paused", "_service", "_transport", "address", "sent", "state")
+    __slots__ = ("_out", "_paused", "_service", "_transport", "sent", "state")
 
     def __init__(self, transport: ClientTransport, service: Service) -> None:
-        super().__init__()
+        super().__init__(transport.address)
         self._transport = transport
         self._service = service
         self._out: list[bytes] = []
         self._paused = False
-        self.address = transport.address
         self.subject = transport.subject
         self.state = State.FIRST
         self.sent = 0
@@ -85,8 +84,3 @@ class Channel(Client):
     def secure(self) -> bool:
         """Whether the bytes are encrypted on their way."""
         return self._transport.secure
-
-    @property
-    def client_text(self) -> str:
-        """The client's host and port."""
-        return f"{self.address[0]}:{self.address[1]}"

@@ -34,7 +34,7 @@ class Clients:
         if 0 < total_max <= total or 0 < config.connections_per_address_max <= here:
             service.counters.refused += 1
             service.remarks.say(
-                "connection", f"client {host} is refused: {here} connections from there, {total} in all"
+                "connection", host, f"client {host} is refused: {here} connections from there, {total} in all"
             )
             return None
         connection = Connection(

@@ -223,7 +223,9 @@ class Connection(Channel):
 
     def _cut_off(self, error: WireError) -> None:
         self._service.counters.cut_off += 1
-        self._service.remarks.say("cut off", f"client {self.client_text} is cut off: {error}")
+        self._service.remarks.say(
+            "cut off", self.address[0], f"client {self.client_text} is cut off: {error}"
+        )
         self.close(str(error))
 
     def choke(self) -> None:
@@ -328,7 +330,9 @@ class Connection(Channel):
             if not self._service.serving:
                 self._service.counters.not_serving += 1
             else:
-                self._service.remarks.say("sent away", f"client {self.client_text} is sent away: {why}")
+                self._service.remarks.say(
+                    "sent away", self.address[0], f"client {self.client_text} is sent away: {why}"
+                )
             self.close(why)
 
     def on_revalidated(self, valid: bool) -> None:
@@ -364,7 +368,9 @@ class Connection(Channel):
 
     def _expired(self, why: str) -> None:
         session = session_text(self.session_id)
-        self._service.remarks.say("expired", f"client {self.client_text}: session {session}: {why}")
+        self._service.remarks.say(
+            "expired", self.address[0], f"client {self.client_text}: session {session}: {why}"
+        )
         self.write(replies.connect_refusal(self._read_only))
         self.close(why)
 

@@ -77,7 +77,11 @@ class Credentials:
     def _fail(self, xid: int, error: SaslError) -> tuple[bytes, bool]:
         config = self._authentication.config
         self._service.counters.auth_failures += 1
-        self._service.remarks.say("sasl", f"a client cannot be authenticated: {error}")
+        self._service.remarks.say(
+            "sasl",
+            self._client.address[0],
+            f"client {self._client.client_text} cannot be authenticated: {error}",
+        )
         if config.sasl_failed_allowed and not config.sasl_required:
             return replies.reply(xid, 0, Code.OK, NULL), False
         code = Code.SESSION_CLOSED_REQUIRE_AUTH if config.sasl_required else Code.AUTH_FAILED

@@ -119,7 +119,7 @@ def _readable(service: Service, client: Client, path: str) -> Node:
 
 def _admit_watch(service: Service, client: Client, path: str | None, more: int = 1) -> None:
     watches = service.watches
-    service.admission.watch(watches.count_of(client), more, watches.count, path)
+    service.admission.watch(client.address[0], watches.count_of(client), more, watches.count, path)
 
 
 def _get_data(service: Service, client: Client, read: Read) -> bytes:

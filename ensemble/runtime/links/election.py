@@ -21,6 +21,8 @@ from typing import cast
 from ensemble.errors import WireError
 from ensemble.limits import ELECTION_FRAME_BYTES_MAX
 from ensemble.membership import ServerAddress
+from ensemble.quiet_log import Remarks
+from ensemble.runtime.clock import monotonic_us
 from ensemble.runtime.config.cluster import DEFAULTS, Cluster
 from ensemble.runtime.links.ways import Listener, Port, Ways
 from ensemble.runtime.listening import to_open
@@ -81,6 +83,7 @@ class ElectionLinks:
         self.cut: frozenset[int] = frozenset()
         """Servers that faults keep away."""
         self.log = log
+        self.remarks = Remarks(log, monotonic_us)
         self._on_message = on_message
         self._on_link = on_link
         self._settings = settings
@@ -175,8 +178,10 @@ class ElectionLinks:
         """Judge a caller: return its peer when ``line`` is to be kept."""
         peer = self._peers.get(hello.sid) or self._guest(line, hello)
         if peer is None:
-            self.log(
-                f"election: {line.where} says it is server {hello.sid}, which is not one of ours; closed"
+            self.remarks.say(
+                "unknown",
+                line.host,
+                f"election: {line.where} says it is server {hello.sid}, which is not one of ours; closed",
             )
             return None
         if peer.sid in self.cut:
@@ -209,7 +214,11 @@ class ElectionLinks:
             return None
         host, port = hello.addresses[0]
         peer = self._peers[hello.sid] = _Peer(ServerAddress(hello.sid, host, 0, port, votes=False))
-        self.log(f"election: server {hello.sid} at {host}:{port} is no member; it may ask who leads")
+        self.remarks.say(
+            "guest",
+            line.host,
+            f"election: server {hello.sid} at {host}:{port} is no member; it may ask who leads",
+        )
         return peer
 
     def up(self, peer: _Peer, line: _Line) -> None:
@@ -299,14 +308,24 @@ class ElectionLinks:
 class _Line(asyncio.Protocol):
     """One connection on the election port, made by us (``peer`` is given) or by somebody else."""
 
-    __slots__ = ("_deadline", "_frames", "_greeting", "_links", "_transport", "peer", "stuck", "where")
+    __slots__ = (
+        "_deadline",
+        "_frames",
+        "_greeting",
+        "_links",
+        "_transport",
+        "host",
+        "peer",
+        "stuck",
+        "where",
+    )
 
     _transport: asyncio.Transport
 
     def __init__(self, links: ElectionLinks, peer: _Peer | None) -> None:
         self.peer = peer
         self.stuck = False
-        self.where = "somebody"
+        self.host = self.where = "somebody"
         self._links = links
         self._greeting = None if peer else HelloDecoder()
         self._frames = FrameBuffer(ELECTION_FRAME_BYTES_MAX)
@@ -314,8 +333,8 @@ class _Line(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        host, port = (transport.get_extra_info("peername") or ("?", 0))[:2]
-        self.where = f"{host}:{port}"
+        self.host, port = (transport.get_extra_info("peername") or ("?", 0))[:2]
+        self.where = f"{self.host}:{port}"
         links = self._links
         if self.peer is None:
             if len(links.strangers) >= STRANGERS_MAX:
@@ -343,7 +362,7 @@ class _Line(asyncio.Protocol):
                 if self._frames.fault is not None:
                     raise self._frames.fault
         except WireError as error:
-            self._links.log(f"election: {self.where} sent {error}; closed")
+            self._links.remarks.say("sent", self.host, f"election: {self.where} sent {error}; closed")
             self._transport.abort()
 
     def _greet(self, data: bytes) -> bytes:

@@ -19,6 +19,8 @@ from typing import TypeVar, cast
 
 from ensemble.errors import WireError
 from ensemble.limits import QUORUM_SASL_EXCHANGES_MAX, QUORUM_SASL_S_MAX
+from ensemble.quiet_log import Remarks
+from ensemble.runtime.clock import monotonic_us
 from ensemble.runtime.config.quorum_sasl import QuorumSasl
 from ensemble.runtime.links.ways import GreetingSize, Listener, Port, Ways, no_greeting
 from ensemble.runtime.tasks import watched
@@ -97,7 +99,7 @@ class SaslWays(Ways):
         self.greets = settings.login is not None
         self._inner = inner
         self._settings = settings
-        self._log = log
+        self._remarks = Remarks(log, monotonic_us)
         self._exchanges: set[asyncio.Task[None]] = set()
 
     async def listen(
@@ -160,7 +162,8 @@ class SaslWays(Ways):
             conversation.hand_over(make_protocol(), greeting)
         except (WireError, NotProved, TimeoutError) as error:
             where = (conversation.transport.get_extra_info("peername") or ("somebody",))[0]
-            self._log(f"{key}: {where} is turned away: {str(error) or 'no SASL exchange in time'}")
+            why = str(error) or "no SASL exchange in time"
+            self._remarks.say("sasl", where, f"{key}: {where} is turned away: {why}")
             conversation.transport.close()
         except BaseException:
             conversation.transport.abort()

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import time
 from collections.abc import Callable
 
 from ensemble.limits import TLS_DOORSTEP_MAX
+from ensemble.quiet_log import Remarks
+from ensemble.runtime.clock import monotonic_us
 from ensemble.runtime.listening import QUORUM_BACKLOG, insist
 from ensemble.runtime.tasks import watched
 from ensemble.runtime.tls.doorstep import Doorstep, why
@@ -20,8 +21,6 @@ from ensemble.runtime.tls.doorstep import Doorstep, why
 ACCEPT_AGAIN_S = 1.0
 """After the system had no room for another connection."""
 ACCEPTED_AT_ONCE_MAX = 100
-COMPLAINT_S = 1.0
-"""At most one line in the log in this time about connections that did not pass."""
 
 
 class TlsListener:
@@ -45,8 +44,7 @@ class TlsListener:
         self._make_protocol = make_protocol
         self._key = key
         self._log = log
-        self._complained = -COMPLAINT_S
-        self._unsaid = 0
+        self._remarks = Remarks(log, monotonic_us)
         self._waiting: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         for bound in sockets:
@@ -100,13 +98,7 @@ class TlsListener:
             self._complain(host, why(error))
 
     def _complain(self, host: str, reason: str) -> None:
-        now = time.monotonic()
-        if now - self._complained < COMPLAINT_S:
-            self._unsaid += 1
-            return
-        more = f" (and {self._unsaid} more before)" if self._unsaid else ""
-        self._complained, self._unsaid = now, 0
-        self._log(f"{self._key}: {host} is turned away: {reason}{more}")
+        self._remarks.say("tls", host, f"{self._key}: {host} is turned away: {reason}")
 
 
 async def listen_tls(

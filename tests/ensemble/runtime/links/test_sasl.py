@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -183,8 +183,16 @@ async def test_election_links_do_not_come_up_without_proof() -> None:
 async def test_a_trouble_with_a_peer_is_said_once() -> None:
     servers = addresses(1, 2)
     one, two = manager(servers[0], servers, STRICT), manager(servers[1], servers, WRONG)
+    dial, dials = two.links.ways.dial, []
+
+    async def counted(*arguments: Any, **options: Any) -> Any:
+        dials.append(arguments)
+        return await dial(*arguments, **options)
+
+    two.links.ways.dial = counted
     async with running(one, two):
-        await reached(lambda: len(one.said) > 2)
+        await reached(lambda: len(dials) > 3)
+        assert len(one.said) == 1
         assert len([line for line in two.said if "does not let in the SASL user zk" in line]) == 1
         assert isinstance(two.links, ElectionLinks)
 
