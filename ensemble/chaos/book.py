@@ -29,6 +29,7 @@ class Book:
     def __init__(self) -> None:
         self.entries: list[tuple[int, bytes]] = []
         self._payloads: dict[int, bytes] = {}
+        self._stale: dict[int, dict[int, bytes]] = {}
 
     @property
     def newest(self) -> int:
@@ -46,6 +47,20 @@ class Book:
                 self.entries.append((zxid, payload))
                 self._payloads[zxid] = payload
             previous = zxid
+
+    def note_snapshots(self, sid: int, files: Files) -> None:
+        """Keep the snapshots of a server that are named after transactions nobody ever committed."""
+        for zxid, name in snapshot_files(files):
+            if 0 < zxid < self.newest and zxid not in self._payloads:
+                self._stale.setdefault(sid, {})[zxid] = files.read(name)
+
+    def stale(self, sid: int) -> Iterator[tuple[int, Tree]]:
+        """Yield the zxids of those, and the trees that the committed transactions after them make of them."""
+        for zxid, data in self._stale.get(sid, {}).items():
+            with suppress(CorruptionError):
+                tree = load(data, f"snapshot {text(zxid)}")
+                self._go_on(tree, zxid)
+                yield zxid, tree
 
     def compare(self, sid: int, files: Files, agreed: int) -> None:
         """Raise ``HistoryViolation`` when a server's whole log is not a part of this one (I2), or ends too early.
@@ -86,8 +101,8 @@ class Book:
         return tree
 
     def snapshots(self, files: Files) -> Iterator[tuple[str, Tree]]:
-        """Yield each sound snapshot file of a server, and the tree that the whole log makes of it."""
-        for zxid, name in snapshot_files(files):
+        """Yield each sound snapshot file of a server, the newest first, and the tree the whole log makes of it."""
+        for zxid, name in reversed(snapshot_files(files)):
             with suppress(CorruptionError):
                 tree = load(files.read(name), name)
                 self._go_on(tree, zxid)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from ensemble.chaos import differences
-from ensemble.chaos.apache import NO_ZXID, UNCONFIRMED_SYNC, UNKNOWN_SESSION, VAGUE_EVENTS
+from ensemble.chaos.apache import NO_ZXID, STALE_SNAPSHOT, UNCONFIRMED_SYNC, UNKNOWN_SESSION, VAGUE_EVENTS
 from ensemble.simulator import checkers
 from ensemble.simulator.checkers import Entry, HistoryViolation, Replay
 from ensemble.simulator.exclusion import first_in_line
@@ -49,11 +50,16 @@ class Judgement:
 
 
 def judge(
-    history: History, log: list[tuple[int, bytes]], trees: Mapping[int, Tree], apache: Collection[int] = ()
+    history: History,
+    log: list[tuple[int, bytes]],
+    trees: Mapping[int, Tree],
+    apache: Collection[int] = (),
+    stale: Mapping[int, Mapping[int, Tree]] = MappingProxyType({}),
 ) -> Judgement:
     """Hold everything that clients saw, and the servers' trees, against the committed log.
 
-    ``apache`` are the servers of Apache's, whose known deviations are told apart from what is broken.
+    ``apache`` are the servers of Apache's, whose known deviations are told apart from what is broken. ``stale``
+    are, by server and zxid, the trees that their snapshots of what was never committed would lead to.
     """
     judgement = Judgement()
     entries = [Entry.decode(zxid, payload) for zxid, payload in log]
@@ -89,7 +95,7 @@ def judge(
     judgement.hold("C4 watches", lambda: _watches(History(history.calls, once), replay))
     judgement.hold("C4 persistent watches", lambda: check_staying_watches(staying, replay, apache))
     judgement.hold("C8 locks", lambda: check_locks(history, replay))
-    judgement.hold("C9 digests", lambda: _digests(judgement, replay.model, trees))
+    judgement.hold("C9 digests", lambda: _digests(judgement, replay.model, trees, stale))
     return judgement
 
 
@@ -107,9 +113,23 @@ def _fired(streams: Mapping[int, list[Seen]]) -> int:
     return sum(isinstance(seen, Fired) for stream in streams.values() for seen in stream)
 
 
-def _digests(judgement: Judgement, model: Model, trees: Mapping[int, Tree]) -> int:
+def _digests(
+    judgement: Judgement,
+    model: Model,
+    trees: Mapping[int, Tree],
+    stale: Mapping[int, Mapping[int, Tree]],
+) -> int:
     expected = judgement.digest = model.digest()
     wrong = {sid: tree for sid, tree in trees.items() if tree.digest() != expected}
+    for sid, tree in list(wrong.items()):
+        for zxid, explained in stale.get(sid, {}).items():
+            if explained.digest() == tree.digest():
+                judgement.known.append(
+                    f"C9: server {sid} ends with what its snapshot {text(zxid)} holds and nobody has committed - "
+                    f"{STALE_SNAPSHOT}"
+                )
+                del wrong[sid]
+                break
     judgement.wrong_trees = {sid: list(differences.sentences(tree, model)) for sid, tree in wrong.items()}
     if wrong:
         told = ", ".join(f"server {sid} ends with digest {tree.digest():#x}" for sid, tree in wrong.items())

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+from ensemble.chaos.apache import STALE_SNAPSHOT
 from ensemble.chaos.book import Book
 from ensemble.chaos.faults import DISK_FAULTS, FAULTS, FaultFailed, Trouble
 from ensemble.chaos.judge import Judgement, judge
@@ -206,6 +207,8 @@ class Run:
             if "Zxid" in word:
                 files = ReadOnlyFiles(servers.disks[sid].data)
                 await asyncio.to_thread(self._book.collect, files, int(word["Zxid"], 16))
+        for sid in servers.apache:
+            self._book.note_snapshots(sid, ReadOnlyFiles(servers.disks[sid].data))
 
     # -- the end -----------------------------------------------------------------------------------------
 
@@ -260,14 +263,28 @@ class Run:
                 trees[sid] = book.recover(sid, files)
         except HistoryViolation as violation:
             self._violated(str(violation))
-        found = judge(report.history, report.log, trees, servers.apache)
+        stale = {sid: dict(book.stale(sid)) for sid in servers.apache}
+        found = judge(report.history, report.log, trees, servers.apache, stale)
         found.violations[:0] = report.judgement.violations
         report.judgement = found
         for sid, sentences in found.wrong_trees.items():
             report.findings += [f"server {sid} at {text(book.newest)}: {sentence}" for sentence in sentences]
-            for name, tree in book.snapshots(disks[sid]):
-                whose = "the model's" if tree.digest() == found.digest else "a wrong"
-                report.findings.append(f"server {sid}: from {name} on the log leads to {whose} tree")
+            report.findings.append(f"server {sid}: {self._where_from(disks[sid], found.digest)}")
+        if found.violations:
+            report.findings += [
+                f"server {sid}: snapshot {text(zxid)} is of what was never committed - {STALE_SNAPSHOT}"
+                for sid, trees_by_zxid in stale.items()
+                for zxid in trees_by_zxid
+            ]
+
+    def _where_from(self, files: ReadOnlyFiles, digest: int) -> str:
+        """Tell from which of a server's snapshots on the log leads to a wrong tree."""
+        first = "none of its snapshots leads"
+        for name, tree in self._book.snapshots(files):
+            if tree.digest() == digest:
+                return f"{first} to a wrong tree, {name} to the model's"
+            first = f"its snapshots from {name} on lead"
+        return f"{first} to a wrong tree, and there is none before"
 
     def _sum_up(self, tap: Tap) -> None:
         report, calls = self._report, self._report.history.calls

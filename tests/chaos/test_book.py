@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from ensemble.chaos.book import Book
 from ensemble.chaos.differences import ZNODES_TOLD_MAX, sentences
+from ensemble.chaos.judge import judge
+from ensemble.simulator.history import Call, History
 from ensemble.simulator.model import Model
 from ensemble.storage.names import DIRECTORY
 from ensemble.storage.records import HEADER, encode
 from ensemble.storage.snapshots import encode as encode_snapshot
 from ensemble.tree import snapshot, txns
 from ensemble.tree.operations import OPEN_ACL, Create, Delete, Op, SetData
+from ensemble.zxid import make
 from tests.ensemble.tree.harness import Leader
 
 
@@ -50,8 +53,55 @@ def test_a_snapshot_that_knows_of_more_than_the_log_beside_it_is_no_wrong_tree()
     book.collect(Files({"log.1": log_of(leader, leader.zxid)}), leader.zxid)
     book.compare(1, files, 6)
     assert book.recover(1, files).digest() == leader.tree.digest()
-    (name, tree), *_ = book.snapshots(files)
+    ((name, tree),) = book.snapshots(files)
     assert (name, tree.digest()) == ("version-2/snapshot.4", leader.tree.digest())
+
+
+def test_what_was_never_committed_explains_a_wrong_tree_of_apaches_alone():
+    """Server 3 took a snapshot at 0:3, which nobody else had; its log was cut, and it loaded the snapshot."""
+    lonely, committed = Leader(), Leader()
+    for leader in (lonely, committed):
+        leader.create("/agreed")
+    lonely.create("/only-here")
+    stale = snapshot_of(lonely, lonely.zxid)
+    committed.zxid = make(1, 0)
+    committed.create("/instead")
+    last = committed.history[-1]
+    lonely.tree.apply(last)
+    history = History()
+    for cxid, txn in enumerate(committed.history):
+        txn.cxid = cxid
+        if isinstance(txn.record, txns.CreateTxn):
+            create = Create(txn.record.path, b"", OPEN_ACL, 0)
+            history.calls.append(Call(0, 1, cxid, Op.CREATE, create, 0, 1))
+    book = Book()
+    book.collect(Files({"log.1": log_of(committed, last.zxid)}), last.zxid)
+    assert book.newest == last.zxid
+    theirs = Files(
+        {
+            "log.1": log_of(committed, 2),
+            "snapshot.3": stale,
+            f"snapshot.{last.zxid:x}": snapshot_of(lonely, last.zxid),
+            "acceptedEpoch": b"1",
+            "currentEpoch": b"1",
+        }
+    )
+    book.note_snapshots(3, theirs)
+    book.note_snapshots(2, Files({"log.1": log_of(committed, last.zxid)}))
+    assert [zxid for zxid, _ in book.stale(3)] == [3]
+    assert list(book.stale(2)) == []
+    tree = book.recover(3, theirs)
+    explained = judge(history, book.entries, {3: tree}, [3], {3: dict(book.stale(3))})
+    assert explained.violations == []
+    (known,) = explained.known
+    assert known.startswith("C9: server 3 ends with what its snapshot 0:3 holds and nobody has committed")
+    assert known.endswith("(ZOOKEEPER-4837)")
+    tree.nodes["/agreed"].mtime += 1
+    tree.touch("/agreed")
+    for other, snapshots in ((tree, {3: dict(book.stale(3))}), (book.recover(3, theirs), {})):
+        unexplained = judge(history, book.entries, {3: other}, [3], snapshots)
+        assert unexplained.violations[0].startswith("C9: server 3 ends with digest")
+        assert "/only-here is not in the model (created at 0:3)" in unexplained.wrong_trees[3]
 
 
 def test_each_difference_is_told_with_both_sides():
