@@ -126,6 +126,23 @@ async def test_atomic_write_and_removal_sync_the_directory(host: Host, calls: li
     assert host.disk.names("version-2") == []
 
 
+async def test_what_is_cut_off_is_cut_off_for_good(host: Host, calls: list[str]) -> None:
+    host.disk.write("version-2/log.1", 0, b"keep-cut")
+    await host.synced()
+    calls.clear()
+    host.disk.truncate("version-2/log.1", 4)
+    assert calls == ["fsync log.1", "fsync version-2"]
+    assert host.disk.read("version-2/log.1") == b"keep"
+
+
+async def test_names_that_are_told_are_durable(host: Host, calls: list[str]) -> None:
+    """A predecessor may have died before it synced the directory: what recovery builds upon must not go later."""
+    (host.disk.directory / "version-2").mkdir()
+    (host.disk.directory / "version-2" / "log.1").touch()
+    assert host.disk.names("version-2") == ["log.1"]
+    assert calls == ["fsync version-2"]
+
+
 async def test_blocking_calls_wait_for_the_queue(host: Host) -> None:
     for offset in range(200):
         host.disk.write("version-2/log.1", offset, b"x")
@@ -235,6 +252,7 @@ async def test_old_files_are_closed(host: Host) -> None:
     for number in range(20):
         host.disk.write(f"version-2/log.{number}", 0, b"x")
         await host.synced()
+    host.disk.names("version-2")  # waits for what is queued behind the last sync
     held = open_files()
     assert len([path for path in held if path.startswith(str(host.disk.directory / "version-2"))]) <= 4
 

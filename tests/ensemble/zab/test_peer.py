@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ensemble.errors import InvariantViolation
+from ensemble.errors import InvariantViolation, PeerProtocolError
 from ensemble.zab.messages import Notification, Packet, PacketType, ServerState, Vote
+from ensemble.zab.peer import EARLY_PACKETS_MAX
 from ensemble.zab.phase import Phase
 from ensemble.zxid import make
 from tests.ensemble.zab.harness import Table, TableLink, fresh, history, states
@@ -145,6 +146,25 @@ def test_a_silent_leader_is_left_and_found_again():
     assert leader.serving  # both came back over new links before it noticed
     table.write(b"a")
     assert len({tuple(state) for state in states(table).values()}) == 1
+
+
+def test_a_learner_that_talks_on_before_there_is_a_leader_loses_its_link_and_nobody_else_does():
+    table = fresh()
+    table.start(3)
+    talker, patient = TableLink(table, 3), TableLink(table, 3)
+    for link in (talker, patient):
+        table.peers[3].on_accepted(link)
+    packet = Packet(PacketType.FOLLOWERINFO, 0, bytes(20))
+    for _ in range(EARLY_PACKETS_MAX):
+        table.peers[3].on_packets(talker, [packet])
+    assert not talker.closed
+    with pytest.raises(PeerProtocolError, match="does not wait for its leader"):
+        table.peers[3].on_packets(talker, [packet])
+    assert talker.closed
+    assert list(table.peers[3]._early) == [patient]
+    table.start(2)
+    table.advance(500)
+    assert table.leader.sid == 3
 
 
 def test_a_stranger_that_was_early_does_not_keep_the_others_out():

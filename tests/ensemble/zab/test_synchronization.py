@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
+
+from ensemble.zab import synchronization
 from ensemble.zab.messages import PacketType
 from ensemble.zab.synchronization import choose
 from ensemble.zxid import make
@@ -50,6 +53,15 @@ def test_a_zxid_of_an_epoch_we_never_saw_needs_a_snapshot():
 def test_a_learner_behind_our_oldest_log_needs_a_snapshot():
     history = MemoryHistory([(make(1, 6), b"")], base=make(1, 5))
     assert choose(history, make(1, 2), make(1, 6)).mode is PacketType.SNAP
+
+
+def test_a_learner_that_lacks_more_than_is_sent_one_by_one_needs_a_snapshot(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(synchronization, "DIFF_TXNS_MAX", 3)
+    history = MemoryHistory([(make(1, counter), b"") for counter in range(1, 6)])
+    plan = choose(history, make(1, 2), make(1, 5))
+    assert (plan.mode, len(plan.txns)) == (PacketType.DIFF, 3)
+    plan = choose(history, make(1, 1), make(1, 5))
+    assert (plan.mode, plan.zxid, plan.txns) == (PacketType.SNAP, make(1, 5), [])
 
 
 def test_one_that_is_ahead_of_the_committed_is_cut_back():
