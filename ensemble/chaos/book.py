@@ -12,7 +12,7 @@ from contextlib import suppress
 from operator import itemgetter
 
 from ensemble.errors import CorruptionError, StorageError, WireError
-from ensemble.simulator.checkers import HistoryViolation
+from ensemble.simulator.checks.checkers import HistoryViolation
 from ensemble.storage.names import log_files, snapshot_files
 from ensemble.storage.store import Store
 from ensemble.toolkit import txnlog

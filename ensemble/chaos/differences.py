@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from zlib import crc32
 
-from ensemble.simulator.model import Model, ModelNode
+from ensemble.simulator.checks.model import Model, ModelNode
 from ensemble.tree.node import Node
 from ensemble.tree.tree import Tree
 from ensemble.zxid import text

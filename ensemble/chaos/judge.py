@@ -12,12 +12,21 @@ from types import MappingProxyType
 
 from ensemble.chaos import differences
 from ensemble.chaos.apache import NO_ZXID, STALE_SNAPSHOT, UNCONFIRMED_SYNC, UNKNOWN_SESSION, VAGUE_EVENTS
-from ensemble.simulator import checkers
-from ensemble.simulator.checkers import Entry, HistoryViolation, Replay
-from ensemble.simulator.exclusion import first_in_line
-from ensemble.simulator.history import Attached, Call, Fired, History, Pinged, Replied, Rewatched, Seen
-from ensemble.simulator.model import CHILDREN, Model
-from ensemble.simulator.watching import check_watches
+from ensemble.simulator.checks import checkers
+from ensemble.simulator.checks.checkers import Entry, HistoryViolation, Replay
+from ensemble.simulator.checks.exclusion import first_in_line
+from ensemble.simulator.checks.model import CHILDREN, Model
+from ensemble.simulator.checks.watching import check_watches
+from ensemble.simulator.clients.history import (
+    Attached,
+    Call,
+    Fired,
+    History,
+    Pinged,
+    Replied,
+    Rewatched,
+    Seen,
+)
 from ensemble.tree.operations import AddWatch, Check, Multi, Op
 from ensemble.tree.tree import Tree
 from ensemble.zxid import text

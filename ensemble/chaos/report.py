@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ensemble.chaos.run import Report
-from ensemble.simulator.history import Replied
+from ensemble.simulator.clients.history import Replied
 from ensemble.tree.operations import Op
 
 EXIT_BROKEN, EXIT_VOID = 1, 3

@@ -25,8 +25,8 @@ from ensemble.chaos.workloads import WORKLOADS, Surroundings, clients
 from ensemble.client import ClientError, ZooKeeper
 from ensemble.errors import ConfigError, CoordinatorError
 from ensemble.runtime.files import ReadOnlyFiles
-from ensemble.simulator.checkers import HistoryViolation
-from ensemble.simulator.history import UNKNOWN, History
+from ensemble.simulator.checks.checkers import HistoryViolation
+from ensemble.simulator.clients.history import UNKNOWN, History
 from ensemble.zxid import text
 
 RECOVER_S_MAX = 30.0

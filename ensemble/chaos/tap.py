@@ -17,7 +17,7 @@ from typing import Protocol
 from ensemble.errors import WireError
 from ensemble.jute import INT
 from ensemble.limits import PEER_FRAME_BYTES_MAX
-from ensemble.simulator.history import (
+from ensemble.simulator.clients.history import (
     Attached,
     Call,
     Expired,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from errno import errorcode
 
-from ensemble.simulator.core import LASTING
+from ensemble.simulator.faults.core import LASTING
 from ensemble.simulator.faults.crashes import EFFECTS
 from ensemble.simulator.faults.disks import FAILING_CALLS
 from ensemble.simulator.faults.rot import SPOILS

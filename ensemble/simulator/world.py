@@ -16,27 +16,29 @@ from dataclasses import dataclass, field
 
 from ensemble.replica.access.config import AccessConfig
 from ensemble.replica.config import ReplicaConfig, SessionSettings
-from ensemble.simulator import checkers, core, coverage, watching
-from ensemble.simulator.changes import draw_change
-from ensemble.simulator.clients import Habits, SimulatedClient, Wants
+from ensemble.simulator import coverage
+from ensemble.simulator.checks import checkers, watching
+from ensemble.simulator.checks.exclusion import check_recipes
+from ensemble.simulator.checks.invariants import Monitor, Violation
+from ensemble.simulator.checks.linearizable import check_paths
+from ensemble.simulator.checks.quotas import check_quotas
+from ensemble.simulator.clients.changes import draw_change
+from ensemble.simulator.clients.clients import Habits, SimulatedClient, Wants
+from ensemble.simulator.clients.history import Call, History
+from ensemble.simulator.clients.recipes import Recipes
+from ensemble.simulator.clients.workload import Mix, Workload
 from ensemble.simulator.clock import Timeline
-from ensemble.simulator.elections import MailRates
-from ensemble.simulator.exclusion import check_recipes
+from ensemble.simulator.faults import core
 from ensemble.simulator.faults.schedule import Faults
 from ensemble.simulator.faults.stage import Stage
-from ensemble.simulator.history import Call, History
-from ensemble.simulator.invariants import Monitor, Violation
-from ensemble.simulator.linearizable import check_paths
-from ensemble.simulator.machine import Machine, Quartz
-from ensemble.simulator.network import CLIENT_PLACE, SimulatedNetwork
-from ensemble.simulator.plan import Plan
-from ensemble.simulator.quotas import check_quotas
-from ensemble.simulator.recipes import Recipes
-from ensemble.simulator.saved import SavedSchedule, describe, plan_of
-from ensemble.simulator.streams import Conditions
-from ensemble.simulator.tape import Tape
+from ensemble.simulator.machine.machine import Machine, Quartz
+from ensemble.simulator.network.elections import MailRates
+from ensemble.simulator.network.network import CLIENT_PLACE, SimulatedNetwork
+from ensemble.simulator.network.streams import Conditions
+from ensemble.simulator.schedules.plan import Plan
+from ensemble.simulator.schedules.saved import SavedSchedule, describe, plan_of
+from ensemble.simulator.schedules.tape import Tape
 from ensemble.simulator.transcript import Transcript
-from ensemble.simulator.workload import Mix, Workload
 from ensemble.tree.access import Policy
 from ensemble.tree.operations import OPEN_ACL, Create, CreateMode, Op
 from ensemble.zab.messages import ServerState

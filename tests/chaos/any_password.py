@@ -1,6 +1,6 @@
 """Servers that take any password for that of a session: run as a nursery, they have to be caught."""
 
-from ensemble.replica.clients.clients import handshake
+from ensemble.replica.clients import handshake
 from ensemble.runtime.supervision import nursery
 
 if __name__ == "__main__":

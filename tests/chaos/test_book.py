@@ -5,8 +5,8 @@ from __future__ import annotations
 from ensemble.chaos.book import Book
 from ensemble.chaos.differences import ZNODES_TOLD_MAX, sentences
 from ensemble.chaos.judge import judge
-from ensemble.simulator.history import Call, History
-from ensemble.simulator.model import Model
+from ensemble.simulator.checks.model import Model
+from ensemble.simulator.clients.history import Call, History
 from ensemble.storage.names import DIRECTORY
 from ensemble.storage.records import HEADER, encode
 from ensemble.storage.snapshots import encode as encode_snapshot

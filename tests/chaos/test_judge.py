@@ -6,9 +6,19 @@ import pytest
 
 from ensemble.chaos.book import Book
 from ensemble.chaos.judge import check_locks, check_staying_watches, judge
-from ensemble.simulator.checkers import HistoryViolation, Replay
-from ensemble.simulator.history import Attached, Call, Fired, History, Pinged, Replied, Rewatched, Seen
-from ensemble.simulator.model import CHANGED, CHILDREN, CREATED, DELETED, Answer, Model
+from ensemble.simulator.checks.checkers import HistoryViolation, Replay
+from ensemble.simulator.checks.model import CHANGED, CHILDREN, CREATED, DELETED, Model
+from ensemble.simulator.clients.history import (
+    Answer,
+    Attached,
+    Call,
+    Fired,
+    History,
+    Pinged,
+    Replied,
+    Rewatched,
+    Seen,
+)
 from ensemble.storage.names import DIRECTORY
 from ensemble.storage.records import HEADER, encode
 from ensemble.tree.operations import AddWatch, Check, Multi, Op, SetData, Sync

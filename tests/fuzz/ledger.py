@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ensemble.simulator.ledger import ROOT, commit
+from ensemble.simulator.runs.ledger import ROOT, commit
 
 LEDGER = ROOT / "docs" / "fuzz-ledger.jsonl"
 

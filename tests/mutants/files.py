@@ -18,7 +18,7 @@ import pytest
 from ensemble.errors import InvariantViolation, StorageError
 from ensemble.runtime import disk as disk_module
 from ensemble.runtime.disk import FileDisk
-from ensemble.simulator.disk import SimulatedDisk
+from ensemble.simulator.machine.disk import SimulatedDisk
 from ensemble.storage import records, tail
 from ensemble.storage.store import Store
 from ensemble.storage.txnlog import TxnLog

@@ -16,9 +16,9 @@ from ensemble.replica.agreement.application import Application
 from ensemble.replica.clients.handshake import Handshakes, Verdict
 from ensemble.replica.requests import reaper
 from ensemble.replica.sessions.sessions import Sessions
-from ensemble.simulator import recipes
-from ensemble.simulator.disk import Directory
-from ensemble.simulator.members import DiskMembers
+from ensemble.simulator.clients import recipes
+from ensemble.simulator.machine.disk import Directory
+from ensemble.simulator.machine.members import DiskMembers
 from ensemble.storage.epochs import Epochs
 from ensemble.storage.store import Store
 from ensemble.storage.txnlog import TxnLog

@@ -7,8 +7,8 @@ from itertools import count, islice
 
 import pytest
 
-from ensemble.simulator.report import Failure, run_seed
-from ensemble.simulator.workload import SYNC_HEAVY
+from ensemble.simulator.clients.workload import SYNC_HEAVY
+from ensemble.simulator.runs.report import Failure, run_seed
 from ensemble.simulator.world import World
 from tests.mutants.server import CHANGING_MUTANTS, MUTANTS, RARE_MUTANTS, RECIPE_MUTANTS, STALE_LEADER_MUTANTS
 

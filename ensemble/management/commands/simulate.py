@@ -19,11 +19,12 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ensemble.simulator import coverage, ledger, runner
-from ensemble.simulator.invariants import INVARIANTS
-from ensemble.simulator.report import Failure, Summary, counts_text, replay_saved, replay_seed
-from ensemble.simulator.saved import NotASchedule, SavedSchedule, read
-from ensemble.simulator.shrink import Shrinker
+from ensemble.simulator import coverage
+from ensemble.simulator.checks.invariants import INVARIANTS
+from ensemble.simulator.runs import ledger, runner
+from ensemble.simulator.runs.report import Failure, Summary, counts_text, replay_saved, replay_seed
+from ensemble.simulator.runs.shrink import Shrinker
+from ensemble.simulator.schedules.saved import NotASchedule, SavedSchedule, read
 
 _CHECKERS = """\
 Checked on what the clients saw, when a run is over:

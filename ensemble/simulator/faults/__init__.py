@@ -8,4 +8,5 @@ and on the network only, never inside a server.
     crashes, partitions, slowness, disks
                 the kinds
     rot         what becomes of the content of disks
+    core        servers that stay broken for ever, and the quorum that has to get on without them (C9)
 """

@@ -14,7 +14,7 @@ from random import Random
 
 from ensemble.simulator.faults.rot import SPOILS, empty
 from ensemble.simulator.faults.stage import Kind, Stage, Undo
-from ensemble.simulator.machine import Machine
+from ensemble.simulator.machine.machine import Machine
 
 _FULL = ("write", "allocate", "write_atomic", "write_aside", "rename", "truncate", "sync", "directory")
 _BROKEN = (*_FULL, "read", "names", "remove")

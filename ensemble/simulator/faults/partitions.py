@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 
 from ensemble.simulator.faults.stage import Kind, Stage, Undo, nothing
-from ensemble.simulator.streams import Way
+from ensemble.simulator.network.streams import Way
 
 
 def _cut(stage: Stage, ways: list[Way]) -> Undo:

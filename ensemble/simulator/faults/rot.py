@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from ensemble.simulator.disk import SimulatedDisk
-from ensemble.simulator.machine import Machine
-from ensemble.simulator.platter import SECTOR_BYTES
+from ensemble.simulator.machine.disk import SimulatedDisk
+from ensemble.simulator.machine.machine import Machine
+from ensemble.simulator.machine.platter import SECTOR_BYTES
 
 Spoil = Callable[[Machine, Random], bool]
 """Spoils something on a machine's disks; False when there is nothing to spoil."""

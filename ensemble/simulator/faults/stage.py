@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from random import Random
 
 from ensemble.simulator.clock import Timeline
-from ensemble.simulator.elections import MailRates
-from ensemble.simulator.machine import Machine
-from ensemble.simulator.network import SimulatedNetwork
-from ensemble.simulator.streams import Weather
+from ensemble.simulator.machine.machine import Machine
+from ensemble.simulator.network.elections import MailRates
+from ensemble.simulator.network.network import SimulatedNetwork
+from ensemble.simulator.network.streams import Weather
 
 Undo = Callable[[], None]
 

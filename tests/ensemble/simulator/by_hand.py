@@ -6,16 +6,17 @@ from struct import Struct
 
 import pytest
 
-from ensemble.simulator import checkers, watching
-from ensemble.simulator.checkers import HistoryViolation
-from ensemble.simulator.history import (
+from ensemble.simulator.checks import checkers, watching
+from ensemble.simulator.checks.checkers import HistoryViolation
+from ensemble.simulator.checks.model import Model
+from ensemble.simulator.clients.history import (
+    Answer,
     Attached,
     Call,
     History,
     Replied,
     Seen,
 )
-from ensemble.simulator.model import Answer, Model
 from ensemble.tree.operations import (
     OPEN_ACL,
     Create,

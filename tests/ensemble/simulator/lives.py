@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ensemble.simulator.clients import Habits
-from ensemble.simulator.disk import SimulatedDisk
+from ensemble.simulator.clients.clients import Habits
+from ensemble.simulator.clients.workload import Mix
 from ensemble.simulator.faults.rot import empty
-from ensemble.simulator.machine import Machine
-from ensemble.simulator.plan import Plan
-from ensemble.simulator.streams import Weather
-from ensemble.simulator.workload import Mix
+from ensemble.simulator.machine.disk import SimulatedDisk
+from ensemble.simulator.machine.machine import Machine
+from ensemble.simulator.network.streams import Weather
+from ensemble.simulator.schedules.plan import Plan
 from ensemble.simulator.world import World
 
 VICTIM = 2

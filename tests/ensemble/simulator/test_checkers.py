@@ -7,13 +7,14 @@ from collections.abc import Callable
 import pytest
 
 from ensemble.errors import Code
-from ensemble.simulator import checkers
-from ensemble.simulator.checkers import HistoryViolation
-from ensemble.simulator.history import (
+from ensemble.simulator.checks import checkers
+from ensemble.simulator.checks.checkers import HistoryViolation
+from ensemble.simulator.checks.model import Model
+from ensemble.simulator.clients.history import (
+    Answer,
     Expired,
     Replied,
 )
-from ensemble.simulator.model import Answer, Model
 from ensemble.tree.operations import (
     OPEN_ACL,
     Check,

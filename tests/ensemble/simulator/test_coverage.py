@@ -9,8 +9,9 @@ import pytest
 from django.core.management import call_command
 
 from ensemble.management.commands import simulate
-from ensemble.simulator import coverage, ledger
-from ensemble.simulator.report import Summary
+from ensemble.simulator import coverage
+from ensemble.simulator.runs import ledger
+from ensemble.simulator.runs.report import Summary
 from ensemble.simulator.world import World
 from ensemble.zab import learner
 

@@ -9,7 +9,7 @@ import pytest
 
 from ensemble.errors import StorageError
 from ensemble.simulator.clock import Timeline
-from ensemble.simulator.disk import SimulatedCrash, SimulatedDisk
+from ensemble.simulator.machine.disk import SimulatedCrash, SimulatedDisk
 
 
 class World:

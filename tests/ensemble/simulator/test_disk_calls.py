@@ -14,7 +14,7 @@ import pytest
 
 from ensemble.errors import StorageError
 from ensemble.simulator.faults.disks import FAILING_CALLS
-from ensemble.simulator.machine import DiskErrorIgnored
+from ensemble.simulator.machine.machine import DiskErrorIgnored
 from ensemble.storage.txnlog import TxnLog
 from tests.ensemble.simulator.lives import VICTIM, Call, Life
 

@@ -8,12 +8,12 @@ from random import Random
 import pytest
 
 from ensemble.errors import StorageError
-from ensemble.simulator import core
-from ensemble.simulator.disk import SimulatedDisk
+from ensemble.simulator.faults import core
 from ensemble.simulator.faults.disks import FAILING_CALLS
 from ensemble.simulator.faults.rot import SPOILS
-from ensemble.simulator.machine import Machine, Process
-from ensemble.simulator.report import Failure, run_world
+from ensemble.simulator.machine.disk import SimulatedDisk
+from ensemble.simulator.machine.machine import Machine, Process
+from ensemble.simulator.runs.report import Failure, run_world
 from ensemble.simulator.world import World
 
 STEADY = [

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ensemble.errors import Code
-from ensemble.simulator.linearizable import _Write, check_paths, linearizable
-from ensemble.simulator.workload import Mix
+from ensemble.simulator.checks.linearizable import _Write, check_paths, linearizable
+from ensemble.simulator.clients.workload import Mix
 from ensemble.simulator.world import World
 from ensemble.tree.operations import Op
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from random import Random
 
-from ensemble.simulator.checkers import Entry
-from ensemble.simulator.history import Attached
-from ensemble.simulator.plan import Plan
+from ensemble.simulator.checks.checkers import Entry
+from ensemble.simulator.clients.history import Attached
+from ensemble.simulator.schedules.plan import Plan
 from ensemble.simulator.world import World
 from ensemble.tree.operations import Op
 

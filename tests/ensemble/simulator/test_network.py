@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ensemble.simulator.clock import Timeline
-from ensemble.simulator.elections import MailRates
-from ensemble.simulator.network import DIAL_TIMEOUT_US, SimulatedNetwork
-from ensemble.simulator.streams import Conditions, End, SpokeAfterItsEnd, Weather, connect
+from ensemble.simulator.network.elections import MailRates
+from ensemble.simulator.network.network import DIAL_TIMEOUT_US, SimulatedNetwork
+from ensemble.simulator.network.streams import Conditions, End, SpokeAfterItsEnd, Weather, connect
 
 
 class Door:

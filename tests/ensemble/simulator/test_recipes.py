@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from ensemble.simulator.checkers import HistoryViolation, Replay
-from ensemble.simulator.exclusion import check_counter, check_fencing, check_queue, first_in_line
-from ensemble.simulator.history import Call, Expired, History, Replied
-from ensemble.simulator.model import CREATED, DELETED, Answer, Model, ModelNode
-from ensemble.simulator.recipes import COUNTER, LOCK, QUEUE
-from ensemble.simulator.report import Failure, run_world
+from ensemble.simulator.checks.checkers import HistoryViolation, Replay
+from ensemble.simulator.checks.exclusion import check_counter, check_fencing, check_queue, first_in_line
+from ensemble.simulator.checks.model import CREATED, DELETED, Model, ModelNode
+from ensemble.simulator.clients.history import Answer, Call, Expired, History, Replied
+from ensemble.simulator.clients.recipes import COUNTER, LOCK, QUEUE
+from ensemble.simulator.runs.report import Failure, run_world
 from ensemble.simulator.world import World
 from ensemble.tree.operations import OPEN_ACL, Create, Delete, Op, SetData
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from ensemble.errors import CorruptionError
-from ensemble.simulator.report import Failure, replay_saved
-from ensemble.simulator.saved import read
+from ensemble.simulator.runs.report import Failure, replay_saved
+from ensemble.simulator.schedules.saved import read
 from ensemble.storage import epochs, recovery, txnlog
 from ensemble.zab.followers import Followers
 

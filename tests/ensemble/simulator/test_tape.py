@@ -11,18 +11,18 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from ensemble.simulator.report import Failure, lines_of, replay_saved, replay_seed, run_seed, run_world
-from ensemble.simulator.saved import NotASchedule, SavedSchedule, describe, plan_of, read
-from ensemble.simulator.shrink import Shrinker
-from ensemble.simulator.tape import Lane, Tape
+from ensemble.simulator.runs.report import Failure, lines_of, replay_saved, replay_seed, run_seed, run_world
+from ensemble.simulator.runs.shrink import Shrinker
+from ensemble.simulator.schedules.saved import NotASchedule, SavedSchedule, describe, plan_of, read
+from ensemble.simulator.schedules.tape import Lane, Tape
 from ensemble.simulator.world import World
 from ensemble.zab.quorum import Majority
 
 ROOT = Path(__file__).parents[3]
 _PRINT_HASH = """
 import hashlib, pathlib, sys
-from ensemble.simulator.report import replay_saved
-from ensemble.simulator.saved import read
+from ensemble.simulator.runs.report import replay_saved
+from ensemble.simulator.schedules.saved import read
 print(hashlib.sha256("\\n".join(replay_saved(read(pathlib.Path(sys.argv[1])))[1]).encode()).hexdigest())
 """
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ensemble.simulator.history import (
+from ensemble.simulator.checks.model import CHANGED, CHILDREN, CREATED, DELETED
+from ensemble.simulator.clients.history import (
     Attached,
     Fired,
     Pinged,
@@ -12,7 +13,6 @@ from ensemble.simulator.history import (
     Rewatched,
     Rewatching,
 )
-from ensemble.simulator.model import CHANGED, CHILDREN, CREATED, DELETED
 from ensemble.tree.operations import (
     OPEN_ACL,
     Create,

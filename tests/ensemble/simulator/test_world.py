@@ -12,10 +12,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from ensemble.replica.replica import Replica
-from ensemble.simulator import runner
-from ensemble.simulator.checkers import Entry
-from ensemble.simulator.report import Failure, Summary, replay_seed, run_seed
-from ensemble.simulator.workload import PASSING
+from ensemble.simulator.checks.checkers import Entry
+from ensemble.simulator.clients.workload import PASSING
+from ensemble.simulator.runs import runner
+from ensemble.simulator.runs.report import Failure, Summary, replay_seed, run_seed
 from ensemble.simulator.world import World
 from ensemble.tree.operations import Op
 from ensemble.zab.quorum import Majority
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[3]
 SEEDS = range(1, 61)
 _PRINT_HASH = """
 import hashlib
-from ensemble.simulator.report import replay_seed
+from ensemble.simulator.runs.report import replay_seed
 for seed in (3, 8):
     print(hashlib.sha256("\\n".join(replay_seed(seed)[1]).encode()).hexdigest())
 """

@@ -8,7 +8,7 @@ from struct import Struct
 
 from ensemble.jute import Reader, pack_bytes, pack_int
 from ensemble.simulator.clock import Timeline
-from ensemble.simulator.disk import SimulatedCrash, SimulatedDisk
+from ensemble.simulator.machine.disk import SimulatedCrash, SimulatedDisk
 from ensemble.storage.settings import DEFAULTS, StorageSettings
 from ensemble.storage.store import Store
 from ensemble.zxid import make

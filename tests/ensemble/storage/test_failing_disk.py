@@ -9,7 +9,7 @@ import pytest
 
 from ensemble import limits
 from ensemble.errors import StorageError
-from ensemble.simulator.disk import SimulatedDisk
+from ensemble.simulator.machine.disk import SimulatedDisk
 from ensemble.storage.store import Store
 from ensemble.zxid import make
 from tests.ensemble.storage.harness import Bench, body_of, entries, recovered

@@ -12,8 +12,8 @@ from dataclasses import replace
 from time import monotonic
 from typing import Any
 
-from ensemble.simulator.report import Failure, run_world
-from ensemble.simulator.saved import SavedSchedule
+from ensemble.simulator.runs.report import Failure, run_world
+from ensemble.simulator.schedules.saved import SavedSchedule
 from ensemble.simulator.world import World
 
 SHRINK_SECONDS = 30.0

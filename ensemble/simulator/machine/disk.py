@@ -17,7 +17,7 @@ from functools import partial
 from random import Random
 
 from ensemble.errors import StorageError
-from ensemble.simulator.platter import Directory, File, put
+from ensemble.simulator.machine.platter import Directory, File, put
 from ensemble.storage.names import ASIDE_SUFFIX, TEMPORARY_SUFFIX
 
 Schedule = Callable[[int, Callable[[], None]], object]

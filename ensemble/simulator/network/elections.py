@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from ensemble.simulator.streams import Conditions, Way
+from ensemble.simulator.network.streams import Conditions, Way
 
 
 class Postbox(Protocol):

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
 
-from ensemble.simulator.checkers import Entry, HistoryViolation, Replay
-from ensemble.simulator.history import Call, History
-from ensemble.simulator.model import CHANGED, CREATED, DELETED
-from ensemble.simulator.recipes import COUNTER, GUARDED, LOCK, NUMBER_DIGITS, QUEUE
+from ensemble.simulator.checks.checkers import Entry, HistoryViolation, Replay
+from ensemble.simulator.checks.model import CHANGED, CREATED, DELETED
+from ensemble.simulator.clients.history import Call, History
+from ensemble.simulator.clients.recipes import COUNTER, GUARDED, LOCK, NUMBER_DIGITS, QUEUE
 from ensemble.tree.operations import Create, Delete, Multi, Op, SetData
 from ensemble.zxid import text
 

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ensemble.simulator.saved import SavedSchedule
+from ensemble.simulator.schedules.saved import SavedSchedule
 from ensemble.simulator.world import Outcome, World
 
 TRANSCRIPT_LINES = 60

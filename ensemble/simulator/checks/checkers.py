@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from struct import Struct
 
 from ensemble.errors import Code
-from ensemble.simulator.history import UNKNOWN, Attached, Call, Expired, History, Replied
-from ensemble.simulator.model import Answer, Change, Model
+from ensemble.simulator.checks.model import Change, Model
+from ensemble.simulator.clients.history import UNKNOWN, Answer, Attached, Call, Expired, History, Replied
 from ensemble.tree.operations import Op, Read
 from ensemble.zxid import text
 

@@ -21,10 +21,10 @@ from ensemble.ports import Disk
 from ensemble.replica.config import ReplicaConfig
 from ensemble.replica.replica import Connection, Replica
 from ensemble.simulator.clock import ServerClock, Timeline
-from ensemble.simulator.disk import SimulatedCrash, SimulatedDisk
-from ensemble.simulator.members import DiskMembers, as_saved
-from ensemble.simulator.network import SimulatedNetwork
-from ensemble.simulator.streams import End
+from ensemble.simulator.machine.disk import SimulatedCrash, SimulatedDisk
+from ensemble.simulator.machine.members import DiskMembers, as_saved
+from ensemble.simulator.network.network import SimulatedNetwork
+from ensemble.simulator.network.streams import End
 from ensemble.trace import Listener, Trace
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from random import Random
 
-from ensemble.simulator.history import Call
+from ensemble.simulator.clients.history import Call
 from ensemble.tree.operations import (
     OPEN_ACL,
     Check,

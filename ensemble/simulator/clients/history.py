@@ -7,12 +7,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ensemble.simulator.model import Answer, Stat
 from ensemble.tree.operations import Op, Operation
 from ensemble.wire import replies
 
 UNKNOWN = -1
 """``returned_us`` of a call whose outcome its client never learned: it may have happened, now or later."""
+
+
+Stat = tuple[int, int, int, int, int, int, int, int, int, int, int]
+"""czxid, mzxid, ctime, mtime, version, cversion, aversion, ephemeralOwner, dataLength, numChildren, pzxid."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a client is told."""
+
+    error: int = 0
+    path: str | None = None
+    data: bytes | None = None
+    stat: Stat | None = None
+    children: list[str] | None = None
+    results: list[Answer] | None = None
 
 
 @dataclass(slots=True)

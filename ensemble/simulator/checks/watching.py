@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 
-from ensemble.simulator.checkers import HistoryViolation, Replay
-from ensemble.simulator.history import (
+from ensemble.simulator.checks.checkers import HistoryViolation, Replay
+from ensemble.simulator.checks.model import CHANGED, CHILDREN, CREATED, DELETED
+from ensemble.simulator.clients.history import (
     Attached,
     Expired,
     Fired,
@@ -23,7 +24,6 @@ from ensemble.simulator.history import (
     Rewatching,
     Seen,
 )
-from ensemble.simulator.model import CHANGED, CHILDREN, CREATED, DELETED
 from ensemble.tree.operations import Op, Read
 from ensemble.zxid import text
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from ensemble.simulator.elections import ElectionMail, MailRates, Postbox
-from ensemble.simulator.streams import Conditions, End, connect
+from ensemble.simulator.network.elections import ElectionMail, MailRates, Postbox
+from ensemble.simulator.network.streams import Conditions, End, connect
 
 CLIENT_PLACE = 1000
 """The first place of a client; servers are below."""

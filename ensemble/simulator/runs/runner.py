@@ -1,6 +1,6 @@
 """Many seeds on several processes, each its own world; results come back as they finish.
 
-It does not know what a run is, beyond :func:`ensemble.simulator.report.run_seed`.
+It does not know what a run is, beyond :func:`ensemble.simulator.runs.report.run_seed`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from multiprocessing import get_context
 
-from ensemble.simulator.report import Result, Summary, run_seed
+from ensemble.simulator.runs.report import Result, Summary, run_seed
 
 CHUNK_SEEDS = 4
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from struct import Struct
 from zlib import adler32
 
-from ensemble.simulator.disk import SimulatedDisk
+from ensemble.simulator.machine.disk import SimulatedDisk
 from ensemble.zxid import follows, text
 
 _DIRECTORY = "version-2"

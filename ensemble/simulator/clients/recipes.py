@@ -12,8 +12,7 @@ from collections.abc import Callable
 from random import Random
 
 from ensemble.errors import Code
-from ensemble.simulator.history import Call
-from ensemble.simulator.model import Answer
+from ensemble.simulator.clients.history import Answer, Call
 from ensemble.tree.operations import (
     OPEN_ACL,
     Check,
@@ -36,7 +35,7 @@ Request = tuple[int, Operation]
 
 
 class Recipes:
-    """What one client asks for (see ``clients.Workload``): one recipe after the other."""
+    """What one client asks for (see ``workload.Workload``): one recipe after the other."""
 
     def __init__(self, client: int, rng: Random) -> None:
         self._client = client

@@ -31,9 +31,9 @@ from zlib import adler32
 from ensemble.errors import StorageError
 from ensemble.limits import OUTSTANDING_PER_CONNECTION_MAX
 from ensemble.membership import Membership, parse
-from ensemble.simulator.durable import DurableHistory, HoleOnDisk
-from ensemble.simulator.machine import Machine, Process
-from ensemble.simulator.quorums import is_quorum
+from ensemble.simulator.checks.durable import DurableHistory, HoleOnDisk
+from ensemble.simulator.checks.quorums import is_quorum
+from ensemble.simulator.machine.machine import Machine, Process
 from ensemble.tree.txns import membership_in
 from ensemble.wire.packets import PacketDecoder
 from ensemble.zab.messages import PacketType, ServerState

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ensemble.errors import Code
-from ensemble.simulator.history import UNKNOWN, Call, History
+from ensemble.simulator.clients.history import UNKNOWN, Call, History
 from ensemble.tree.operations import Create, CreateMode, Delete, Op, SetData
 
 CALLS_MAX = 200

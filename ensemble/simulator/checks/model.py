@@ -14,6 +14,7 @@ from zlib import crc32
 
 from ensemble.errors import Code
 from ensemble.paths import name_of, parent_of
+from ensemble.simulator.clients.history import Answer, Stat
 from ensemble.tree.operations import (
     Check,
     CloseSession,
@@ -26,9 +27,6 @@ from ensemble.tree.operations import (
     Read,
     SetData,
 )
-
-Stat = tuple[int, int, int, int, int, int, int, int, int, int, int]
-"""czxid, mzxid, ctime, mtime, version, cversion, aversion, ephemeralOwner, dataLength, numChildren, pzxid."""
 
 _DIGESTED = Struct(">qqqqqiiiq")
 _EPHEMERAL_MODES = (CreateMode.EPHEMERAL, CreateMode.EPHEMERAL_SEQUENTIAL)
@@ -78,18 +76,6 @@ class ModelNode:
             len(self.children),
             self.pzxid,
         )
-
-
-@dataclass(slots=True)
-class Answer:
-    """What a client should be told."""
-
-    error: int = 0
-    path: str | None = None
-    data: bytes | None = None
-    stat: Stat | None = None
-    children: list[str] | None = None
-    results: list[Answer] | None = None
 
 
 @dataclass(slots=True)

@@ -10,11 +10,11 @@ from random import Random
 
 from ensemble.membership import ANYWHERE, Membership, ServerAddress
 from ensemble.replica.config import ZnodeConfig
-from ensemble.simulator.clients import Habits
-from ensemble.simulator.core import LASTING
+from ensemble.simulator.clients.clients import Habits
+from ensemble.simulator.clients.workload import PASSING, SYNC_HEAVY, Mix
+from ensemble.simulator.faults.core import LASTING
 from ensemble.simulator.faults.rot import SPOILS
-from ensemble.simulator.streams import Weather
-from ensemble.simulator.workload import PASSING, SYNC_HEAVY, Mix
+from ensemble.simulator.network.streams import Weather
 
 
 @dataclass(slots=True)

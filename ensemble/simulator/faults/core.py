@@ -10,9 +10,9 @@ from collections.abc import Callable
 from random import Random
 
 from ensemble.membership import Membership
-from ensemble.simulator.machine import Machine
-from ensemble.simulator.network import SimulatedNetwork
-from ensemble.simulator.quorums import is_quorum
+from ensemble.simulator.checks.quorums import is_quorum
+from ensemble.simulator.machine.machine import Machine
+from ensemble.simulator.network.network import SimulatedNetwork
 
 LASTING = ("frozen", "dead", "deaf", "mute")
 """What can be wrong for ever with those outside the core."""

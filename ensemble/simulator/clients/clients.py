@@ -17,8 +17,7 @@ from random import Random
 from typing import Protocol
 
 from ensemble.limits import FRAME_BYTES_MAX
-from ensemble.simulator.clock import Timeline
-from ensemble.simulator.history import (
+from ensemble.simulator.clients.history import (
     Attached,
     Call,
     Expired,
@@ -30,8 +29,9 @@ from ensemble.simulator.history import (
     Seen,
     decode_answer,
 )
-from ensemble.simulator.network import SimulatedNetwork
-from ensemble.simulator.streams import End
+from ensemble.simulator.clock import Timeline
+from ensemble.simulator.network.network import SimulatedNetwork
+from ensemble.simulator.network.streams import End
 from ensemble.tree.operations import CloseSession, NoBody, Op, Operation, Read, SetWatches
 from ensemble.wire import replies, requests
 from ensemble.wire.frames import FrameBuffer

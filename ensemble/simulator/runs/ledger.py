@@ -7,9 +7,9 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ensemble.simulator.report import Summary
+from ensemble.simulator.runs.report import Summary
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LEDGER = ROOT / "docs" / "ledger.jsonl"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ensemble.simulator.invariants import Violation
+from ensemble.simulator.checks.invariants import Violation
 from ensemble.tree.tree import Tree
 
 

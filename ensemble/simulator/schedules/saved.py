@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from ensemble.replica.config import ZnodeConfig
-from ensemble.simulator.clients import Habits
+from ensemble.simulator.clients.clients import Habits
+from ensemble.simulator.clients.workload import Mix
 from ensemble.simulator.faults.schedule import Strike
-from ensemble.simulator.plan import Plan
-from ensemble.simulator.streams import Weather
-from ensemble.simulator.workload import Mix
+from ensemble.simulator.network.streams import Weather
+from ensemble.simulator.schedules.plan import Plan
 
 FORMAT = 1
 
