@@ -124,8 +124,10 @@ class Leader(Establishment):
         if last_ack is not None:
             _BROADCAST[_ACK](self, follower, last_ack)
         if follower.zxid_acked > acked:
-            acks = follower.acks = follower.acks or self.meter.acks.of(str(follower.sid))
-            self.meter.acked(acks, acked, follower.zxid_acked, follower.heard_us)
+            if follower.acks is None and follower.sid in self.view.others:  # figures of a stranger would stay
+                follower.acks = self.meter.acks.of(str(follower.sid))
+            if follower.acks is not None:
+                self.meter.acked(follower.acks, acked, follower.zxid_acked, follower.heard_us)
 
     def _is_followed(self) -> bool:
         """Tell whether a quorum follows; in a transition that no quorum of the old can end any more, none does."""

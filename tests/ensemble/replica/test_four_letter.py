@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from ensemble.membership import parse
+from ensemble.replica.agreement import application
 from ensemble.replica.monitoring.four_letter.texts import date_text
 from ensemble.storage.settings import StorageSettings
 from ensemble.tree.operations import CreateMode
@@ -169,6 +170,34 @@ def test_of_the_digests_of_one_second_the_first_is_listed() -> None:
     world.advance(1000)
     zxid = (world.only.replica.tree.zxid & ~0x7F) + 0x80
     assert listed_after(128) == [*first, f"{zxid:x}"]
+
+
+def test_of_the_digests_the_newest_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(application, "DIGESTS_MAX", 2)
+    world = World(words_allowed=frozenset(WORDS))
+    user = client(world)
+    listed: list[list[str]] = []
+    for _ in range(3):
+        world.advance(1000)
+        for _ in range(128):
+            user.create("/n", mode=CreateMode.PERSISTENT_SEQUENTIAL)
+        listed.append(ask(world, "hash").splitlines())
+    assert [len(lines) for lines in listed] == [1, 2, 2]
+    assert listed[2][0] == listed[1][1]
+
+
+def test_the_digest_is_brought_up_to_date_before_too_many_znodes_have_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(application, "DIGEST_DIRTY_MAX", 10)
+    world = World()
+    user = client(world)
+    dirty: list[int] = []
+    for _ in range(30):
+        user.create("/n", mode=CreateMode.PERSISTENT_SEQUENTIAL)
+        dirty.append(world.only.replica.tree.changed)
+    assert 5 < max(dirty) <= 10
+    assert min(dirty[11:]) < 5
 
 
 def test_no_digest_is_noted_where_digests_are_off() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ensemble.errors import Code
+from ensemble.replica.monitoring import status
 from ensemble.tree.operations import CloseSession, CreateMode, NoBody, Op, Read, SetData
 from tests.ensemble.replica.harness import Client, World, client
 
@@ -163,6 +166,18 @@ def test_status_of_sessions() -> None:
     assert here["remaining_ms"] is not None
     assert 4000 <= here["remaining_ms"] <= 5000
     assert (away["connected_here"], away["client"]) == (False, None)
+
+
+def test_of_many_ephemerals_of_a_session_only_some_are_named_and_all_counted(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(status, "EPHEMERALS_LISTED_MAX", 3)
+    world = World()
+    user = client(world)
+    for number in range(5):
+        user.create(f"/e{number}", mode=CreateMode.EPHEMERAL)
+    (told,) = world.only.replica.sessions()
+    assert len(told["ephemerals"]) == 3
+    assert {*told["ephemerals"]} < {f"/e{number}" for number in range(5)}
+    assert told["ephemerals_total"] == 5
 
 
 def test_a_frame_that_never_ends_ends_its_connection():

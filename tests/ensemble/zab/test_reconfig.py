@@ -46,6 +46,18 @@ def test_a_server_that_is_no_member_follows_without_a_vote() -> None:
     assert leader.zxid_committed == before  # two logged it, one of them without a vote
 
 
+def test_figures_are_kept_of_members_only() -> None:
+    """Whoever comes may call itself any server: what is kept for each would grow without end."""
+    table = table_of(1, 2, 3, spares=(4,))
+    meter = table.leader.meter
+    table.write(b"x")
+    assert [sid for sid, _ in meter.acks.items()] == ["1", "2", "3"]
+    table.propose_members(plain((1, 2, 3, 4)))
+    table.settle()
+    table.write(b"y")
+    assert [sid for sid, _ in meter.acks.items()] == ["1", "2", "3", "4"]
+
+
 def test_a_member_joins_and_counts_from_then_on() -> None:
     table = table_of(1, 2, 3, spares=(4,))
     wanted = table.propose_members(plain((1, 2, 3, 4)))
