@@ -164,12 +164,12 @@ class Watches(Generic[W]):
         """Take up the watches of a client that has reconnected; return the events it has missed.
 
         A watch whose event has happened since ``relative_zxid`` is not set again. Persistent watches are only
-        set: what they missed is lost by design.
+        set: what they missed is lost by design. An empty path is the root, as with Apache, and hears nothing.
         """
         missed: list[tuple[int, str]] = []
         since = request.relative_zxid
         for path in request.data:
-            node = znodes.find(path)
+            node = znodes.find(path or "/")
             if node is None:
                 missed.append((_DELETED, path))
             elif node.mzxid > since:
@@ -177,12 +177,12 @@ class Watches(Generic[W]):
             else:
                 self.add_data(path, watcher)
         for path in request.exist:
-            if znodes.find(path) is not None:
+            if znodes.find(path or "/") is not None:
                 missed.append((EventType.NODE_CREATED, path))
             else:
                 self.add_data(path, watcher, ON_EXISTS)
         for path in request.child:
-            node = znodes.find(path)
+            node = znodes.find(path or "/")
             if node is None:
                 missed.append((_DELETED, path))
             elif node.pzxid > since:

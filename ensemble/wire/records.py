@@ -6,13 +6,23 @@ versions, modes and lists are checked where they are used. Facts: zookeeper.jute
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from struct import Struct
 from typing import Any
 
 from ensemble import limits
 from ensemble.errors import WireError
-from ensemble.jute import BOOL, Reader, pack_bytes, pack_int, pack_long, pack_string, pack_strings
+from ensemble.jute import (
+    BOOL,
+    Reader,
+    decode_text,
+    pack_bytes,
+    pack_int,
+    pack_long,
+    pack_string,
+    pack_strings,
+)
 from ensemble.tree.operations import (
     OPEN_ACL,
     Acl,
@@ -46,6 +56,8 @@ MULTI_HEADER = Struct(">i?i")
 MULTI_END = MULTI_HEADER.pack(-1, True, -1)
 """The header that closes a multi, in requests and in replies."""
 
+_SURROGATES = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}".encode()
 _ACL_BYTES_MIN = 12
 _STRING_BYTES_MIN = 4
 
@@ -166,8 +178,47 @@ def read_strings(reader: Reader) -> list[str]:
     return [reader.string() for _ in range(reader.count(_STRING_BYTES_MIN))]
 
 
+# What Apache does with a path that is none is alike for all operations of a kind. Null is an exception for most,
+# answered with MARSHALLING_ERROR; where it is not, it reads as empty here. No path is not UTF-8: Java puts U+FFFD in the
+# place of what is not, and no znode's name holds that.
+
+
+def read_path(reader: Reader) -> str:
+    """Read a path; ``WireError`` for null."""
+    raw = reader.optional_bytes()
+    if raw is None:
+        raise WireError("null in the place of a path")
+    return lenient_text(raw)
+
+
+def _read_nullable_path(reader: Reader) -> str:
+    """Read a path; null reads as empty."""
+    return lenient_text(reader.optional_bytes() or b"")
+
+
+def lenient_text(raw: bytes) -> str:
+    """Decode UTF-8, or CESU-8 as Java writes it, with U+FFFD in the place of what is neither, as Java reads it."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        pass
+    try:
+        return decode_text(raw)
+    except WireError:
+        return _SURROGATES.sub(_REPLACEMENT, raw).decode(errors="replace")
+
+
+def _read_paths(reader: Reader) -> list[str]:
+    """Read a vector of paths; null reads as empty."""
+    return [read_path(reader) for _ in range(reader.count(_STRING_BYTES_MIN))]
+
+
+def _read_nullable_paths(reader: Reader) -> list[str]:
+    return [_read_nullable_path(reader) for _ in range(reader.count(_STRING_BYTES_MIN))]
+
+
 def _read_create(reader: Reader) -> Create:
-    return Create(reader.string(), reader.optional_bytes(), read_acl(reader), reader.int())
+    return Create(read_path(reader), reader.optional_bytes(), read_acl(reader), reader.int())
 
 
 def _read_create_ttl(reader: Reader) -> Create:
@@ -177,38 +228,46 @@ def _read_create_ttl(reader: Reader) -> Create:
 
 
 def _read_delete(reader: Reader) -> Delete:
-    return Delete(reader.string(), reader.int())
+    return Delete(read_path(reader), reader.int())
 
 
 def _read_delete_container(reader: Reader) -> Delete:
     # The path is written as a buffer, which on the wire is the same thing as a string.
-    return Delete(reader.string(), ANY_VERSION)
+    return Delete(read_path(reader), ANY_VERSION)
 
 
 def read_set_data(reader: Reader) -> SetData:
     """Read {path, data, version}."""
-    return SetData(reader.string(), reader.optional_bytes(), reader.int())
+    return SetData(_read_nullable_path(reader), reader.optional_bytes(), reader.int())
+
+
+def _read_set_data_in_multi(reader: Reader) -> SetData:
+    return SetData(read_path(reader), reader.optional_bytes(), reader.int())
 
 
 def _read_check(reader: Reader) -> Check:
-    return Check(reader.string(), reader.int())
+    return Check(read_path(reader), reader.int())
 
 
 def _read_set_acl(reader: Reader) -> SetAcl:
-    return SetAcl(reader.string(), read_acl(reader), reader.int())
+    return SetAcl(_read_nullable_path(reader), read_acl(reader), reader.int())
 
 
 def read_read(reader: Reader) -> Read:
     """Read {path, watch}."""
-    return Read(reader.string(), reader.bool())
+    return Read(read_path(reader), reader.bool())
 
 
 def _read_unwatched(reader: Reader) -> Read:
-    return Read(reader.string())
+    return Read(read_path(reader))
+
+
+def _read_prefix(reader: Reader) -> Read:
+    return Read(_read_nullable_path(reader))
 
 
 def _read_sync(reader: Reader) -> Sync:
-    return Sync(reader.string())
+    return Sync(_read_nullable_path(reader))
 
 
 def _read_auth(reader: Reader) -> Auth:
@@ -220,23 +279,23 @@ def _read_sasl(reader: Reader) -> Sasl:
 
 
 def _read_set_watches(reader: Reader) -> SetWatches:
-    zxid, data, exist, child = reader.long(), read_strings(reader), read_strings(reader), read_strings(reader)
+    zxid, data, exist, child = reader.long(), _read_paths(reader), _read_paths(reader), _read_paths(reader)
     return SetWatches(zxid, data, exist, child, [], [])
 
 
 def _read_set_watches2(reader: Reader) -> SetWatches:
     watches = _read_set_watches(reader)
-    watches.persistent = read_strings(reader)
-    watches.persistent_recursive = read_strings(reader)
+    watches.persistent = _read_nullable_paths(reader)
+    watches.persistent_recursive = _read_nullable_paths(reader)
     return watches
 
 
 def _read_add_watch(reader: Reader) -> AddWatch:
-    return AddWatch(reader.string(), reader.int())
+    return AddWatch(_read_nullable_path(reader), reader.int())
 
 
 def _read_remove_watches(reader: Reader) -> RemoveWatches:
-    return RemoveWatches(reader.string(), reader.int())
+    return RemoveWatches(_read_nullable_path(reader), reader.int())
 
 
 def _read_reconfig(reader: Reader) -> Reconfig:
@@ -261,7 +320,7 @@ _WRITES_IN_MULTI: dict[int, RecordReader] = {
     Op.CREATE_CONTAINER: _read_create,
     Op.CREATE_TTL: _read_create_ttl,
     Op.DELETE: _read_delete,
-    Op.SET_DATA: read_set_data,
+    Op.SET_DATA: _read_set_data_in_multi,
     Op.CHECK: _read_check,
 }
 
@@ -319,7 +378,7 @@ _RECORDS: dict[int, tuple[RecordReader, Callable[[Any], bytes]]] = {
     Op.SET_WATCHES: (_read_set_watches, _pack_set_watches),
     Op.SET_WATCHES2: (_read_set_watches2, _pack_set_watches2),
     Op.SASL: (_read_sasl, _pack_sasl),
-    Op.GET_EPHEMERALS: (_read_unwatched, _pack_path),
+    Op.GET_EPHEMERALS: (_read_prefix, _pack_path),
     Op.GET_ALL_CHILDREN_NUMBER: (_read_unwatched, _pack_path),
     Op.ADD_WATCH: (_read_add_watch, _pack_add_watch),
     Op.WHO_AM_I: (_read_nothing, _pack_nothing),

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import deque
 
 from ensemble.errors import Code, WireError
-from ensemble.jute import Reader
+from ensemble.jute import Reader, pack_string
 from ensemble.replica.admission.throttle import Throttle
 from ensemble.replica.requests.answering import Answering
 from ensemble.replica.requests.answers import body_of
@@ -28,6 +28,7 @@ from ensemble.tree.tree import Outcome
 from ensemble.tree.txns import Txn
 from ensemble.wire import replies
 from ensemble.wire.frames import LENGTH_BYTES
+from ensemble.wire.records import lenient_text
 from ensemble.wire.request_runs import Run
 from ensemble.wire.requests import HEADER_BYTES
 
@@ -211,13 +212,13 @@ class Pipeline(Answering):
         """Send a sync on its way. It keeps its frame: the answer repeats its record, a path."""
         reader = Reader(frame, HEADER_BYTES)
         try:
-            reader.optional_string()
+            path = reader.optional_bytes()
         except WireError:
             request.reply = replies.reply(request.xid, self._service.tree.zxid, Code.MARSHALLING_ERROR)
             request.frame = None
             return
         self.held = True
-        request.frame = frame[: reader.offset]
+        request.frame = frame[:HEADER_BYTES] + pack_string(None if path is None else lenient_text(path))
         self._sync = request
         self._writes.sync(self._client, request.xid, frame, HEADER_BYTES)
 

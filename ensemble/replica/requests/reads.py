@@ -4,7 +4,8 @@
 table: a handler takes the service, the client and the decoded operation and returns the body of the
 reply, or raises ``KeeperError``.
 
-A watch is set only by a read that succeeds; ``exists`` succeeds in that sense on a missing znode too.
+A watch is set only by a read that succeeds; ``exists`` succeeds in that sense on a missing znode too. An empty path
+is the root to whoever reads, as with Apache, and to nobody else: a watch on it hears nothing.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ def answer(service: Service, client: Client, xid: int, op: int, frame: bytes) ->
 
 
 def _readable(service: Service, client: Client, path: str) -> Node:
-    node = service.tree.get(path)
+    node = service.tree.get(path or "/")
     acl = node.acl
     if acl is not OPEN_ACL:
         service.access.check(acl, Perm.READ, client.identities, path)
@@ -134,7 +135,7 @@ def _get_data(service: Service, client: Client, read: Read) -> bytes:
 def _exists(service: Service, client: Client, read: Read) -> bytes:
     if "\0" in read.path:  # the one rule of paths that Apache looks at here
         raise KeeperError(Code.BAD_ARGUMENTS, read.path)
-    node = service.tree.find(read.path)
+    node = service.tree.find(read.path or "/")
     if node is not None:
         _readable(service, client, read.path)
     if read.watch:
@@ -165,7 +166,7 @@ def _get_children2(service: Service, client: Client, read: Read) -> bytes:
 
 
 def _get_acl(service: Service, client: Client, read: Read) -> bytes:
-    node = service.tree.get(read.path)
+    node = service.tree.get(read.path or "/")
     return replies.acl_body(service.access.visible(node.acl, client.identities, read.path), node.pack_stat())
 
 
@@ -187,7 +188,7 @@ def _get_ephemerals(service: Service, client: Client, read: Read) -> bytes:
 
 def _count_descendants(service: Service, client: Client, read: Read) -> bytes:
     _readable(service, client, read.path)
-    return replies.number_body(service.tree.count_below(read.path))
+    return replies.number_body(service.tree.count_below(read.path or "/"))
 
 
 def _multi_read(service: Service, client: Client, multi: Multi) -> bytes:
@@ -231,7 +232,7 @@ def _set_watches(service: Service, client: Client, old: SetWatches) -> bytes:
 
 
 def _may_hear(service: Service, client: Client, path: str) -> bool:
-    node = service.tree.find(path)
+    node = service.tree.find(path or "/")
     return node is None or access_allows(service, node.acl, client)
 
 

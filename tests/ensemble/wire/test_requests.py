@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ensemble import limits
-from ensemble.errors import WireError
+from ensemble.errors import KeeperError, WireError
 from ensemble.jute import Reader
+from ensemble.paths import validate
 from ensemble.tree.operations import (
     OPEN_ACL,
     AddWatch,
@@ -24,6 +25,7 @@ from ensemble.tree.operations import (
     RemoveWatches,
     SetData,
     SetWatches,
+    Sync,
 )
 from ensemble.wire import requests
 from ensemble.wire.records import read_acl
@@ -90,9 +92,36 @@ def test_the_usual_list_is_read_only_when_it_is_whole() -> None:
         read_acl(Reader(raw, 0, len(raw) - 1))
 
 
-def test_a_null_path_reads_as_an_empty_one() -> None:
-    """kazoo writes an empty string as null."""
-    assert decode_operation(Op.GET_DATA, bytes.fromhex("ffffffff 00"), 0) == Read("", False)
+def test_a_null_path_is_refused_or_reads_as_an_empty_one_as_the_operation_has_it() -> None:
+    """Apache's answers: MARSHALLING_ERROR, or what an empty path is answered."""
+    assert decode_operation(Op.SYNC, bytes.fromhex("ffffffff"), 0) == Sync("")
+    assert decode_operation(Op.SET_DATA, bytes.fromhex("ffffffff ffffffff 00000000"), 0) == SetData(
+        "", None, 0
+    )
+    in_a_multi = "00000005 00 ffffffff ffffffff ffffffff 00000000 ffffffff 01 ffffffff"
+    for op, text in ((Op.GET_DATA, "ffffffff 00"), (Op.GET_ACL, "ffffffff"), (Op.MULTI, in_a_multi)):
+        with pytest.raises(WireError, match="null"):
+            decode_operation(op, bytes.fromhex(text), 0)
+
+
+@pytest.mark.parametrize(
+    ("raw", "path"),
+    [
+        ("2fff", "/\ufffd"),
+        ("2fc0af", "/\ufffd\ufffd"),
+        ("2feda0bd", "/\ufffd"),
+        ("2fe282", "/\ufffd"),
+        ("2ff09f982f", "/\ufffd/"),
+    ],
+    ids=["no UTF-8", "overlong", "half a surrogate pair", "cut short", "cut short before more"],
+)
+def test_a_path_that_is_not_utf8_names_nothing(raw: str, path: str) -> None:
+    """Java puts U+FFFD there, which no name may hold."""
+    record = bytes([0, 0, 0, len(raw) // 2]) + bytes.fromhex(raw)
+    assert decode_operation(Op.GET_DATA, record + b"\0", 0) == Read(path, False)
+    assert decode_operation(Op.SYNC, record, 0) == Sync(path)
+    with pytest.raises(KeeperError):
+        validate(path)
 
 
 def test_golden_request_frame() -> None:
@@ -184,9 +213,9 @@ BAD: list[tuple[str, int, str]] = [
     ("a huge ACL count", Op.SET_ACL, "00000002 2f61 7fffffff 00000000"),
     ("a negative ACL count", Op.SET_ACL, "00000002 2f61 fffffffe 00000000"),
     ("a huge list of watches", Op.SET_WATCHES, "0000000000000000 7fffffff"),
-    ("invalid UTF-8", Op.GET_DATA, "00000002 2fff 00"),
-    ("overlong UTF-8", Op.GET_DATA, "00000003 2fc0af 00"),
-    ("half a surrogate pair", Op.GET_DATA, "00000004 2feda0bd 00"),
+    ("invalid UTF-8", Op.AUTH, "00000000 00000002 2fff ffffffff"),
+    ("overlong UTF-8", Op.AUTH, "00000000 00000003 2fc0af ffffffff"),
+    ("half a surrogate pair", Op.AUTH, "00000000 00000004 2feda0bd ffffffff"),
     ("a multi without its end", Op.MULTI, "0000000d 00 ffffffff 00000002 2f61 00000001"),
     ("a multi inside a multi", Op.MULTI, "0000000e 00 ffffffff ffffffff 01 ffffffff ffffffff 01 ffffffff"),
     ("an unknown operation inside a multi", Op.MULTI, "00000063 00 ffffffff ffffffff 01 ffffffff"),
