@@ -209,11 +209,12 @@ def lenient_text(raw: bytes) -> str:
 
 
 def _read_paths(reader: Reader) -> list[str]:
-    """Read a vector of paths; null reads as empty."""
+    """Read a vector of paths; ``WireError`` for null."""
     return [read_path(reader) for _ in range(reader.count(_STRING_BYTES_MIN))]
 
 
 def _read_nullable_paths(reader: Reader) -> list[str]:
+    """Read a vector of paths; null reads as empty."""
     return [_read_nullable_path(reader) for _ in range(reader.count(_STRING_BYTES_MIN))]
 
 
