@@ -292,6 +292,17 @@ async def test_so_many_viewers_follow_a_server_and_no_more(monkeypatch: pytest.M
         await second.close()
 
 
+@pytest.mark.parametrize(("size", "code"), [(10, 1008), (2048, 1009)])
+async def test_a_viewer_that_speaks_is_sent_away_and_nothing_long_is_held(size: int, code: int) -> None:
+    async with running(Server()) as url, aiohttp.ClientSession() as session:
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        viewer = await session.ws_connect(f"{url}/api/stream", headers=headers)
+        await viewer.send_str("x" * size)
+        while not viewer.closed:
+            await viewer.receive(timeout=20)
+        assert viewer.close_code == code
+
+
 async def test_only_the_methods_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     async with running(Server()) as url, aiohttp.ClientSession() as session:
         headers = {"Authorization": f"Bearer {TOKEN}", "X-Forwarded-For": "127.0.0.1"}

@@ -125,6 +125,7 @@ def test_a_server_that_does_not_know_the_password_is_found_out() -> None:
         b'realm="r",algorithm=md5-sess',
         b'realm="r",nonce="n"',
         b'nonce="n",algorithm=md5-sess,qop="auth-conf"',
+        b'nonce="n",algorithm=md5-sess,more="' + b"x" * 2048 + b'"',
     ],
 )
 def test_a_challenge_that_cannot_be_answered_is_refused(challenge: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from ensemble.membership import ServerAddress
+from ensemble.runtime.links import election
 from ensemble.runtime.links.election import RETRY_S_MAX, STRANGERS_MAX, ElectionLinks
 from ensemble.runtime.links.ways import P, Ways
 from ensemble.wire.elections import encode_hello
@@ -108,6 +110,21 @@ async def test_a_smaller_id_knocks_and_is_dialed_back() -> None:
             for each in (writer, back):
                 each.close()
                 await each.wait_closed()
+
+
+async def test_a_caller_that_does_not_say_who_it_is_is_hung_up_on_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(election, "HELLO_S_MAX", 0.05)
+    servers = addresses(1, 2)
+    two = Manager(servers[1], servers)
+    async with running(two):
+        reader, writer = await asyncio.open_connection(HOST, servers[1].election_port)
+        writer.write(golden_hello(1, servers[0].election_port)[:9])
+        with contextlib.suppress(ConnectionResetError):
+            assert await asyncio.wait_for(reader.read(), 20) == b""
+        await reached(lambda: not two.links.strangers)
+        writer.close()
 
 
 async def test_a_smaller_id_hangs_up_after_its_hello() -> None:

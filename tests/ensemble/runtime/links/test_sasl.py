@@ -17,7 +17,7 @@ from ensemble.runtime.config.values import Values
 from ensemble.runtime.links import sasl
 from ensemble.runtime.links.election import ElectionLinks
 from ensemble.runtime.links.sasl import NotProved, SaslWays
-from ensemble.runtime.links.ways import Port, Ways
+from ensemble.runtime.links.ways import GreetingSize, Port, Ways, no_greeting
 from ensemble.wire.quorum_auth import MAGIC
 from tests.ensemble.runtime.harness import HOST, addresses, free_ports
 from tests.ensemble.runtime.links.test_election import Manager, running
@@ -29,6 +29,7 @@ LENIENT = QuorumSasl(ACCOUNTS, ("zk", "secret"), required=False)
 SILENT = QuorumSasl(ACCOUNTS, None, required=False)
 WRONG = QuorumSasl(ACCOUNTS, ("zk", "guess"), required=True)
 STRANGER = QuorumSasl(ACCOUNTS, ("eve", "secret"), required=True)
+HUNG_UP = "it hung up in the middle of the SASL exchange"
 IMPOSTOR = QuorumSasl({"zk": "another"}, None, required=False)
 
 
@@ -60,11 +61,14 @@ class Recording:
 
 
 @asynccontextmanager
-async def listening(settings: QuorumSasl) -> AsyncIterator[Recording]:
+async def listening(
+    settings: QuorumSasl, *, greeting_size: GreetingSize = no_greeting
+) -> AsyncIterator[Recording]:
     (number,) = free_ports(1)
     port = Recording(number)
     ways = SaslWays(Ways(), settings, log=port.said.append)
-    listener = await ways.listen(port.take, Port(HOST, number, "quorum port of server.1"))
+    where = Port(HOST, number, "quorum port of server.1")
+    listener = await ways.listen(port.take, where, greeting_size=greeting_size)
     try:
         yield port
     finally:
@@ -144,6 +148,15 @@ async def test_exchanges_beyond_the_limit_are_closed(monkeypatch: pytest.MonkeyP
         with pytest.raises(NotProved, match="hung up"):
             await dial(STRICT, port.port)
         first.transport.abort()
+
+
+async def test_who_says_much_before_it_has_proved_itself_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sasl, "_UNREAD_BYTES_MAX", 1000)
+    async with listening(STRICT, greeting_size=lambda data: None) as port:  # a hello that never ends
+        _, writer = await asyncio.open_connection(HOST, port.port)
+        writer.write(bytes(1001))
+        await reached(lambda: port.said == [f"quorum port of server.1: {HOST} is turned away: {HUNG_UP}"])
+        writer.transport.abort()
 
 
 def manager(me: ServerAddress, servers: list[ServerAddress], settings: QuorumSasl | None) -> Manager:

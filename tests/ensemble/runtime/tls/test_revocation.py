@@ -17,6 +17,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from ensemble.runtime.tls import revocation
+from ensemble.runtime.tls.revocation import Revocation, Revoked
 from ensemble.runtime.tls.settings import TlsSettings
 from tests.authority import Authority, Certificate
 from tests.ensemble.runtime.harness import HOST, free_ports
@@ -169,6 +170,30 @@ async def test_who_cannot_be_asked_about_is_not_trusted(
         assert not await passes(at, shown, authority)
         assert "whether its certificate was revoked cannot be told" in at.said[0]
         assert said in at.said[0]
+
+
+async def test_an_answer_without_end_is_no_answer(
+    authority: Authority, settings: TlsSettings, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(revocation, "ANSWER_BYTES_MAX", 10)
+    async with serving(dataclasses.replace(settings, crl=True)) as at:
+        assert not await passes(at, office.issue(), authority)
+        assert "answers with more than 10 bytes" in at.said[0]
+
+
+async def test_so_many_answers_and_chains_are_kept_and_no_more(
+    authority: Authority, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(revocation, "KEPT_MAX", 3)
+    asked = Revocation(crl=False, ocsp=True)  # each question is about one certificate
+    shown = [office.issue().chain[0] for _ in range(5)]
+    for certificate in shown:
+        await asked.judge(certificate.public_bytes(DER), [certificate, authority.certificate])
+    assert (len(asked._kept), len(asked._chains)) == (3, 3)
+    assert len(office.asked) == 5
+    await asked.judge(shown[-1].public_bytes(DER), [])
+    with pytest.raises(Revoked, match="chain of its certificate is not known"):
+        await asked.judge(shown[0].public_bytes(DER), [])
 
 
 async def test_an_answer_is_kept_for_a_while(
