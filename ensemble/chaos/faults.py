@@ -10,7 +10,7 @@ from random import Random
 
 from ensemble.chaos.links import Way
 from ensemble.chaos.servers import Servers
-from ensemble.runtime.files import ReadOnlyFiles
+from ensemble.runtime.disk.files import ReadOnlyFiles
 from ensemble.runtime.supervision.supervisor import ActionRefused
 from ensemble.toolkit import purge
 

@@ -24,7 +24,7 @@ from ensemble.chaos.tap import Tap
 from ensemble.chaos.workloads import WORKLOADS, Surroundings, clients
 from ensemble.client import ClientError, ZooKeeper
 from ensemble.errors import ConfigError, CoordinatorError
-from ensemble.runtime.files import ReadOnlyFiles
+from ensemble.runtime.disk.files import ReadOnlyFiles
 from ensemble.simulator.checks.checkers import HistoryViolation
 from ensemble.simulator.clients.history import UNKNOWN, History
 from ensemble.zxid import text

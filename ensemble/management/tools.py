@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ensemble.errors import ConfigError, CoordinatorError
-from ensemble.runtime.files import in_use
+from ensemble.runtime.disk.files import in_use
 from ensemble.runtime.node import complain
 
 INNER = "version-2"

@@ -22,12 +22,12 @@ from ensemble.replica.counters import Counters
 from ensemble.replica.monitoring.commands.table import Commands
 from ensemble.replica.monitoring.metrics.registry import Registry
 from ensemble.replica.replica import Replica
-from ensemble.runtime.client_ports import ClientPorts
-from ensemble.runtime.clients import ClientSocket
+from ensemble.runtime.clients.clients import ClientSocket
+from ensemble.runtime.clients.ports import ClientPorts
 from ensemble.runtime.clock import LoopClock
 from ensemble.runtime.config import directories
 from ensemble.runtime.config.server import ServerConfig
-from ensemble.runtime.disk import FileDisk
+from ensemble.runtime.disk.disk import FileDisk
 from ensemble.runtime.lag import LoopLag
 from ensemble.runtime.links.network import LoopNetwork
 from ensemble.runtime.members import MemberFiles

@@ -15,10 +15,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from ensemble.membership import Membership, is_dynamic, parse
-from ensemble.runtime import files
-from ensemble.runtime.client_ports import ClientPorts
+from ensemble.runtime.clients.ports import ClientPorts
 from ensemble.runtime.config.members import dynamic_path, proposed_path
 from ensemble.runtime.config.properties import logical_lines, split
+from ensemble.runtime.disk import files
 from ensemble.runtime.links.network import LoopNetwork
 
 _TEMPORARY = ".tmp"

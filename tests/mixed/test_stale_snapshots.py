@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from ensemble.chaos.book import Book
-from ensemble.runtime.files import ReadOnlyFiles
+from ensemble.runtime.disk.files import ReadOnlyFiles
 from ensemble.storage.names import snapshot_files
 from tests.mixed.conftest import MakeEnsemble
 from tests.mixed.servers import START_S_MAX, Kind, MixedEnsemble

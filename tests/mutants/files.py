@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from ensemble.errors import InvariantViolation, StorageError
-from ensemble.runtime import disk as disk_module
-from ensemble.runtime.disk import FileDisk
+from ensemble.runtime.disk import disk as disk_module
+from ensemble.runtime.disk.disk import FileDisk
 from ensemble.simulator.machine.disk import SimulatedDisk
 from ensemble.storage import records, tail
 from ensemble.storage.store import Store

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ensemble.management import tools
-from ensemble.runtime.files import ReadOnlyFiles, in_use
+from ensemble.runtime.disk.files import ReadOnlyFiles, in_use
 from ensemble.storage.names import DIRECTORY, snapshot_files
 from ensemble.toolkit.check import Checker, Finding, Place, Severity
 from ensemble.zxid import text

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand
 
 from ensemble.errors import ConfigError, StorageError
 from ensemble.management import tools
-from ensemble.runtime.files import ReadOnlyFiles
+from ensemble.runtime.disk.files import ReadOnlyFiles
 from ensemble.toolkit import purge, snapshot
 
 

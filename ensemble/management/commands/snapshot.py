@@ -14,7 +14,7 @@ from rich.status import Status
 from rich.table import Table
 
 from ensemble.management import tools
-from ensemble.runtime.files import ReadOnlyFiles
+from ensemble.runtime.disk.files import ReadOnlyFiles
 from ensemble.toolkit import snapshot
 from ensemble.tree.tree import Tree
 

@@ -14,7 +14,7 @@ from rich.progress import track
 
 from ensemble.errors import ConfigError, StorageError, WireError
 from ensemble.management import tools
-from ensemble.runtime.files import ReadOnlyFiles
+from ensemble.runtime.disk.files import ReadOnlyFiles
 from ensemble.storage.names import log_files
 from ensemble.toolkit import txnlog
 

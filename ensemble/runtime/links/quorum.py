@@ -17,9 +17,9 @@ from typing import Protocol, cast
 from ensemble.membership import ServerAddress
 from ensemble.ports import Link
 from ensemble.runtime.config.cluster import DEFAULTS, Cluster
+from ensemble.runtime.disk.outflow import Outflow
 from ensemble.runtime.links.ways import Listener, Port, Ways
 from ensemble.runtime.listening import to_open
-from ensemble.runtime.outflow import Outflow
 from ensemble.runtime.steps import Steps
 from ensemble.zab.messages import PacketType
 

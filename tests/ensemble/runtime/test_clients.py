@@ -10,7 +10,7 @@ import pytest
 
 from ensemble.limits import OUTSTANDING_BYTES_PER_CONNECTION_MAX
 from ensemble.ports import ClientTransport
-from ensemble.runtime.clients import ClientSocket
+from ensemble.runtime.clients.clients import ClientSocket
 from ensemble.runtime.listening import listen
 from ensemble.runtime.steps import Steps
 from tests.ensemble.runtime.harness import HOST, free_ports

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from ensemble.errors import StorageError
-from ensemble.runtime.aside import Aside
-from ensemble.runtime.disk import FileDisk
-from ensemble.runtime.files import ReadOnlyFiles, write_replacing
+from ensemble.runtime.disk.aside import Aside
+from ensemble.runtime.disk.disk import FileDisk
+from ensemble.runtime.disk.files import ReadOnlyFiles, write_replacing
 
 
 class Host:

@@ -9,7 +9,7 @@ import pytest
 
 from ensemble.errors import ConfigError, StorageError
 from ensemble.membership import Membership, ServerAddress, parse
-from ensemble.runtime.client_ports import ClientPorts
+from ensemble.runtime.clients.ports import ClientPorts
 from ensemble.runtime.config import server as config
 from ensemble.runtime.links.network import LoopNetwork
 from ensemble.runtime.members import MemberFiles

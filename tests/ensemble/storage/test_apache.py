@@ -14,7 +14,7 @@ import pytest
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoNodeError
 
-from ensemble.runtime.disk import FileDisk
+from ensemble.runtime.disk.disk import FileDisk
 from ensemble.storage.snapshots import PRISTINE_BODY
 from ensemble.storage.store import Store
 from ensemble.tree.operations import OPEN_ACL

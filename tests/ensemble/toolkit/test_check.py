@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ensemble.runtime.files import ReadOnlyFiles
+from ensemble.runtime.disk.files import ReadOnlyFiles
 from ensemble.storage.records import HEADER, encode
 from ensemble.toolkit import txnlog
 from ensemble.toolkit.check import Checker, Finding, Place, Severity

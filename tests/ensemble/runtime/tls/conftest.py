@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ensemble.runtime.clients import ClientSocket
+from ensemble.runtime.clients.clients import ClientSocket
 from ensemble.runtime.tls.contexts import TlsContexts
 from ensemble.runtime.tls.doorstep import Doorstep
 from ensemble.runtime.tls.listener import TlsListener, listen_tls

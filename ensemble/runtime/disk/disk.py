@@ -29,8 +29,8 @@ from threading import Event, Thread
 from time import perf_counter_ns
 
 from ensemble.errors import StorageError
-from ensemble.runtime.aside import Aside
-from ensemble.runtime.files import (
+from ensemble.runtime.disk.aside import Aside
+from ensemble.runtime.disk.files import (
     directory_bytes,
     open_directory,
     read_file,

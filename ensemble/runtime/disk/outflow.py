@@ -10,8 +10,8 @@ import asyncio
 import os
 from collections.abc import Callable, Iterable
 
-from ensemble.runtime.files import gathered
-from ensemble.runtime.forked import Forked
+from ensemble.runtime.disk.files import gathered
+from ensemble.runtime.disk.forked import Forked
 
 READ_BYTES = 256 * 1024
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ensemble.errors import ConfigError
 from ensemble.replica.monitoring.metrics.registry import Registry
-from ensemble.runtime.clients import ClientSocket
+from ensemble.runtime.clients.clients import ClientSocket
 from ensemble.runtime.config.server import ServerConfig
 from ensemble.runtime.listening import listen
 from ensemble.runtime.tasks import watched

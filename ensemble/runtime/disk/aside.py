@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ensemble.errors import StorageError
-from ensemble.runtime.files import sentence, write_replacing
-from ensemble.runtime.forked import Forked
+from ensemble.runtime.disk.files import sentence, write_replacing
+from ensemble.runtime.disk.forked import Forked
 
 ERROR_BYTES_MAX = 4096
 
