@@ -6,7 +6,7 @@
     writes           a request becomes a transaction here, or goes to the leader
     reconfiguration  the write that changes the membership: what it asks for, and what forbids it
     reaper           the writes of the leader itself: znodes whose time is over
-    answers          what a client is told of its write
+    outcomes         what a client is told of its write
     credentials      the packets in which it proves who it is
     waiting          one request that is not answered yet
     backlog          all of a client's, and the bounds of that

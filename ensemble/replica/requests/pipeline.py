@@ -17,8 +17,8 @@ from ensemble.errors import Code, WireError
 from ensemble.jute import Reader, pack_string
 from ensemble.replica.admission.throttle import Throttle
 from ensemble.replica.requests.answering import Answering
-from ensemble.replica.requests.answers import body_of
 from ensemble.replica.requests.credentials import Credentials
+from ensemble.replica.requests.outcomes import body_of
 from ensemble.replica.requests.waiting import Outlet, Waiting, WaitingReads
 from ensemble.replica.requests.writes import WRITE_OPS, Writes
 from ensemble.replica.service import Client, Service
