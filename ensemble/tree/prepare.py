@@ -309,6 +309,8 @@ class Preparer(Outlook):
                 txns.append((op, record))
         except KeeperError as refusal:
             self.roll_back()
+            if refusal.code == Code.MARSHALLING_ERROR:
+                raise  # limits of a quota that cannot be read: to Apache an exception, which spoils the whole
             return refused(len(ops), len(txns), refusal.code)
         finally:
             self.end()

@@ -4,7 +4,8 @@ A hard limit refuses the write where ``enforceQuota`` is set; any other limit th
 the log, though not one for each write. A write is judged by what is used in the applied tree, as by Apache:
 writes that are on their way together, and the parts of a multi, may pass a limit together.
 
-Apache looks at soft limits only where hard ones are enforced.
+Limits that cannot be read allow nothing where limits are enforced: what fits somebody wanted to bound. Apache looks at
+soft limits only where hard ones are enforced.
 """
 
 from __future__ import annotations
@@ -39,11 +40,18 @@ class Warden:
         self._told_ms: dict[str, int] = {}
 
     def judge(self, tree: Znodes, path: str, data_bytes: int, count: int) -> None:
-        """Raise ``KeeperError(QUOTA_EXCEEDED)`` when a write may not add so many bytes and znodes."""
+        """Raise ``KeeperError(QUOTA_EXCEEDED)`` when a write may not add so many bytes and znodes, or, for limits that
+        cannot be read, ``KeeperError(MARSHALLING_ERROR)``: Apache's code, since to it that is an exception."""
         real = quotas.quota_above(tree, path)
         if real is None:
             return
         allowed = quotas.figures_at(tree, quotas.limits_path(real))
+        if allowed is None and self._enforce:
+            where = quotas.limits_path(real)
+            self._tell(
+                real, f"writes below {real} are refused: the limits at {where} cannot be read; set them anew"
+            )
+            raise KeeperError(Code.MARSHALLING_ERROR, path)
         used = quotas.figures_at(tree, quotas.stats_path(real))
         if not allowed or used is None:
             return

@@ -1,6 +1,6 @@
 """Random scripts for servers with TTL znodes and enforced quotas: the same clients, and somebody who sets quotas.
 
-What is never sent, because it ends Apache's process: stats or limits that are no numbers, and a quota on the root.
+What is never sent, because it ends Apache's process: stats that are no numbers, and a quota on the root.
 Apache judges what is pipelined by whatever is applied when its turn comes, so nothing is here.
 """
 
@@ -77,7 +77,8 @@ class QuotaAuthor(Author):
         """Return the path of limits or stats, and a text for them."""
         real, random = self._random.choice(self._quotas), self._random
         if random.random() < 0.5:
-            return f"{QUOTA}{real}/zookeeper_limits", self._limits()
+            limits = random.choice((b"garbage", b"count=x")) if random.random() < 0.1 else self._limits()
+            return f"{QUOTA}{real}/zookeeper_limits", limits
         text = random.choice((b"count=3,bytes=4", b"count=-1,bytes=-1", b"bytes=7=;other=8;also=9", b""))
         return f"{QUOTA}{real}/zookeeper_stats", text
 

@@ -215,10 +215,10 @@ def test_figures_that_are_no_longs_are_counted_anew(office: Office, spoilt: byte
     assert office.used("/q") == "count=2,bytes=3"
 
 
-def test_limits_that_are_no_longs_limit_nothing(office: Office) -> None:
+def test_limits_that_are_no_longs_cannot_be_read(office: Office) -> None:
     office.leader.create("/q")
     office.set_quota("/q", "count=1,bytes=-1=;countHardLimit=" + "9" * 5000)
-    assert office.try_to_create("/q/b") == Code.OK
+    assert office.try_to_create("/q/b") == Code.MARSHALLING_ERROR
 
 
 def test_what_else_the_stats_say_is_kept(office: Office) -> None:
@@ -323,11 +323,23 @@ def test_a_quota_is_mentioned_once_in_a_while(office: Office) -> None:
     assert office.lines[1:] == ["quota of /a: count=8, over the soft limit 1"]
 
 
-def test_limits_that_cannot_be_read_limit_nothing(office: Office) -> None:
-    for text in (b"nonsense", None, b""):
+def test_limits_that_cannot_be_read_allow_nothing_where_limits_are_enforced(office: Office) -> None:
+    for text in (b"nonsense", None):
         office.leader.do(Op.SET_DATA, SetData(limits_path("/a"), text, -1))
-        assert office.try_to_set("/a", b"x" * 20) == Code.OK
-        assert office.try_to_set("/a", b"") == Code.OK
+        assert office.try_to_set("/a", b"x" * 20) == Code.MARSHALLING_ERROR
+        assert office.try_to_create("/a/c") == Code.MARSHALLING_ERROR
+        txn = office.leader.prepare(Op.MULTI, Multi([(int(Op.SET_DATA), SetData("/a", b"", -1))]))
+        assert code_of(txn) == Code.MARSHALLING_ERROR
+        office.leader.apply()
+    assert office.lines == [
+        "writes below /a are refused: the limits at /zookeeper/quota/a/zookeeper_limits cannot be read; set them anew"
+    ]
+    office.leader.do(Op.SET_DATA, SetData(limits_path("/a"), b"", -1))
+    assert office.try_to_create("/a/c") == Code.OK
+    lenient = Office(enforce=False)
+    lenient.leader.create("/a")
+    lenient.set_quota("/a", "nonsense")
+    assert lenient.try_to_create("/a/c") == Code.OK
 
 
 # Figures.
