@@ -6,6 +6,7 @@ log is read whenever the ensemble is well, up to what the server says it has app
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import suppress
@@ -36,10 +37,15 @@ class Book:
         """The last zxid; 0 when there is none."""
         return self.entries[-1][0] if self.entries else 0
 
-    def collect(self, files: Files, committed: int) -> None:
-        """Take what the log of one server adds, up to ``committed``; compare nothing."""
+    def collect(self, files: Files, committed: int, *, apache: bool = False) -> None:
+        """Take what the log of one server adds, up to ``committed``; compare nothing.
+
+        A server of ``apache``'s that is given a snapshot keeps the log it had, with an end that may never have been
+        committed: of such a log only what is behind the last gap counts.
+        """
         previous = 0
-        for zxid, payload in _logged(files, self.newest):
+        runs = _runs(_logged(files, self.newest))
+        for zxid, payload in itertools.chain.from_iterable(runs[-1:] if apache else runs):
             if zxid > committed:
                 return
             # Behind a snapshot from the leader a log may begin anywhere.
@@ -62,17 +68,22 @@ class Book:
                 self._go_on(tree, zxid)
                 yield zxid, tree
 
-    def compare(self, sid: int, files: Files, agreed: int) -> None:
+    def compare(self, sid: int, files: Files, agreed: int, *, apache: bool = False) -> None:
         """Raise ``HistoryViolation`` when a server's whole log is not a part of this one (I2), or ends too early.
 
-        Too early is before ``agreed`` (C9), which all servers said they had applied.
+        Too early is before ``agreed`` (C9), which all servers said they had applied. What was never committed may
+        stand before a gap in a log of ``apache``'s, see :meth:`collect`.
         """
-        last = 0
-        for zxid, payload in _logged(files, 0):
-            if self._payloads.get(zxid) != payload:
-                known = "is another" if zxid in self._payloads else "was never committed"
-                raise HistoryViolation("I2", f"server {sid}: the transaction at {text(zxid)} {known}")
-            last = zxid
+        last, runs = 0, _runs(_logged(files, 0))
+        for index, run in enumerate(runs):
+            before_a_gap = index < len(runs) - 1
+            for zxid, payload in run:
+                if apache and before_a_gap and zxid not in self._payloads:
+                    break
+                if self._payloads.get(zxid) != payload:
+                    known = "is another" if zxid in self._payloads else "was never committed"
+                    raise HistoryViolation("I2", f"server {sid}: the transaction at {text(zxid)} {known}")
+                last = zxid
         if 0 < last < agreed:
             raise HistoryViolation(
                 "C9", f"server {sid}: its log ends at {text(last)}, that of all at {text(agreed)}"
@@ -112,6 +123,18 @@ class Book:
         start = bisect_right(self.entries, zxid, key=itemgetter(0))
         for _, payload in self.entries[start:]:
             tree.apply(txns.decode(payload))
+
+
+def _runs(entries: Iterator[tuple[int, bytes]]) -> list[list[tuple[int, bytes]]]:
+    """Part what stands in a log where it has gaps."""
+    runs: list[list[tuple[int, bytes]]] = []
+    previous: int | None = None
+    for zxid, payload in entries:
+        if previous is None or not follows(zxid, previous):
+            runs.append([])
+        runs[-1].append((zxid, payload))
+        previous = zxid
+    return runs
 
 
 def _logged(files: Files, after: int) -> Iterator[tuple[int, bytes]]:

@@ -205,8 +205,8 @@ class Run:
         for sid in servers.sids:
             word = await servers.word(sid, "srvr")
             if "Zxid" in word:
-                files = ReadOnlyFiles(servers.disks[sid].data)
-                await asyncio.to_thread(self._book.collect, files, int(word["Zxid"], 16))
+                files, apache = ReadOnlyFiles(servers.disks[sid].data), sid in servers.apache
+                await asyncio.to_thread(self._book.collect, files, int(word["Zxid"], 16), apache=apache)
         for sid in servers.apache:
             self._book.note_snapshots(sid, ReadOnlyFiles(servers.disks[sid].data))
 
@@ -250,8 +250,8 @@ class Run:
         """Judge all that was logged; beyond ``agreed`` that is the end of sessions nobody closed."""
         report, book = self._report, self._book
         disks = {sid: ReadOnlyFiles(disk.data) for sid, disk in servers.disks.items()}
-        for files in disks.values():
-            book.collect(files, NO_END)
+        for sid, files in disks.items():
+            book.collect(files, NO_END, apache=sid in servers.apache)
         report.log, report.transactions = book.entries, len(book.entries)
         if book.newest < agreed:
             report.void.append("the log of all transactions could not be gathered from the servers' disks")
@@ -259,7 +259,7 @@ class Run:
         trees = {}
         try:
             for sid, files in disks.items():
-                book.compare(sid, files, agreed)
+                book.compare(sid, files, agreed, apache=sid in servers.apache)
                 trees[sid] = book.recover(sid, files)
         except HistoryViolation as violation:
             self._violated(str(violation))

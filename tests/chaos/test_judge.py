@@ -141,3 +141,21 @@ def test_a_server_with_another_transaction_or_too_few_is_caught():
         book.compare(1, Logs(zxids, last=b"!"), zxids[-1])
     with pytest.raises(HistoryViolation, match="C9"):
         book.compare(1, Logs(zxids[:2]), zxids[-1])
+
+
+def test_before_a_gap_apaches_log_may_end_with_what_was_never_committed():
+    committed = [*(make(1, n) for n in (1, 2)), *(make(2, n) for n in (1, 2, 3))]
+    book = Book()
+    # Server 3 had logged 1:3 when it was given a snapshot at 2:2.
+    theirs = Logs([*committed[:2], make(1, 3)], [committed[4]])
+    book.collect(theirs, committed[-1], apache=True)
+    assert book.newest == 0
+    book.collect(Logs(committed), committed[1])
+    book.collect(theirs, committed[-1], apache=True)
+    assert book.newest == committed[1]
+    book.collect(Logs(committed), committed[-1])
+    book.compare(3, theirs, committed[-1], apache=True)
+    with pytest.raises(HistoryViolation, match="I2: server 3: the transaction at 1:3 was never committed"):
+        book.compare(3, theirs, committed[-1])
+    with pytest.raises(HistoryViolation, match="I2: server 3: the transaction at 2:4 was never committed"):
+        book.compare(3, Logs([*committed[:2], make(1, 3)], [committed[4], make(2, 4)]), 0, apache=True)
