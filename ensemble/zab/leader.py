@@ -257,6 +257,8 @@ class Leader(Establishment):
                 break
         if run:
             self.meter.committed(self.zxid_committed, len(run), self.clock.monotonic_us())
+            if self._syncs:
+                run = self._tell_around_syncs(run, change, activation)
             self._tell_committed(run, change, activation)
             if self._held:
                 self._answer_held()
@@ -305,6 +307,19 @@ class Leader(Establishment):
                 self._tell(PacketType.COMMITANDACTIVATE, told, PacketType.INFORMANDACTIVATE, informed)
             else:
                 self._tell(_COMMIT, [(zxid, None)], _INFORM, [(zxid, payload)])
+
+    def _tell_around_syncs(
+        self, run: list[tuple[int, bytes]], change: int, activation: bytes
+    ) -> list[tuple[int, bytes]]:
+        """Send the commits before each sync that ``run`` passes, and answer the sync; return what is left of it."""
+        first, sent = run[0][0], 0
+        for zxid, follower in self._syncs.passed(run[-1][0]):
+            before = max(sent, zxid + 1 - first)  # the zxids of a run are successive
+            if before > sent:
+                self._tell_committed(run[sent:before], change, activation)
+                sent = before
+            self._answer_sync(follower)
+        return run[sent:]
 
     def _tell(self, commit: int, commits: Run, inform: int, informs: Run) -> None:
         """Send commits to followers and informs to observers; those that have not acked NEWLEADER hear of them when
@@ -357,10 +372,13 @@ class Leader(Establishment):
         committed = self._zxid_proposed if not self._outstanding else self.zxid_committed
         confirmed = self.quorum.reached(self._followers.confirmations(self._syncs.round))
         for follower in self._syncs.complete(committed, confirmed):
-            if follower is None:
-                self.app.on_synced()
-            elif self._followers.at(follower.link) is follower:
-                self._send(follower, Packet(PacketType.SYNC, 0))
+            self._answer_sync(follower)
+
+    def _answer_sync(self, follower: Follower | None) -> None:
+        if follower is None:
+            self.app.on_synced()
+        elif self._followers.at(follower.link) is follower:
+            self._send(follower, Packet(PacketType.SYNC, 0))
 
     # ------------------------------------------------------------------ the application's traffic
 

@@ -2,7 +2,9 @@
 
 A leader that was replaced without knowing it would answer a sync with an old state (ZOOKEEPER-1675). So a
 sync belongs to a confirmation *round*: a ping to everybody sent after the sync came in, which a quorum has
-to answer. All syncs of one step share a round.
+to answer. All syncs of one step share a round. A quorum's acks of anything proposed after a sync are such a
+proof too, and then the sync is answered before that is committed: Apache's learners find the client a commit belongs
+to by the order of all that they forwarded, syncs included, and answer nobody any more after one out of turn.
 """
 
 from __future__ import annotations
@@ -45,6 +47,13 @@ class Syncs:
         self._round_wanted = False
         self.round += 1
         return True
+
+    def passed(self, zxid_committed: int) -> Iterator[tuple[int, Follower | None]]:
+        """Take out, in order, those that something committed was proposed after; each with what it waited for."""
+        waiting = self._waiting
+        while waiting and waiting[0].zxid < zxid_committed:
+            passed = waiting.popleft()
+            yield passed.zxid, passed.follower
 
     def complete(self, zxid_committed: int, round_confirmed: int) -> Iterator[Follower | None]:
         """Take out, in order, whose turn has come."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ensemble.zab.messages import Packet, PacketType
 from tests.ensemble.zab.harness import fresh, states
 
 
@@ -55,6 +56,36 @@ def test_a_learners_sync_comes_back_after_what_was_proposed_before_it():
     table.settle()
     assert table.apps[learner].synced == 1
     assert table.apps[learner].zxid_applied == zxid
+
+
+def test_a_learners_sync_comes_back_before_what_was_proposed_after_it():
+    """Apache's learner answers no client any more after a commit that overtook a sync (CommitProcessor)."""
+    table = fresh()
+    table.start(1, 2, 3)
+    leader = table.leader
+    assert leader.sid == 3
+    to_1, to_2 = (
+        next(link for link in table.links if link.owner == 3 and link.other and link.other.owner == sid)
+        for sid in (1, 2)
+    )
+    to_1.said.clear()
+    zxids = []
+    for payload in (b"a", b"b", b"c"):
+        zxids.append(leader.next_zxid())
+        leader.propose(zxids[-1], payload)
+        leader.sync(1 if payload < b"c" else 2)
+    leader.flush()
+    while table.histories[3].complete():
+        leader.flush()
+    # Nobody has answered the ping yet, but server 2 has acked: as one that has only just joined may.
+    leader.on_packets(to_2, [Packet(PacketType.ACK, zxids[-1])])
+    leader.flush()
+    told = [(kind, zxid) for kind, zxid in to_1.said if kind in (PacketType.COMMIT, PacketType.SYNC)]
+    commits = [(PacketType.COMMIT, zxid) for zxid in zxids]
+    assert told == [commits[0], (PacketType.SYNC, 0), commits[1], (PacketType.SYNC, 0), commits[2]]
+    assert (PacketType.SYNC, 0) not in to_2.said, "nothing proves yet that we led when its sync came"
+    table.settle()
+    assert [table.apps[sid].synced for sid in (1, 2)] == [2, 1]
 
 
 def test_requests_and_revalidations_pass_through():
