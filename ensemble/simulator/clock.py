@@ -98,10 +98,11 @@ class _Timer:
 class ServerClock:
     """The clock of one server: it may run fast or slow, and starts anywhere (implements ``ports.Clock``).
 
-    ``enter`` is how a callback gets into the server's loop. ``rate`` is local seconds per true second.
+    ``enter`` is how a callback gets into the server's loop. ``rate`` is local seconds per true second. ``mark`` is given
+    each callback when it is asked for, and returns what is called instead.
     """
 
-    __slots__ = ("_enter", "_offset_us", "_rate", "_timeline", "wall_offset_ms")
+    __slots__ = ("_enter", "_mark", "_offset_us", "_rate", "_timeline", "wall_offset_ms")
 
     def __init__(
         self,
@@ -111,9 +112,11 @@ class ServerClock:
         rate: float = 1.0,
         offset_us: int = 0,
         wall_offset_ms: int = 0,
+        mark: Callable[[Callable[[], None]], Callable[[], None]] = lambda callback: callback,
     ) -> None:
         self._timeline = timeline
         self._enter = enter
+        self._mark = mark
         self._rate = rate
         self._offset_us = offset_us
         self.wall_offset_ms = wall_offset_ms
@@ -137,7 +140,7 @@ class ServerClock:
 
     def call_later(self, delay_ms: float, callback: Callable[[], None]) -> _Timer:
         """Call ``callback`` in the server's loop when ``delay_ms`` have passed on *its* clock."""
-        timer = _Timer(callback)
+        timer = _Timer(self._mark(callback))
         enter = self._enter
         delay_us = max(0, int(delay_ms * 1000 / self._rate))
         timer._event = self._timeline.after(delay_us, lambda: enter(timer.fire))

@@ -87,6 +87,11 @@ class Peer:
     # ------------------------------------------------------------------ state
 
     @property
+    def term(self) -> Leader | Learner | None:
+        """The present term; None while this server looks for a leader."""
+        return self._term
+
+    @property
     def leader(self) -> int | None:
         """The server that leads or is about to, as far as this one knows."""
         return self._term.leader if self._term is not None else None

@@ -18,7 +18,6 @@ from ensemble.zab.followers import Follower, Followers, FollowerStep
 from ensemble.zab.leader import Leader
 from ensemble.zab.messages import Packet, PacketType
 from ensemble.zab.synchronization import Synchronization, choose
-from ensemble.zab.term import Term
 from tests.mutants import server
 
 Patch = pytest.MonkeyPatch
@@ -58,11 +57,6 @@ def promise_in_memory(patch: Patch) -> None:
         VolatileHistory, "save_accepted_epoch", lambda self, epoch: setattr(self, "promised", epoch)
     )
     patch.setattr(VolatileHistory, "save_current_epoch", save_both)
-
-
-def honour_stale_completions(patch: Patch) -> None:
-    """M17 (ZOOKEEPER-4712): what a term asked for is done although the term is over."""
-    patch.setattr(Term, "_if_active", lambda self, callback: callback)
 
 
 def count_acks_of_old_links(patch: Patch) -> None:
@@ -119,7 +113,7 @@ MUTANTS: dict[Callable[[Patch], None], tuple[Small, tuple[str, ...]]] = {
     promise_in_memory: (Small(Bounds(txns=0, crashes=1, breaks=0), "boot"), ("I1",)),
     server.commit_out_of_order: (Small(start="writing"), ("I2",)),
     server.ack_before_fsync: (Small(), ("I10",)),
-    honour_stale_completions: (
+    server.honour_stale_completions: (
         Small(Bounds(txns=0, crashes=0, breaks=0), "abandoned"),
         ("InvariantViolation",),
     ),

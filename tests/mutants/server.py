@@ -33,12 +33,13 @@ from ensemble.zab import leader as leader_module
 from ensemble.zab import learner as learner_module
 from ensemble.zab.election import Election
 from ensemble.zab.followers import Followers, FollowerStep
-from ensemble.zab.joining import Step
+from ensemble.zab.joining import Joining, Step
 from ensemble.zab.leader import Leader
 from ensemble.zab.learner import Learner
 from ensemble.zab.messages import Packet, PacketType
 from ensemble.zab.quorum import Majority, rule_of
 from ensemble.zab.syncs import Syncs
+from ensemble.zab.term import Term
 from ensemble.zab.view import View
 from ensemble.zxid import make
 
@@ -187,6 +188,34 @@ def snapshot_in_memory(patch: Patch) -> None:
         self.snapshot_zxid = zxid
 
     patch.setattr(Store, "install_snapshot", install)
+
+
+def honour_stale_completions(patch: Patch) -> None:
+    """M17 (ZOOKEEPER-4712): what a term asked for is done although the term is over."""
+    patch.setattr(Term, "_if_active", lambda self, callback: callback)
+
+
+def leader_goes_on_pinging(patch: Patch) -> None:
+    """M17: the timer of a leader that has stepped down is not stopped."""
+    close = Leader.close
+
+    def close_and_go_on(self: Leader) -> None:
+        close(self)
+        self.clock.call_later(self.timing.tick_ms / 2, lambda: self.give_up("lost its followers"))
+
+    patch.setattr(Leader, "close", close_and_go_on)
+
+
+def learner_goes_on_dialing(patch: Patch) -> None:
+    """M17: a learner that looks for another leader still calls the old one."""
+    close = Joining.close
+
+    def close_without_timers(self: Joining) -> None:
+        self._redial = None
+        close(self)
+
+    patch.setattr(Joining, "close", close_without_timers)
+    patch.setattr(Joining, "_dial", lambda self: self.network.dial(self.leader))
 
 
 def hole_in_the_committed_log(patch: Patch) -> None:
@@ -349,6 +378,9 @@ MUTANTS: dict[Callable[[Patch], None], tuple[str, ...]] = {
     ack_before_fsync: ("I10",),
     log_says_durable_too_early: ("I10", "I4"),
     snapshot_in_memory: ("I2", "I3", "I4", "I8", "I9", "I10", "ServerFailed"),
+    honour_stale_completions: ("I13",),
+    leader_goes_on_pinging: ("I13",),
+    learner_goes_on_dialing: ("I13",),
     hole_in_the_committed_log: ("I2", "I3", "I11", "ServerFailed"),
     forget_what_the_client_saw: ("C2",),
     session_ends_locally: ("C5",),

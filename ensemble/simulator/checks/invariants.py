@@ -12,8 +12,8 @@
     I10  acks leave only for what is durable
     I11  no server says that a peer broke the protocol: every peer here is honest
     I12  what is proposed and not committed stays within its limit
-    I13  a dead process asks for nothing (checked by ``machine``), and a role that is over sends nothing
-         (checked by ``streams``)
+    I13  a dead process asks for nothing, and what a role that is over has asked for has no effect (checked by
+         ``machine.roles``); nor is anything sent over a link that was closed (by ``network.streams``)
     I14  what a server has counted for a quota is what there is (checked when all servers agree, by ``quotas``)
 
 It reads servers and changes nothing. It does not know clients or faults.

@@ -23,6 +23,7 @@ from ensemble.replica.replica import Connection, Replica
 from ensemble.simulator.clock import ServerClock, Timeline
 from ensemble.simulator.machine.disk import SimulatedCrash, SimulatedDisk
 from ensemble.simulator.machine.members import DiskMembers, as_saved
+from ensemble.simulator.machine.roles import ActedAfterItsEnd, Roles
 from ensemble.simulator.network.network import SimulatedNetwork
 from ensemble.simulator.network.streams import End
 from ensemble.trace import Listener, Trace
@@ -170,6 +171,7 @@ class Process:
         self._effects_left = 0
         self.failures = machine.failures()
         self._inbox: list[Callable[[], None]] = []
+        self._roles = Roles(self.sid)
         quartz = machine.quartz
         self.clock = ServerClock(
             machine.timeline,
@@ -177,6 +179,7 @@ class Process:
             rate=quartz.rate,
             offset_us=quartz.offset_us,
             wall_offset_ms=quartz.wall_offset_ms,
+            mark=self._roles.timed,
         )
         self.trace = Trace(self.sid, self.clock.monotonic_us)
         if machine.listener is not None:
@@ -202,6 +205,7 @@ class Process:
                 members=DiskMembers(data),
                 log=lambda line: self.observer.said(self, line),
             )
+            self._roles.watch(self.replica)
             self.observer.started(self)
             machine.network.open_door(self.sid, self)
             machine.listening = True
@@ -215,7 +219,8 @@ class Process:
     def effect(self, name: str) -> None:
         """Count an effect, before it is carried out; the process may die here instead."""
         if not self.alive:
-            raise ServerFailed(f"server {self.sid}: {name} by a process that is dead (I13)")
+            raise ActedAfterItsEnd(f"server {self.sid}: {name}, by a process that is dead")
+        self._roles.judge(name)
         self.effects += 1
         if self.effects == self.crash_at or (name == self._last_effect and self._is_the_last()):
             raise SimulatedCrash(name)
@@ -246,6 +251,7 @@ class Process:
     def _step(self, work: Callable[[], None]) -> None:
         work()
         self.replica.flush()
+        self._roles.end_step()
         self.observer.stepped(self)
         if self.machine.failures() != self.failures:
             raise DiskErrorIgnored(f"server {self.sid} went on after its disk had failed")
