@@ -34,7 +34,7 @@ from ensemble.runtime.members import MemberFiles
 from ensemble.runtime.operators import environment, process_figures, restoring
 from ensemble.runtime.steps import Steps
 from ensemble.storage.compression import METHODS
-from ensemble.storage.names import DIRECTORY, snapshot_name
+from ensemble.storage.names import DIRECTORY, snapshot_files, snapshot_name
 from ensemble.trace import Trace
 from ensemble.wire.four_letter import WORDS
 
@@ -80,6 +80,7 @@ class Server:
         process_figures.register(self.replica.metrics, self._lag)
         self._clients.register(self.replica.metrics)
         self.replica.service.measure_directories = self._measure_directories
+        self.replica.application.snapshot_saved_ms = self._snapshot_saved_ms()
 
     async def start(self) -> None:
         """Open the ports and take part; :class:`ConfigError` when a port cannot be had."""
@@ -232,6 +233,12 @@ class Server:
         data.measure(
             DIRECTORY, lambda data_bytes: log.measure(DIRECTORY, lambda size: done(data_bytes, size))
         )
+
+    def _snapshot_saved_ms(self) -> int:
+        """Return when the newest snapshot was written, by its file; 0 when there is none."""
+        disk, newest = self._disks[0], self.replica.store.snapshot_zxid
+        names = [name for zxid, name in snapshot_files(disk) if zxid == newest]
+        return disk.written_ms(names[-1]) if names else 0
 
     def _on_slow_sync(self, name: str, size: int, took_ms: float) -> None:
         self.replica.service.counters.fsyncs_slow += 1

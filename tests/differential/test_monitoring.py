@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -175,3 +176,9 @@ def test_commands_have_the_same_keys_and_types(both: Both, command: str) -> None
     assert shape(ours) == shape(apache)
     if isinstance(apache.get("error"), str):
         assert ours["error"] == apache["error"]
+
+
+def test_the_snapshot_a_new_server_begins_with_is_its_last(both: Both) -> None:
+    answers = [server.command("last_snapshot") for server in both]
+    assert [answer["zxid"] for answer in answers] == ["0", "0"]
+    assert all(time.time() - 3600 < answer["timestamp"] <= time.time() for answer in answers)

@@ -112,7 +112,8 @@ class Application:
         self.digests: deque[tuple[int, int]] = deque(maxlen=DIGESTS_MAX)
         """Zxids and the digests of the tree after them, oldest first."""
         self.snapshot_saved_ms = 0
-        """When the last snapshot of this run was finished; 0 when there was none."""
+        """When the newest snapshot was finished (wall clock); 0 when that was before this run, and the host has not
+        said."""
         self._saving_since_us = 0
         self._saving_zxid = 0
         self._wanted: list[Callable[[int], None]] = []
@@ -314,6 +315,7 @@ class Application:
             raise PeerProtocolError(f"{len(body) - end} bytes behind the leader's snapshot")
         tree.zxid = zxid
         self._store.install_snapshot(zxid, body, tree.digest())
+        self.snapshot_saved_ms = self._service.clock.wall_ms()
         self._take_over(tree, [zxid])
 
     def restore(self, found: Restorable, zxid: int) -> None:
@@ -321,6 +323,7 @@ class Application:
         tree = found.tree
         tree.zxid = zxid
         self._store.install_snapshot(zxid, found.body, found.digest)
+        self.snapshot_saved_ms = self._service.clock.wall_ms()
         self._take_over(tree, [zxid])
         self._service.log(
             f"restored {len(tree.nodes)} znodes and {len(tree.sessions)} sessions from a snapshot at "

@@ -110,6 +110,13 @@ class FileDisk:
         with storage_errors(path):
             return read_file(path)
 
+    def written_ms(self, name: str) -> int:
+        """Return when a file was last written (wall clock)."""
+        self._drain()
+        path = self.directory / name
+        with storage_errors(path):
+            return path.stat().st_mtime_ns // 1_000_000
+
     def write_atomic(self, name: str, data: bytes) -> None:
         """See ``ports.Disk``."""
         self._drain()

@@ -83,10 +83,12 @@ def test_the_leader_restores_for_all(voters: int) -> None:
     world = World(voters=voters)
     users = [client(world, server) for server in world.servers.values()]
     users[0].create("/old")
-    before, leader = world.leader.replica.tree.zxid, world.leader
+    before, leader, before_ms = world.leader.replica.tree.zxid, world.leader, world.clock.wall_ms()
     ending = restore(leader, examine(elsewhere()))
     world.advance(3000)
     assert world.leader is leader
+    saved_ms = [server.replica.application.snapshot_saved_ms for server in world.servers.values()]
+    assert min(saved_ms) >= before_ms
     assert ending.zxid == make(leader.replica.peer.epoch, 1) > before
     assert all(user.closed for user in users)
     assert {server.replica.tree.zxid for server in world.servers.values()} == {ending.zxid}

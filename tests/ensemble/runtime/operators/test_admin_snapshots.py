@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,14 @@ def test_a_rate_limit_lets_one_pass_each_interval() -> None:
         False,
         True,
     ]
+
+
+async def test_the_last_snapshot_is_told_with_the_time_its_file_was_written(tmp_path: Path) -> None:
+    """Also of one that an earlier run has written, and of the one that a new server begins with."""
+    for zxid, written_s in (("0", None), ("0", 1_600_000_000)):
+        async with asking(tmp_path) as asked:
+            (file,) = (tmp_path / "data" / "version-2").glob("snapshot.*")
+            _, answer = await asked.get("/commands/last_snapshot")
+            assert answer["zxid"] == zxid == file.name.removeprefix("snapshot.")
+            assert answer["timestamp"] == (written_s or int(file.stat().st_mtime))
+        os.utime(file, (1_600_000_000, 1_600_000_000))
