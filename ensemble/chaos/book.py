@@ -21,7 +21,7 @@ from ensemble.toolkit.overlay import Files, Overlay
 from ensemble.toolkit.snapshot import load
 from ensemble.tree import snapshot, txns
 from ensemble.tree.tree import Tree
-from ensemble.zxid import follows, text
+from ensemble.zxid import counter_of, follows, text
 
 
 class Book:
@@ -57,7 +57,8 @@ class Book:
     def note_snapshots(self, sid: int, files: Files) -> None:
         """Keep the snapshots of a server that are named after transactions nobody ever committed."""
         for zxid, name in snapshot_files(files):
-            if 0 < zxid < self.newest and zxid not in self._payloads:
+            # At counter 0 nothing is proposed: an Apache leader that begins an epoch may have that number already.
+            if zxid < self.newest and counter_of(zxid) and zxid not in self._payloads:
                 self._stale.setdefault(sid, {})[zxid] = files.read(name)
 
     def stale(self, sid: int) -> Iterator[tuple[int, Tree]]:

@@ -11,7 +11,15 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from ensemble.chaos import differences
-from ensemble.chaos.apache import NO_ZXID, STALE_SNAPSHOT, UNCONFIRMED_SYNC, UNKNOWN_SESSION, VAGUE_EVENTS
+from ensemble.chaos.apache import (
+    EARLY_EXPIRY,
+    NO_ZXID,
+    STALE_SNAPSHOT,
+    UNCONFIRMED_SYNC,
+    UNKNOWN_SESSION,
+    VAGUE_EVENTS,
+)
+from ensemble.errors import Code
 from ensemble.simulator.checks import checkers
 from ensemble.simulator.checks.checkers import Entry, HistoryViolation, Replay
 from ensemble.simulator.checks.exclusion import first_in_line
@@ -73,10 +81,13 @@ def judge(
     judgement = Judgement()
     entries = [Entry.decode(zxid, payload) for zxid, payload in log]
     replay = Replay(Model())
+    foretold = _foretold(entries) if apache else frozenset()
+    if foretold:
+        judgement.known.append(f"C5: {len(foretold)} requests were refused too early - {EARLY_EXPIRY}")
 
     def replayed() -> int:
         nonlocal replay
-        replay = checkers.replay_log(history, entries, Model())
+        replay = checkers.replay_log(history, entries, Model(), foretold)
         return history.acknowledged()
 
     judgement.hold("C1 real time", lambda: checkers.check_real_time(history, entries))
@@ -106,6 +117,20 @@ def judge(
     judgement.hold("C8 locks", lambda: check_locks(history, replay))
     judgement.hold("C9 digests", lambda: _digests(judgement, replay.model, trees, stale))
     return judgement
+
+
+def _foretold(entries: list[Entry]) -> frozenset[int]:
+    """Find where the last that sessions asked for was refused as expired, before the transactions that end them."""
+    found: list[int] = []
+    last: dict[int, list[int]] = {}
+    for entry in entries:
+        if entry.type == Op.CLOSE_SESSION:
+            found += last.pop(entry.session, [])
+        elif entry.error == Code.SESSION_EXPIRED:
+            last.setdefault(entry.session, []).append(entry.zxid)
+        else:
+            last.pop(entry.session, None)
+    return frozenset(found)
 
 
 def _syncs(history: History) -> int:

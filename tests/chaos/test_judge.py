@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from struct import pack
+
 import pytest
 
 from ensemble.chaos.book import Book
 from ensemble.chaos.judge import check_locks, check_staying_watches, judge
+from ensemble.errors import Code
 from ensemble.simulator.checks.checkers import HistoryViolation, Replay
 from ensemble.simulator.checks.model import CHANGED, CHILDREN, CREATED, DELETED, Model
 from ensemble.simulator.clients.history import (
@@ -21,7 +24,7 @@ from ensemble.simulator.clients.history import (
 )
 from ensemble.storage.names import DIRECTORY
 from ensemble.storage.records import HEADER, encode
-from ensemble.tree.operations import AddWatch, Check, Multi, Op, SetData, Sync
+from ensemble.tree.operations import OPEN_ACL, AddWatch, Check, Create, Multi, Op, SetData, Sync
 from ensemble.zxid import make
 
 OLDER, NEWER = "/lock/_c_a-lock-0000000001", "/lock/_c_b-lock-0000000002"
@@ -98,6 +101,22 @@ def test_a_sync_that_missed_a_write_is_broken_or_known_of_apaches():
     (known,) = mixed.known
     assert known.startswith("C3")
     assert known.endswith("(ZOOKEEPER-1675)")
+
+
+def test_what_a_session_asks_for_last_may_be_refused_by_apaches_before_it_ends():
+    def entry(zxid: int, cxid: int, kind: int, rest: bytes) -> tuple[int, bytes]:
+        return zxid, pack(">qiqqi", 1, cxid, zxid, 0, kind) + rest
+
+    opened = entry(1, 0, Op.CREATE_SESSION, pack(">i", 4000))
+    refused = entry(2, 1, Op.ERROR, pack(">i", Code.SESSION_EXPIRED))
+    call = Call(0, 1, 1, Op.CREATE, Create("/x", b"", OPEN_ACL, 0), 0, 3, 5, 2, Answer(Code.SESSION_EXPIRED))
+    ended = entry(3, 0, Op.CLOSE_SESSION, b"")
+    ours, mixed = (judge(History([call]), [opened, refused, ended], {}, apache) for apache in ([], [3]))
+    assert [what[:2] for what in ours.violations] == ["C1"]
+    assert mixed.violations == []
+    assert mixed.known[0].startswith("C5: 1 requests were refused too early")
+    living = judge(History([call]), [opened, refused], {}, [3])
+    assert [what[:2] for what in living.violations] == ["C1"]
 
 
 class Logs:

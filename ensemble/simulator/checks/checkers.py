@@ -8,7 +8,7 @@ It does not know servers, faults or time-outs. Each checker raises :class:`Histo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from struct import Struct
 
@@ -87,8 +87,13 @@ def check(history: History, log: Sequence[tuple[int, bytes]], *, local_sessions:
     return replay
 
 
-def replay_log(history: History, entries: list[Entry], model: Model) -> Replay:
-    """C1, C5, C6, C7: what every client was told is what the model says at that zxid."""
+def replay_log(
+    history: History, entries: list[Entry], model: Model, foretold: Collection[int] = ()
+) -> Replay:
+    """C1, C5, C6, C7: what every client was told is what the model says at that zxid.
+
+    ``foretold`` are the zxids of refusals that call a session expired a moment before it is.
+    """
     calls: dict[tuple[int, int], Call] = {}
     reads: list[Call] = []
     for call in history.calls:
@@ -103,7 +108,7 @@ def replay_log(history: History, entries: list[Entry], model: Model) -> Replay:
         while next_read < len(reads) and reads[next_read].zxid < entry.zxid:
             _check_read(replay.model, reads[next_read])
             next_read += 1
-        _apply(replay, entry, calls)
+        _apply(replay, entry, calls, foretold)
     for read in reads[next_read:]:
         _check_read(replay.model, read)
     for call in calls.values():
@@ -113,7 +118,9 @@ def replay_log(history: History, entries: list[Entry], model: Model) -> Replay:
     return replay
 
 
-def _apply(replay: Replay, entry: Entry, calls: dict[tuple[int, int], Call]) -> None:
+def _apply(
+    replay: Replay, entry: Entry, calls: dict[tuple[int, int], Call], foretold: Collection[int]
+) -> None:
     model = replay.model
     if entry.type == Op.CREATE_SESSION:
         model.open_session(entry.session)
@@ -136,7 +143,7 @@ def _apply(replay: Replay, entry: Entry, calls: dict[tuple[int, int], Call]) -> 
         return  # whether it may be depends on who follows the leader; what it does ``invariants`` watches
     elif entry.error == Code.SESSION_MOVED:
         expected = Answer(Code.SESSION_MOVED)
-    elif entry.error == Code.SESSION_EXPIRED and not model.may_act(entry.session):
+    elif entry.error == Code.SESSION_EXPIRED and (not model.may_act(entry.session) or entry.zxid in foretold):
         expected = Answer(Code.SESSION_EXPIRED)  # a multi, too, may be refused as a whole
     else:
         live = model.may_act(entry.session)
