@@ -211,8 +211,10 @@ class ZooKeeper(Quotas, Watching):
         self._session.close()
         if self._task is not None:
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            # Awaiting the task itself would take a cancellation of ours for its own, and pass it over.
+            await asyncio.wait([self._task])
+            if not self._task.cancelled():
+                self._task.result()
 
     async def __aenter__(self) -> Self:
         await self.start()

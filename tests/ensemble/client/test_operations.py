@@ -345,3 +345,14 @@ async def test_a_request_too_large_for_servers_says_why_it_may_have_been_cut_off
         ConnectionLoss, match=r"bytes; beyond jute\.maxbuffer, 1048575 unless set, servers cut off"
     ):
         await zk.create(f"{base}/large", bytes(2_000_000))
+
+
+async def test_who_is_cancelled_while_leaving_is_cancelled(ours: str) -> None:
+    zk = ZooKeeper(ours)
+    await zk.start()
+    leaving = asyncio.create_task(zk.detach())
+    await asyncio.sleep(0)
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    await zk.detach()
