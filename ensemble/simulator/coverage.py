@@ -14,9 +14,10 @@ from ensemble.simulator.faults.crashes import EFFECTS
 from ensemble.simulator.faults.disks import FAILING_CALLS
 from ensemble.simulator.faults.rot import SPOILS
 from ensemble.simulator.faults.schedule import KINDS
-from ensemble.zab import leader, learner
-from ensemble.zab.followers import FollowerStep
-from ensemble.zab.joining import Step
+from ensemble.zab.leader import leader
+from ensemble.zab.leader.followers import FollowerStep
+from ensemble.zab.learner import learner
+from ensemble.zab.learner.joining import Step
 from ensemble.zab.messages import PacketType
 
 Row = Callable[..., None]

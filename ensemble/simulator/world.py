@@ -39,7 +39,7 @@ from ensemble.simulator.schedules.plan import Plan
 from ensemble.simulator.schedules.saved import SavedSchedule, describe, plan_of
 from ensemble.simulator.schedules.tape import Tape
 from ensemble.simulator.transcript import Transcript
-from ensemble.tree.access import Policy
+from ensemble.tree.access.access import Policy
 from ensemble.tree.operations import OPEN_ACL, Create, CreateMode, Op
 from ensemble.zab.messages import ServerState
 from ensemble.zxid import text

@@ -1,20 +1,17 @@
 """The agreed state of one server: znodes, sessions and watches, and what may happen to them.
 
-    operations    what a client may ask, as values
-    txns          what the log holds, as values and as bytes
-    node, owner   one znode; what its owner field can mean
-    tree          every znode and session; ``apply``, the one way they change
-    digest        the incremental hash two servers compare
-    prepare       leader only: a request becomes a transaction, or a refusal
-    pending       the state to come, that requests are judged against
-    multi         what the parts of a multi amount to
-    quotas        what is used of the quotas, and the texts it is kept in
-    warden        leader only: what becomes of a write beyond a quota
-    weights       how many bytes a transaction takes
-    access        access control lists; addresses, principals: what their ids can be
-    watches       who is to be told what
-    sessions      ids, passwords, expiry
-    snapshot      a whole tree as bytes, and back
+    operations   what a client may ask, as values
+    txns         what the log holds, as values and as bytes
+    node, owner  one znode; what its owner field can mean
+    znodes       all of them, by path
+    tree         every znode and session; ``apply``, the one way they change
+    digest       the incremental hash two servers compare
+    prepare/     leader only: a request becomes a transaction, or a refusal
+    access/      access control lists
+    quotas       what is used of the quotas, and the texts it is kept in
+    watches      who is to be told what
+    sessions     ids, passwords, expiry
+    snapshot     a whole tree as bytes, and back
 
 No I/O, no clock, no randomness: times and ids come in with the calls. The room does not know what a
 leader, a follower or a socket is, and never imports ``zab``.

@@ -13,8 +13,8 @@ from ensemble.membership import Membership
 from ensemble.ports import Clock
 from ensemble.trace import Trace
 from ensemble.zab.election import Election
-from ensemble.zab.leader import Leader
-from ensemble.zab.learner import Learner
+from ensemble.zab.leader.leader import Leader
+from ensemble.zab.learner.learner import Learner
 from ensemble.zab.messages import Notification, Packet, ServerState, Vote
 from ensemble.zab.meter import Meter
 from ensemble.zab.patience import Patience

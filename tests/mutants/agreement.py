@@ -12,12 +12,12 @@ from ensemble.explorer.disk import VolatileHistory
 from ensemble.explorer.search import Report, Search
 from ensemble.explorer.starts import STARTS
 from ensemble.explorer.world import Bounds, Rules
-from ensemble.zab import establishment
-from ensemble.zab import leader as leader_module
-from ensemble.zab.followers import Follower, Followers, FollowerStep
-from ensemble.zab.leader import Leader
+from ensemble.zab.leader import establishment
+from ensemble.zab.leader import leader as leader_module
+from ensemble.zab.leader.followers import Follower, Followers, FollowerStep
+from ensemble.zab.leader.leader import Leader
+from ensemble.zab.leader.synchronization import Synchronization, choose
 from ensemble.zab.messages import Packet, PacketType
-from ensemble.zab.synchronization import Synchronization, choose
 from tests.mutants import server
 
 Patch = pytest.MonkeyPatch

@@ -25,20 +25,20 @@ from ensemble.storage.txnlog import TxnLog
 from ensemble.tree import quotas
 from ensemble.tree.operations import Multi, Op
 from ensemble.tree.owner import ttl_of
-from ensemble.tree.prepare import Preparer
+from ensemble.tree.prepare.prepare import Preparer
 from ensemble.tree.tree import Tree
 from ensemble.tree.txns import CloseSessionTxn
 from ensemble.tree.watches import Watches
-from ensemble.zab import leader as leader_module
-from ensemble.zab import learner as learner_module
 from ensemble.zab.election import Election
-from ensemble.zab.followers import Followers, FollowerStep
-from ensemble.zab.joining import Joining, Step
-from ensemble.zab.leader import Leader
-from ensemble.zab.learner import Learner
+from ensemble.zab.leader import leader as leader_module
+from ensemble.zab.leader.followers import Followers, FollowerStep
+from ensemble.zab.leader.leader import Leader
+from ensemble.zab.leader.syncs import Syncs
+from ensemble.zab.learner import learner as learner_module
+from ensemble.zab.learner.joining import Joining, Step
+from ensemble.zab.learner.learner import Learner
 from ensemble.zab.messages import Packet, PacketType
 from ensemble.zab.quorum import Majority, rule_of
-from ensemble.zab.syncs import Syncs
 from ensemble.zab.term import Term
 from ensemble.zab.view import View
 from ensemble.zxid import make

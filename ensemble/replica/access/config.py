@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ensemble.tree.access import Policy
+from ensemble.tree.access.access import Policy
 
 
 @dataclass(frozen=True, slots=True)

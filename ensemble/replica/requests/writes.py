@@ -19,9 +19,9 @@ from ensemble.replica.sessions.sessions import Sessions
 from ensemble.trace import session_text
 from ensemble.tree import txns
 from ensemble.tree.operations import CloseSession, CreateSession, Delete, Identity, Op, Operation, Request
-from ensemble.tree.prepare import Preparer
+from ensemble.tree.prepare.prepare import Preparer
+from ensemble.tree.prepare.warden import Warden
 from ensemble.tree.txns import ErrorTxn, SetDataTxn, Txn
-from ensemble.tree.warden import Warden
 from ensemble.wire import packets
 from ensemble.wire.requests import decode_operation
 

@@ -14,8 +14,8 @@ from ensemble.errors import KeeperError, WireError
 from ensemble.replica.service import Service
 from ensemble.replica.sessions.deadlines import Deadlines
 from ensemble.trace import session_text
-from ensemble.tree.multi import part_of
 from ensemble.tree.operations import Create, CreateMode, Multi, Op, Operation
+from ensemble.tree.prepare.multi import part_of
 from ensemble.wire.requests import decode_operation
 
 _EPHEMERAL = (CreateMode.EPHEMERAL, CreateMode.EPHEMERAL_SEQUENTIAL)

@@ -13,7 +13,7 @@ from ensemble.replica.access.config import AccessConfig
 from ensemble.runtime.config.sources import read_text
 from ensemble.runtime.config.values import Values
 from ensemble.sasl.jaas import Jaas
-from ensemble.tree.access import Policy
+from ensemble.tree.access.access import Policy
 
 JAAS_FILE = "java.security.auth.login.config"
 DEFAULT_SECTION = "Server"

@@ -10,7 +10,7 @@ from ensemble.errors import Code
 from ensemble.replica.access.authentication import IDENTITIES_PER_CONNECTION_MAX, digest_identity
 from ensemble.replica.access.config import AccessConfig
 from ensemble.sasl.digest_md5 import CLIENT_PORT, NONCE_BYTES, Initiator
-from ensemble.tree.access import Policy
+from ensemble.tree.access.access import Policy
 from ensemble.tree.operations import (
     OPEN_ACL,
     Acl,

@@ -9,7 +9,7 @@ import pytest
 from ensemble.errors import Code
 from ensemble.membership import parse
 from ensemble.replica.access.config import AccessConfig
-from ensemble.tree.access import Policy
+from ensemble.tree.access.access import Policy
 from ensemble.tree.operations import Op, Read, Reconfig
 from ensemble.wire import replies
 from tests.ensemble.members import plain

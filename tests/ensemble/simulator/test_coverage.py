@@ -13,7 +13,7 @@ from ensemble.simulator import coverage
 from ensemble.simulator.runs import ledger
 from ensemble.simulator.runs.report import Summary
 from ensemble.simulator.world import World
-from ensemble.zab import learner
+from ensemble.zab.learner import learner
 
 
 def test_a_run_counts_the_rows_of_zabs_tables() -> None:

@@ -13,7 +13,7 @@ from ensemble.errors import CorruptionError
 from ensemble.simulator.runs.report import Failure, replay_saved
 from ensemble.simulator.schedules.saved import read
 from ensemble.storage import epochs, recovery, txnlog
-from ensemble.zab.followers import Followers
+from ensemble.zab.leader.followers import Followers
 
 SEEDS = Path(__file__).parents[2] / "seeds"
 

@@ -9,7 +9,7 @@ from ensemble.errors import Code, KeeperError
 from ensemble.tree import txns
 from ensemble.tree.operations import OPEN_ACL, Acl, Create, CreateSession, Identity, Op, Operation, Request
 from ensemble.tree.owner import session_of
-from ensemble.tree.prepare import Preparer
+from ensemble.tree.prepare.prepare import Preparer
 from ensemble.tree.tree import Outcome, Tree
 from ensemble.tree.txns import Txn
 

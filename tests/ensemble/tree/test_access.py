@@ -6,7 +6,7 @@ import pytest
 
 from ensemble.errors import Code, KeeperError
 from ensemble.limits import ACL_ENTRIES_MAX
-from ensemble.tree.access import Policy
+from ensemble.tree.access.access import Policy
 from ensemble.tree.operations import OPEN_ACL, READ_ACL, Acl, Identity, Perm
 
 ALICE = Identity("digest", "alice:hash")

@@ -8,11 +8,11 @@ from ensemble.errors import Code
 from ensemble.tree import quotas, snapshot
 from ensemble.tree.node import STAT
 from ensemble.tree.operations import OPEN_ACL, Create, CreateMode, Delete, Multi, NoBody, Op, SetData
-from ensemble.tree.prepare import Preparer
+from ensemble.tree.prepare.prepare import Preparer
+from ensemble.tree.prepare.warden import LINE_EVERY_MS, Warden
 from ensemble.tree.quotas import by_namespace, limits_path, quota_above, stats_path
 from ensemble.tree.tree import Tree
 from ensemble.tree.txns import ErrorTxn, MultiTxn
-from ensemble.tree.warden import LINE_EVERY_MS, Warden
 from tests.ensemble.tree.harness import Leader, code_of, state_of
 
 EPHEMERAL = CreateMode.EPHEMERAL

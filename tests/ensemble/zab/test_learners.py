@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 
-from ensemble.zab import leader as leader_module
-from ensemble.zab.followers import PACKET_BYTES
+from ensemble.zab.leader import leader as leader_module
+from ensemble.zab.leader.followers import PACKET_BYTES
 from ensemble.zab.messages import Packet, PacketType
 from ensemble.zab.patience import APART_MS, FORGOTTEN_MS, Patience
 from ensemble.zxid import make

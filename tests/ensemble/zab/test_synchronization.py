@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 
-from ensemble.zab import synchronization
+from ensemble.zab.leader import synchronization
+from ensemble.zab.leader.synchronization import choose
 from ensemble.zab.messages import PacketType
-from ensemble.zab.synchronization import choose
 from ensemble.zxid import make
 from tests.ensemble.zab.harness import MemoryHistory
 

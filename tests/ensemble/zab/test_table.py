@@ -10,10 +10,10 @@ from collections.abc import Iterator
 import pytest
 
 from ensemble.errors import PeerProtocolError
-from ensemble.zab.followers import FollowerStep
-from ensemble.zab.joining import Step
-from ensemble.zab.leader import Leader
-from ensemble.zab.learner import Learner
+from ensemble.zab.leader.followers import FollowerStep
+from ensemble.zab.leader.leader import Leader
+from ensemble.zab.learner.joining import Step
+from ensemble.zab.learner.learner import Learner
 from ensemble.zab.messages import Packet, PacketType
 from ensemble.zxid import make
 from tests.ensemble.zab.harness import Table, TableLink, fresh

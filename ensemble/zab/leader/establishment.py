@@ -24,11 +24,11 @@ from struct import error as StructError
 
 from ensemble.errors import InvariantViolation, PeerProtocolError
 from ensemble.limits import EPOCHS_AHEAD_MAX
-from ensemble.zab.followers import Follower, Followers, FollowerStep
+from ensemble.zab.leader.followers import Follower, Followers, FollowerStep
+from ensemble.zab.leader.synchronization import Synchronization, choose
 from ensemble.zab.messages import PROTOCOL_VERSION, Packet, PacketType
 from ensemble.zab.phase import Phase
 from ensemble.zab.restoration import Restoration
-from ensemble.zab.synchronization import Synchronization, choose
 from ensemble.zab.term import Term
 from ensemble.zxid import counter_of, epoch_of, make, text
 

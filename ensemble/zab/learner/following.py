@@ -18,7 +18,7 @@ from struct import Struct
 
 from ensemble.errors import ConfigError, InvariantViolation, PeerProtocolError
 from ensemble.membership import Membership, parse
-from ensemble.zab.joining import Joining, Step
+from ensemble.zab.learner.joining import Joining, Step
 from ensemble.zab.messages import Packet, PacketType, Vote
 from ensemble.zab.term import Term
 from ensemble.zxid import follows, text

@@ -13,8 +13,7 @@ from collections.abc import Callable
 
 from ensemble import limits, paths
 from ensemble.errors import Code, KeeperError
-from ensemble.tree.access import Policy
-from ensemble.tree.multi import part_of, refused
+from ensemble.tree.access.access import Policy
 from ensemble.tree.operations import (
     OPEN_ACL,
     Check,
@@ -32,7 +31,10 @@ from ensemble.tree.operations import (
     SetData,
 )
 from ensemble.tree.owner import CONTAINER, TTL_MS_MAX, is_ttl, session_of, ttl_owner
-from ensemble.tree.pending import Judge, Outlook, Pending, unknown
+from ensemble.tree.prepare.multi import part_of, refused
+from ensemble.tree.prepare.pending import Judge, Outlook, Pending, unknown
+from ensemble.tree.prepare.warden import Warden
+from ensemble.tree.prepare.weights import PATH_BYTES_PER_CHARACTER, RECORD_BYTES, check_size, weight_of
 from ensemble.tree.quotas import QUOTA_PATH
 from ensemble.tree.tree import CONFIG_PATH, PROC_PATH, Tree
 from ensemble.tree.txns import (
@@ -48,8 +50,6 @@ from ensemble.tree.txns import (
     SetDataTxn,
     Txn,
 )
-from ensemble.tree.warden import Warden
-from ensemble.tree.weights import PATH_BYTES_PER_CHARACTER, RECORD_BYTES, check_size, weight_of
 
 _CREATE = int(Op.CREATE)
 _CREATE2 = int(Op.CREATE2)

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ensemble.zab.followers import Follower
+from ensemble.zab.leader.followers import Follower
 
 
 @dataclass(slots=True)

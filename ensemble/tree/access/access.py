@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ensemble.errors import Code, KeeperError
 from ensemble.limits import ACL_ENTRIES_MAX
-from ensemble.tree import addresses, principals
+from ensemble.tree.access import addresses, principals
 from ensemble.tree.operations import OPEN_ACL, Acl, Identity, Perm
 
 _ANYONE = Identity("world", "anyone")

@@ -24,13 +24,13 @@ from ensemble.errors import InvariantViolation, PeerProtocolError
 from ensemble.limits import LEARNER_HELD_BYTES_MAX
 from ensemble.membership import Membership
 from ensemble.ports import Timer
-from ensemble.zab.establishment import TABLE, Establishment
-from ensemble.zab.followers import Follower, FollowerStep
+from ensemble.zab.leader.establishment import TABLE, Establishment
+from ensemble.zab.leader.followers import Follower, FollowerStep
+from ensemble.zab.leader.syncs import Syncs
 from ensemble.zab.messages import Packet, PacketType, Run
 from ensemble.zab.phase import Phase
 from ensemble.zab.ports import PeerLink
 from ensemble.zab.quorum import Quorum, rule_of
-from ensemble.zab.syncs import Syncs
 from ensemble.zab.term import Term
 from ensemble.zxid import COUNTER_MAX, text
 

@@ -17,8 +17,8 @@ from collections.abc import Callable
 
 from ensemble.errors import InvariantViolation, PeerProtocolError
 from ensemble.membership import Membership
-from ensemble.zab.following import Following, membership_of
-from ensemble.zab.joining import Step
+from ensemble.zab.learner.following import Following, membership_of
+from ensemble.zab.learner.joining import Step
 from ensemble.zab.messages import Packet, PacketType, Vote
 from ensemble.zab.phase import Phase
 from ensemble.zab.ports import PeerLink

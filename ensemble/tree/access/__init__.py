@@ -1,0 +1,1 @@
+"""Who may do what with a znode: ``access``, and what its ids can be, ``addresses`` and ``principals``."""
