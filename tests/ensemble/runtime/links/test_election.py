@@ -12,11 +12,11 @@ import pytest
 
 from ensemble.membership import ServerAddress
 from ensemble.runtime.links import election
-from ensemble.runtime.links.election import RETRY_S_MAX, STRANGERS_MAX, ElectionLinks
+from ensemble.runtime.links.election import STRANGERS_MAX, ElectionLinks
 from ensemble.runtime.links.ways import P, Ways
 from ensemble.wire.elections import encode_hello
 from tests.ensemble.runtime.harness import HOST, addresses, free_ports
-from tests.waiting import reached
+from tests.waiting import PATIENCE_S, reached
 
 
 class Manager:
@@ -93,23 +93,32 @@ async def test_the_greater_id_dials_with_apaches_hello() -> None:
         writer.close()
 
 
+@pytest.fixture
+def without_another_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody tries again by itself within a test: what happens, happens at once."""
+    for name in ("RETRY_S_MIN", "RETRY_S_MAX"):
+        monkeypatch.setattr(election, name, 1000.0)
+
+
+@pytest.mark.usefixtures("without_another_attempt")
 async def test_a_smaller_id_knocks_and_is_dialed_back() -> None:
     servers = addresses(1, 2)
     two = Manager(servers[1], servers)
-    async with running(two):
-        await asyncio.sleep(RETRY_S_MAX)  # time is tested: its own attempts have slowed down by then
-        called: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
-        listener = await asyncio.start_server(
-            lambda _, writer: called.put_nowait(writer), HOST, servers[0].election_port
-        )
-        async with listener:
-            reader, writer = await asyncio.open_connection(HOST, servers[1].election_port)
-            writer.write(golden_hello(1, servers[0].election_port))
-            assert await asyncio.wait_for(reader.read(), 5) == b""
-            back = await asyncio.wait_for(called.get(), 0.2)
-            for each in (writer, back):
-                each.close()
-                await each.wait_closed()
+    called: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
+    listener = await asyncio.start_server(
+        lambda _, writer: called.put_nowait(writer), HOST, servers[0].election_port
+    )
+    async with listener, running(two):
+        first = await asyncio.wait_for(called.get(), PATIENCE_S)
+        first.close()
+        await reached(lambda: two.states[-1:] == [(1, False)])
+        reader, writer = await asyncio.open_connection(HOST, servers[1].election_port)
+        writer.write(golden_hello(1, servers[0].election_port))
+        assert await asyncio.wait_for(reader.read(), PATIENCE_S) == b""
+        back = await asyncio.wait_for(called.get(), PATIENCE_S)
+        for each in (writer, back):
+            each.close()
+            await each.wait_closed()
 
 
 async def test_a_caller_that_does_not_say_who_it_is_is_hung_up_on_in_time(
@@ -162,6 +171,7 @@ async def test_only_the_newest_waits_and_the_last_is_sent_again() -> None:
                 assert one.messages == [(2, b"new")]
 
 
+@pytest.mark.usefixtures("without_another_attempt")
 async def test_a_restarted_peer_is_seen_to_go_and_to_come_back_at_once() -> None:
     servers = addresses(1, 2)
     one = Manager(servers[0], servers)
@@ -169,8 +179,8 @@ async def test_a_restarted_peer_is_seen_to_go_and_to_come_back_at_once() -> None
         for _ in range(2):
             two = Manager(servers[1], servers)
             async with running(two):
-                await reached(lambda: one.states and one.states[-1] == (2, True), 1)
-            await reached(lambda: one.states[-1] == (2, False), 1)
+                await reached(lambda: one.states and one.states[-1] == (2, True))
+            await reached(lambda: one.states[-1] == (2, False))
     assert one.states == [(2, True), (2, False)] * 2
 
 

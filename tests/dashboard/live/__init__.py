@@ -1,0 +1,1 @@
+"""The panel on a real ensemble of three server processes, with real clients beside it."""
