@@ -13,7 +13,15 @@ from collections.abc import Callable
 from types import TracebackType
 
 import ensemble.recipes.protected as protected
-from ensemble.client import ClientError, EventType, KeeperError, State, WatchEvent, ZooKeeper
+from ensemble.client import (
+    ClientError,
+    EventType,
+    KeeperError,
+    SessionExpired,
+    State,
+    WatchEvent,
+    ZooKeeper,
+)
 from ensemble.recipes.errors import Lost, RecipeError
 
 
@@ -119,7 +127,9 @@ class Guard:
     ) -> None:
         self._over = True
         ours = self._interrupted and self._task.uncancel() <= self._cancelling
-        if error is None or (ours and isinstance(error, asyncio.CancelledError)):
+        # A request that waits is told of the end of the session before the block is.
+        ended = isinstance(error, SessionExpired)
+        if error is None or ended or (ours and isinstance(error, asyncio.CancelledError)):
             try:
                 self.hold.check()
             except Lost as lost:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 from kazoo.client import KazooClient
 
-from ensemble.client import EventStream, Retry, ZooKeeper
+from ensemble.client import ConnectionLoss, EventStream, Retry, ZooKeeper
 from ensemble.recipes import Hold, LeaderElection, Lock, Lost, ReadWriteLock, RecipeError, Semaphore
 from ensemble.recipes.hold import Holdable
 from tests.ensemble.recipes.conftest import Connect, expire
@@ -146,6 +147,26 @@ async def test_an_expired_session_interrupts_its_holder(connect: Connect, server
     assert hold.lost
     async with asyncio.timeout(5), Lock(other, "/lock") as later:
         assert later.token > hold.token
+
+
+async def test_a_request_that_waits_when_the_session_ends_does_not_hide_that_the_lock_is_lost(
+    connect: Connect, server: str
+) -> None:
+    zk = await connect()
+    holds = asyncio.Event()
+
+    async def ask_on() -> None:
+        async with Lock(zk, "/lock"):
+            holds.set()
+            while True:
+                with suppress(ConnectionLoss):
+                    await zk.get("/lock")
+
+    asking = asyncio.create_task(ask_on())
+    await holds.wait()
+    await expire(zk, server)
+    with pytest.raises(Lost, match=r"session|deleted"):
+        await asking
 
 
 async def test_a_holder_that_nobody_hears_gives_up_before_another_can_hold(
