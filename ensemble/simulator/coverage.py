@@ -12,6 +12,7 @@ from errno import errorcode
 from ensemble.simulator.faults.core import LASTING
 from ensemble.simulator.faults.crashes import EFFECTS
 from ensemble.simulator.faults.disks import FAILING_CALLS
+from ensemble.simulator.faults.partitions import SPLIT
 from ensemble.simulator.faults.rot import SPOILS
 from ensemble.simulator.faults.schedule import KINDS
 from ensemble.zab.leader import leader
@@ -83,6 +84,7 @@ def expected() -> list[str]:
     tables = [*learner._TABLE.values(), *leader._TABLE.values()]
     rows = [row for table in tables if isinstance(table, _CountedTable) for row in table.rows()]
     faults = [f"fault {kind}" for kind in KINDS] + [f"fault spoiled: {kind}" for kind in SPOILS]
+    faults += [f"fault {SPLIT}"]
     faults += [f"fault for ever {kind}" for kind in LASTING]
     faults += [f"server stops at {operation} {errorcode[code]}" for operation, code in FAILING_CALLS]
     reachable = [row for row in rows if row not in UNREACHABLE]

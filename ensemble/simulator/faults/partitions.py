@@ -6,6 +6,10 @@ from itertools import combinations
 
 from ensemble.simulator.faults.stage import Kind, Stage, Undo, nothing
 from ensemble.simulator.network.streams import Way
+from ensemble.zab.phase import Phase
+
+SPLIT = "parted while synchronizing"
+"""Counted when it has happened: a fault may end before."""
 
 
 def _cut(stage: Stage, ways: list[Way]) -> Undo:
@@ -57,6 +61,54 @@ def _bridge(stage: Stage) -> Undo:
     return _cut(stage, _between(left, [sid for sid in rest if sid not in left]))
 
 
+def _majorities_ring(stage: Stage) -> Undo:
+    """Every server hears a majority, and no two of them the same one: neighbours in a circle."""
+    sids = list(stage.machines)
+    if len(sids) < 4:
+        return _bridge(stage)
+    stage.rng.shuffle(sids)
+    size = len(sids)
+    near = (size // 2 + 1) // 2
+    apart = [(sids[a], sids[b]) for a, b in combinations(range(size), 2) if min(b - a, size - (b - a)) > near]
+    return _cut(stage, [way for a, b in apart for way in ((a, b), (b, a))])
+
+
+def _split_in_synchronization(stage: Stage) -> Undo:
+    """Bring a server back, and part the ensemble as soon as somebody is being synchronized."""
+    sid, rng = stage.someone(), stage.rng
+    stage.machines[sid].die(power=stage.chance(0.5))
+    stage.timeline.after(stage.tick_us // 2, lambda: stage.start([sid]))
+    shape = rng.choice(("it", "its leader", "halves"))
+    undo: list[Undo] = []
+    ended: list[bool] = []
+
+    def look() -> None:
+        if ended or stage.over:
+            return
+        syncing = [each for each in stage.machines if _is_synchronized(stage, each)]
+        if not syncing:
+            stage.timeline.after(stage.tick_us // 100, look)
+            return
+        stage.counts[SPLIT] = stage.counts.get(SPLIT, 0) + 1
+        one = syncing[0] if shape == "it" else stage.leading()
+        undo.append(_halves(stage) if shape == "halves" else _isolate(stage, one))
+
+    def end() -> None:
+        ended.append(True)
+        for each in undo:
+            each()
+
+    look()
+    return end
+
+
+def _is_synchronized(stage: Stage, sid: int) -> bool:
+    """Tell whether a server is being synchronized, or synchronizes others."""
+    machine = stage.machines[sid]
+    process = machine.process
+    return process is not None and machine.listening and process.replica.peer.phase is Phase.SYNCHRONIZATION
+
+
 def _flapping(stage: Stage) -> Undo:
     """Cut and heal the same server again and again."""
     sid = stage.one(leading=0.5)
@@ -102,6 +154,8 @@ KINDS: dict[str, Kind] = {
     "one-way in": lambda stage: _one_way(stage, inward=True),
     "one-way out": lambda stage: _one_way(stage, inward=False),
     "bridge": _bridge,
+    "majorities ring": _majorities_ring,
+    "split in synchronization": _split_in_synchronization,
     "flapping": _flapping,
     "swizzle": _swizzle,
     "break links": _break_links,

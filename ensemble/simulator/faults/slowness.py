@@ -20,7 +20,7 @@ def _pause(stage: Stage, sids: list[int]) -> Undo:
 
 def _slow_ways(stage: Stage) -> Undo:
     sid = stage.someone()
-    extra_us = int(stage.tick_us * stage.rng.choice((0.1, 0.5, 2.0)))
+    extra_us = int(stage.tick_us * stage.rng.choice((0.1, 0.5, 2.0, 20.0)))
     ways = [way for other in stage.others(sid) for way in ((sid, other), (other, sid)) if stage.chance(0.7)]
     for way in ways:
         stage.weather.slow[way] = extra_us

@@ -1,7 +1,8 @@
 """Election mail between simulated servers: a box of one message per way, and connections that come and go.
 
 It does not know what a message says. As with Apache's QuorumCnxManager, only the newest message not yet
-sent is kept, and what waits in the box is sent when the connection comes back.
+sent is kept, and what waits in the box is sent when the connection comes back. When nothing waits, the last one is
+sent again, because it may have died with the connection: it may be old by then, and may have arrived.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ class ElectionMail:
         self._rng = conditions.rng
         self._boxes: dict[int, Postbox] = {}
         self._mail: dict[Way, bytes] = {}
+        self._last: dict[Way, bytes] = {}
+        """What was sent last."""
         self._posted: dict[Way, bool] = {}
         self._up: dict[Way, bool] = {}
         self._meeting: dict[Way, bool] = {}
@@ -59,8 +62,9 @@ class ElectionMail:
     def leave(self, sid: int, *, silently: bool) -> None:
         """A process is gone. Silently (power lost): the others still believe in their connections."""
         del self._boxes[sid]
-        for way in [way for way in self._mail if way[0] == sid]:
-            del self._mail[way]
+        for letters in (self._mail, self._last):
+            for way in [way for way in letters if way[0] == sid]:
+                del letters[way]
         for other in self._boxes:
             self._up.pop((sid, other), None)
             if not silently:
@@ -99,7 +103,7 @@ class ElectionMail:
         self._posted.pop(way, None)
         if way not in self._mail or way not in self._up:
             return
-        payload = self._mail.pop(way)
+        payload = self._last[way] = self._mail.pop(way)
         box = self._boxes.get(dst)
         chance = self._rng.random()
         if box is None or chance < self.rates.loss:
@@ -143,8 +147,11 @@ class ElectionMail:
             return
         self._up[(here, there)] = True
         box.on_election_link(there, up=True)
-        if (here, there) in self._mail and (here, there) in self._up:
-            self._post((here, there))
+        way = (here, there)
+        if way in self._last:
+            self._mail.setdefault(way, self._last[way])
+        if way in self._mail and way in self._up:
+            self._post(way)
 
     def _soon(self, sid: int, tell: Callable[[Postbox], None]) -> None:
         """Tell a process something a little later, if it still lives then."""

@@ -272,7 +272,28 @@ def test_a_flap_loses_the_message_and_both_ends_see_the_link_go_and_come() -> No
     net = Net()
     net.rates.flap = 1.0
     net.network.mail.send(1, 2, b"lost")
-    net.run(1_000_000)
+    both = net.doors[1].links, net.doors[2].links
+    assert net.timeline.run_until(1 << 40, unless=lambda: all(len(links) == 2 for links in both))
     assert net.doors[2].messages == []
+    net.rates.flap = 0.0
+    net.run(1_000_000)
     assert net.doors[1].links == [(2, True), (2, False), (2, True)]
     assert net.doors[2].links == [(1, True), (1, False), (1, True)]
+
+
+def test_the_last_election_message_is_sent_again_on_every_new_connection() -> None:
+    """As by ``ElectionLinks``: it may have died with the connection, and may have arrived."""
+    net = Net()
+    net.network.mail.send(1, 2, b"last")
+    net.run()
+    net.network.break_between(1, 2)
+    net.run(1_000_000)
+    assert net.doors[2].messages == [(1, b"last")] * 2
+    net.network.shut_door(2, silently=False)
+    net.network.open_door(2, net.doors[2])
+    net.run(1_000_000)
+    assert net.doors[2].messages == [(1, b"last")] * 3
+    net.network.shut_door(1, silently=False)
+    net.network.open_door(1, net.doors[1])
+    net.run(1_000_000)
+    assert net.doors[2].messages == [(1, b"last")] * 3
