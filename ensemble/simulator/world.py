@@ -138,6 +138,7 @@ class World:
     def _build_machines(self) -> None:
         plan, rng = self.plan, self.rng
         members = plan.membership()
+        admission, storage = plan.room()
         for sid in range(1, plan.servers + plan.observers + plan.spares + 1):
             config = ReplicaConfig(
                 sid=sid,
@@ -152,6 +153,8 @@ class World:
                 snap_count=plan.snap_count,
                 connections_per_address_max=0,
                 znodes=plan.znodes,
+                admission=admission,
+                storage=storage,
             )
             machine = Machine(
                 config,

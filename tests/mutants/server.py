@@ -15,6 +15,7 @@ import pytest
 from ensemble.replica.agreement.application import Application
 from ensemble.replica.clients.handshake import Handshakes, Verdict
 from ensemble.replica.requests import reaper
+from ensemble.replica.requests.backlog import Backlog
 from ensemble.replica.sessions.sessions import Sessions
 from ensemble.simulator.clients import recipes
 from ensemble.simulator.machine.disk import Directory
@@ -319,6 +320,28 @@ def count_what_is_gone(patch: Patch) -> None:
     patch.setattr(quotas, "on_deleted", lambda tree, path, node: None)
 
 
+def take_whatever_comes(patch: Patch) -> None:
+    """Clients are read from, however much is unanswered."""
+    patch.setattr(Backlog, "full", property(lambda self: self.choked))
+
+
+def hold_back_for_ever(patch: Patch) -> None:
+    """A client that was once not read from is never read from again."""
+    slack = Backlog.slack.fget
+    assert slack is not None
+    patch.setattr(Backlog, "slack", property(lambda self: slack(self) and self.unanswered < 0))
+
+
+def forget_what_left_memory(patch: Patch) -> None:
+    """The log does not note which transaction is the last one before those in memory."""
+
+    def trim(self: TxnLog) -> None:
+        while len(self.recent) > self._settings.recent_txns_max:
+            self.recent.popleft()
+
+    patch.setattr(TxnLog, "_trim_recent", trim)
+
+
 def old_members_decide_alone(patch: Patch) -> None:
     """A change of the membership is committed without a quorum of the new members."""
     decide = View._decide
@@ -395,6 +418,9 @@ MUTANTS: dict[Callable[[Patch], None], tuple[str, ...]] = {
     proposed_members_forgotten: ("I4", "I5", "I2", "C9"),
     reap_what_is_in_time: ("C1",),
     count_what_is_gone: ("I14",),
+    take_whatever_comes: ("I12",),
+    hold_back_for_ever: ("C9",),
+    forget_what_left_memory: ("I9", "I2", "I5", "I11", "C9", "ServerFailed"),
     holder_that_checks_nothing: ("C8",),
     counter_without_versions: ("C8",),
 }

@@ -11,7 +11,7 @@
     I9   equal digests at equal zxids, on every server that serves
     I10  acks leave only for what is durable
     I11  no server says that a peer broke the protocol: every peer here is honest
-    I12  what is proposed and not committed stays within its limit
+    I12  what is proposed and not committed, and what clients asked for and is not answered, stay within their limits
     I13  a dead process asks for nothing, and what a role that is over has asked for has no effect (checked by
          ``machine.roles``); nor is anything sent over a link that was closed (by ``network.streams``)
     I14  what a server has counted for a quota is what there is (checked when all servers agree, by ``quotas``)
@@ -118,6 +118,7 @@ class Monitor:
         peer = replica.peer
         if peer.view.active.version > self.membership.version:
             self._change(process, peer.view.active)
+        self._check_room(process)
         watched = self._watched[process.sid]
         state = (peer.role, peer.phase, peer.epoch, peer.serving)
         if state != watched.state:
@@ -220,6 +221,20 @@ class Monitor:
 
     # -- checks ---------------------------------------------------------------------------------------------
 
+    def _check_room(self, process: Process) -> None:
+        """I12: who waits for an answer is not read from while too many do; each client may have been the last."""
+        admission = process.replica.service.admission
+        unanswered, limit = admission.unanswered, admission.config.unanswered_max
+        if unanswered > limit:
+            self._count("clients held back")
+            if unanswered > limit + len(process.connections):
+                raise Violation(
+                    "I12", f"server {process.sid} took {unanswered} requests, its limit is {limit}"
+                )
+        outstanding = process.replica.peer.outstanding
+        if outstanding > OUTSTANDING_MAX:
+            raise Violation("I12", f"server {process.sid} has {outstanding} proposals outstanding")
+
     def _check_state(
         self, process: Process, watched: Watched, state: tuple[ServerState, Phase, int, bool]
     ) -> None:
@@ -235,9 +250,6 @@ class Monitor:
         if serving and not watched.state[3]:
             self._absorb(process, leading=role is ServerState.LEADING)
             watched.zxid = -1
-        outstanding = process.replica.peer.outstanding
-        if outstanding > OUTSTANDING_MAX:
-            raise Violation("I12", f"server {process.sid} has {outstanding} proposals outstanding")
 
     def _absorb(self, process: Process, *, leading: bool) -> None:
         """A server begins to serve: what it has applied is committed by that."""

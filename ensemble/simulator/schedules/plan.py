@@ -9,12 +9,14 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 from ensemble.membership import ANYWHERE, Membership, ServerAddress
+from ensemble.replica.admission.config import AdmissionConfig
 from ensemble.replica.config import ZnodeConfig
 from ensemble.simulator.clients.clients import Habits
 from ensemble.simulator.clients.workload import PASSING, SYNC_HEAVY, Mix
 from ensemble.simulator.faults.core import LASTING
 from ensemble.simulator.faults.rot import SPOILS
 from ensemble.simulator.network.streams import Weather
+from ensemble.storage.settings import StorageSettings
 
 
 @dataclass(slots=True)
@@ -48,6 +50,8 @@ class Plan:
     """Servers die in the middle of such a change."""
     recipes: bool = False
     """Clients follow recipes: a lock, a queue, a counter."""
+    narrow: bool = False
+    """Servers have little room: for requests that are not answered, for transactions in memory, in a log file."""
 
     @staticmethod
     def with_spare(members: Membership, sid: int) -> Membership:
@@ -56,6 +60,13 @@ class Plan:
 
     lasting: str = ""
     """What is wrong for ever, in the liveness act, with those outside the core; "" for no such act."""
+
+    def room(self) -> tuple[AdmissionConfig, StorageSettings]:
+        """Return how much room servers have."""
+        if not self.narrow:
+            return AdmissionConfig(), StorageSettings()
+        storage = StorageSettings(log_allocate_bytes=1024, log_file_bytes_max=2048, recent_txns_max=4)
+        return AdmissionConfig(unanswered_max=1), storage
 
     def membership(self) -> Membership:
         """Return the ensemble that the plan begins with: voters, then observers."""
@@ -83,6 +94,7 @@ class Plan:
             plan.rare_crashes()
         elif theme < 0.78:
             plan.recipes_at_work()
+        plan.narrow = rng.random() < 0.2
         return plan
 
     def stale_leaders(self) -> None:
