@@ -138,7 +138,14 @@ class Plan:
 
     def rare_crashes(self) -> None:
         """Servers that die before a rare effect, most of all while they are being brought up to date."""
-        self.kinds = (*["crash before effect"] * 4, "isolate one", "leader crash", "power", "crash in boot")
+        self.kinds = (
+            *["crash before effect"] * 4,
+            *["crash at disk effect"] * 2,
+            "isolate one",
+            "leader crash",
+            "power",
+            "crash in boot",
+        )
         self.faults, self.snap_count = 10, 5
 
     def recipes_at_work(self) -> None:
