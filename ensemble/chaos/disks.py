@@ -84,7 +84,10 @@ class Disk:
     def rot(self, rng: Random) -> str:
         """Flip one bit of what is used of a log or a snapshot; return the name of the file."""
         directory = self.data / "version-2"
-        path = rng.choice(sorted([*directory.glob("log.*"), *directory.glob("snapshot.*")]))
+        paths = sorted([*directory.glob("log.*"), *directory.glob("snapshot.*")])
+        # A server that dies may leave a log file in which nothing is written yet.
+        used = [path for path in paths if path.read_bytes().strip(b"\0")]
+        path = rng.choice(used)
         content = bytearray(path.read_bytes())
         content[rng.randrange(len(content.rstrip(b"\0")))] ^= 1 << rng.randrange(8)
         path.write_bytes(content)

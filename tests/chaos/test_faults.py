@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -194,3 +195,16 @@ def test_a_wrong_clock_is_the_wall_clock_only(tmp_path: Path, shift_s: float):
     wall_s, steady_s = map(float, said.split())
     assert abs(wall_s - shift_s) < 10
     assert 0 <= steady_s < 10
+
+
+def test_a_bit_flips_where_something_is_written(tmp_path: Path):
+    disk = Disk(tmp_path / "server-1")
+    directory = disk.data / "version-2"
+    directory.mkdir(parents=True)
+    used = directory / "log.1"
+    used.write_bytes(b"written" + bytes(57))
+    (directory / "log.2").write_bytes(bytes(64))
+    for seed in range(20):
+        assert disk.rot(Random(seed)) == "log.1"
+    assert used.read_bytes() != b"written" + bytes(57)
+    assert used.read_bytes()[7:] == bytes(57)
