@@ -47,11 +47,13 @@ def await_answer(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
 
 
 @contextmanager
-def running_apache(directory: Path, settings: str = "", properties: tuple[str, ...] = ()) -> Iterator[int]:
+def running_apache(
+    directory: Path, settings: str = "", properties: tuple[str, ...] = (), jars: tuple[str, ...] = ()
+) -> Iterator[int]:
     """Run a standalone server in ``directory`` and give its client port.
 
-    ``settings`` are further lines of its zoo.cfg, ``properties`` further options of its Java. Skips the test
-    where there is no such server.
+    ``settings`` are further lines of its zoo.cfg, ``properties`` further options of its Java, ``jars`` the names of
+    what its classes are looked for in first. Skips the test where there is no such server.
     """
     if shutil.which("java") is None or not (JARS / "zookeeper.jar").exists():
         pytest.skip("needs Java and Debian's zookeeper package")
@@ -63,7 +65,8 @@ def running_apache(directory: Path, settings: str = "", properties: tuple[str, .
         "admin.enableServer=false\n"
         "4lw.commands.whitelist=*\n" + settings
     )
-    classpath = f"{JARS / 'zookeeper.jar'}:{JARS / 'zookeeper-jute.jar'}:{JARS}/*:{directory}"
+    first = "".join(f"{JARS / jar}:" for jar in jars)
+    classpath = f"{first}{JARS / 'zookeeper.jar'}:{JARS / 'zookeeper-jute.jar'}:{JARS}/*:{directory}"
     main = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
     command = ["java", "-Xmx256m", *properties, "-cp", classpath, main, "zoo.cfg"]
     log = directory / "server.log"

@@ -125,7 +125,12 @@ class Audit:
         if outcome.error != _OK or any(each.type == _ERROR for each in results):
             self._line(**who, operation="multiOperation", result=FAILURE)
             return
-        kinds = {each.path: kind(each.mode) for _, each in multi.ops if isinstance(each, Create)}
+        # By the path as it was asked for, and not for TTL znodes: Apache's lines leave these kinds out.
+        kinds = {
+            each.path: kind(each.mode)
+            for op, each in multi.ops
+            if isinstance(each, Create) and op != Op.CREATE_TTL
+        }
         for each in results:
             name = _OF_A_MULTI.get(each.type)
             if name is not None:

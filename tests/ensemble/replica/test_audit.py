@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ensemble.errors import Code
 from ensemble.replica.access.audit import Audit
+from ensemble.replica.config import ZnodeConfig
 from ensemble.tree.operations import (
     OPEN_ACL,
     Acl,
@@ -76,6 +77,22 @@ def test_a_multi_is_told_as_its_parts_or_as_one_failure() -> None:
         f"{who(user)}\toperation=create\tznode=/m\tznode_type=persistent\tresult=success",
         f"{who(user)}\toperation=setData\tznode=/m\tresult=success",
         f"{who(user)}\toperation=multiOperation\tresult=failure",
+    ]
+
+
+def test_of_what_a_multi_creates_the_kind_is_told_where_apache_tells_it() -> None:
+    world, lines = audited(znodes=ZnodeConfig(extended_types=True))
+    user = client(world)
+    creates = [
+        (int(Op.CREATE_CONTAINER), Create("/c", b"", OPEN_ACL, CreateMode.CONTAINER)),
+        (int(Op.CREATE), Create("/s-", b"", OPEN_ACL, CreateMode.PERSISTENT_SEQUENTIAL)),
+        (int(Op.CREATE_TTL), Create("/t", b"", OPEN_ACL, CreateMode.PERSISTENT_WITH_TTL, 1000)),
+    ]
+    user.ask(Op.MULTI, Multi([*creates]))
+    assert [line.partition("operation=create\t")[2] for line in lines] == [
+        "znode=/c\tznode_type=container\tresult=success",
+        "znode=/s-0000000001\tresult=success",
+        "znode=/t\tresult=success",
     ]
 
 
