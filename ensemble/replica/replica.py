@@ -215,7 +215,7 @@ class Replica:
 
     def take_snapshot(self, done: Callable[[int], None]) -> None:
         """Save a snapshot of the state as it is now, then call ``done`` with its zxid."""
-        self.application.take_snapshot(done)
+        self.application.snapshots.take(done)
 
     def restore(self, found: Restorable, done: Callable[[int, str], None]) -> str:
         """Replace the state of the ensemble by that of a snapshot; or return, at once, why that is not done.

@@ -80,7 +80,7 @@ class Server:
         process_figures.register(self.replica.metrics, self._lag)
         self._clients.register(self.replica.metrics)
         self.replica.service.measure_directories = self._measure_directories
-        self.replica.application.snapshot_saved_ms = self._snapshot_saved_ms()
+        self.replica.application.snapshots.saved_ms = self._snapshot_saved_ms()
 
     async def start(self) -> None:
         """Open the ports and take part; :class:`ConfigError` when a port cannot be had."""

@@ -10,11 +10,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from ensemble.errors import CorruptionError, InvariantViolation, PeerProtocolError, WireError
-from ensemble.membership import Membership
+from ensemble.errors import InvariantViolation, PeerProtocolError, WireError
 from ensemble.replica.agreement.history import History
 from ensemble.replica.agreement.read_only import ReadOnlyMode
 from ensemble.replica.agreement.restoring import Restorable
+from ensemble.replica.agreement.snapshots import RECENT_TXNS, Snapshots, load_tree
 from ensemble.replica.requests.reads import access_allows
 from ensemble.replica.requests.writes import Writes, op_name, path_of
 from ensemble.replica.service import Service
@@ -26,11 +26,6 @@ from ensemble.tree.txns import CreateSessionTxn, Txn
 from ensemble.wire import packets, replies
 from ensemble.zab.messages import ServerState
 from ensemble.zxid import text
-
-SNAP_BYTES_LOOKED_AT_TXNS = 64
-"""How often the bytes of the log are compared with their bound: not for every transaction."""
-RECENT_TXNS = 16
-"""Applied transactions whose zxids are kept to show the end of the log."""
 
 DIGEST_MASK = 0x7F
 """Digests are noted after zxids that are multiples of 128 (Apache's DataTree), so that servers can be compared:"""
@@ -59,39 +54,6 @@ def _peer_bytes() -> Iterator[None]:
         raise PeerProtocolError(str(error)) from error
 
 
-def _staggered(snap_count: int, sid: int, members: Membership) -> int:
-    """Spread the snapshots of an ensemble: no two servers take theirs at the same transaction."""
-    sids = [server.sid for server in members.servers]
-    place = sids.index(sid) if sid in sids else 0
-    return snap_count and max(1, snap_count - snap_count * place // (2 * max(1, len(sids))))
-
-
-def load_tree(store: History, service: Service) -> tuple[Tree, list[int]]:
-    """Build the tree that snapshot and log describe; return it with the last zxids of the log."""
-    counters, clock = service.counters, service.clock
-    began_us = clock.monotonic_us()
-    found = store.read_snapshot()
-    if found is None:
-        raise CorruptionError("no snapshot can be read any more")
-    zxid, body = found
-    try:
-        tree, _ = snapshot.load(body, emulate_353_ttl=service.config.znodes.emulate_353_ttl)
-        tree.zxid = zxid
-        loaded_us = clock.monotonic_us()
-        entries = store.read_after(zxid)
-        if entries is None:
-            raise CorruptionError(f"the log does not lead on from snapshot {text(zxid)}")
-        for _, payload in entries:
-            tree.apply(txns.decode(payload))
-    except WireError as error:
-        raise CorruptionError(f"snapshot {text(zxid)} or the log behind it: {error}") from error
-    counters.snapshot_loads.add(loaded_us - began_us)
-    counters.txn_loads.add(clock.monotonic_us() - loaded_us)
-    counters.txns_loaded.add(len(entries))
-    counters.database_loads.add(clock.monotonic_us() - began_us)
-    return tree, [logged for logged, _ in entries[-RECENT_TXNS:]]
-
-
 class Application:
     """The state machine behind the agreement."""
 
@@ -103,22 +65,11 @@ class Application:
         self._store = store
         self._close_clients = close_clients
         self.read_only = ReadOnlyMode(service, writes.sessions.local, close_clients)
-        config = service.config
-        self._snap_count = _staggered(config.snap_count, config.sid, service.view.active)
-        self._snap_bytes = _staggered(config.snap_bytes, config.sid, service.view.active)
-        self._count_anew()
+        self.snapshots = Snapshots(service, store)
         self.recent: deque[int] = deque(maxlen=RECENT_TXNS)
         self.serving_since_us = 0
         self.digests: deque[tuple[int, int]] = deque(maxlen=DIGESTS_MAX)
         """Zxids and the digests of the tree after them, oldest first."""
-        self.snapshot_saved_ms = 0
-        """When the newest snapshot was finished (wall clock); 0 when that was before this run, and the host has not
-        said."""
-        self._saving_since_us = 0
-        self._saving_zxid = 0
-        self._wanted: list[Callable[[int], None]] = []
-        """Who wants a snapshot of the state as it is now."""
-        self._saving_for: list[Callable[[int], None]] = []
         self._unavailable_since_us = service.clock.monotonic_us()
         self._digested_second = -1
         self._step_txns = 0
@@ -175,10 +126,7 @@ class Application:
         self._writes.applied(tree.zxid)
         if tree.changed > DIGEST_DIRTY_MAX:
             tree.digest()
-        self._unsaved += count
-        # Not of a history that is still to be agreed on: it may have to be cut back.
-        if self._unsaved >= self._snap_due and service.serving:
-            self._consider_snapshot()
+        self.snapshots.applied(count)
 
     def _note_digest(self, zxid: int, time_ms: int) -> None:
         """Note the digest as of ``zxid``, unless one of the same second is known."""
@@ -253,52 +201,7 @@ class Application:
                     "znode", what=what, path=path, zxid=zxid, owner=session_text(owner) if owner else None
                 )
 
-    # ------------------------------------------------------------------ snapshots
-
-    def _count_anew(self) -> None:
-        """Count the transactions since a snapshot from here on."""
-        self._unsaved = 0
-        self._snap_due = min(self._snap_count, SNAP_BYTES_LOOKED_AT_TXNS)
-
-    def _consider_snapshot(self) -> None:
-        """Save a snapshot when enough transactions, or enough bytes of them, came since the last."""
-        if self._unsaved >= self._snap_count or 0 < self._snap_bytes <= self._store.bytes_since_snapshot:
-            self._save_snapshot()
-        else:
-            self._snap_due = min(self._snap_count, self._unsaved + SNAP_BYTES_LOOKED_AT_TXNS)
-
-    def _save_snapshot(self) -> None:
-        store, service = self._store, self._service
-        if store.saving_snapshot:
-            return
-        self._count_anew()
-        self._saving_since_us = service.clock.monotonic_us()
-        tree = service.tree
-        self._saving_for, self._wanted = self._wanted, []
-        self._saving_zxid = tree.zxid
-        store.save_snapshot(tree.zxid, snapshot.dump(tree), tree.digest(), self._on_snapshot_saved)
-
-    def _on_snapshot_saved(self) -> None:
-        service = self._service
-        service.counters.snapshots.add(service.clock.monotonic_us() - self._saving_since_us)
-        self.snapshot_saved_ms = service.clock.wall_ms()
-        keep = service.config.snap_retain_count
-        if keep:
-            self._store.purge(keep)
-        for done in self._saving_for:
-            done(self._saving_zxid)
-        self._saving_for = []
-        if self._wanted:
-            self._save_snapshot()
-
-    def take_snapshot(self, done: Callable[[int], None]) -> None:
-        """Save the state as it is now, behind a snapshot that is being written; then call ``done`` with its zxid."""
-        store = self._store
-        if store.snapshot_zxid == self._service.tree.zxid and not store.saving_snapshot:
-            done(store.snapshot_zxid)
-            return
-        self._wanted.append(done)
-        self._save_snapshot()
+    # ------------------------------------------------------------------ the state as a whole
 
     def snapshot(self) -> Iterator[bytes]:
         """Serialize the state at ``zxid_applied``, chunk by chunk as it is asked for."""
@@ -314,16 +217,14 @@ class Application:
         if end != len(body):
             raise PeerProtocolError(f"{len(body) - end} bytes behind the leader's snapshot")
         tree.zxid = zxid
-        self._store.install_snapshot(zxid, body, tree.digest())
-        self.snapshot_saved_ms = self._service.clock.wall_ms()
+        self.snapshots.install(zxid, body, tree.digest())
         self._take_over(tree, [zxid])
 
     def restore(self, found: Restorable, zxid: int) -> None:
         """Replace the state by that of a snapshot from elsewhere, durably, as that of ``zxid``."""
         tree = found.tree
         tree.zxid = zxid
-        self._store.install_snapshot(zxid, found.body, found.digest)
-        self.snapshot_saved_ms = self._service.clock.wall_ms()
+        self.snapshots.install(zxid, found.body, found.digest)
         self._take_over(tree, [zxid])
         self._service.log(
             f"restored {len(tree.nodes)} znodes and {len(tree.sessions)} sessions from a snapshot at "
@@ -339,7 +240,7 @@ class Application:
         service.tree = tree
         self.write_membership()
         self._writes.restart()
-        self._count_anew()
+        self.snapshots.count_anew()
         self.recent.clear()
         self.recent.extend(recent)
 

@@ -17,8 +17,9 @@ from ensemble.admin.schema import (
     WatchStatus,
 )
 from ensemble.membership import ANYWHERE, ServerAddress, bracketed
-from ensemble.replica.agreement.application import RECENT_TXNS, Application
+from ensemble.replica.agreement.application import Application
 from ensemble.replica.agreement.history import History
+from ensemble.replica.agreement.snapshots import RECENT_TXNS
 from ensemble.replica.clients.clients import Clients
 from ensemble.replica.clients.connection import Connection
 from ensemble.replica.requests.writes import op_name

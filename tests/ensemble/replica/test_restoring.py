@@ -87,7 +87,7 @@ def test_the_leader_restores_for_all(voters: int) -> None:
     ending = restore(leader, examine(elsewhere()))
     world.advance(3000)
     assert world.leader is leader
-    saved_ms = [server.replica.application.snapshot_saved_ms for server in world.servers.values()]
+    saved_ms = [server.replica.application.snapshots.saved_ms for server in world.servers.values()]
     assert min(saved_ms) >= before_ms
     assert ending.zxid == make(leader.replica.peer.epoch, 1) > before
     assert all(user.closed for user in users)

@@ -83,7 +83,7 @@ def test_the_membership_is_in_the_config_znode() -> None:
 
 def test_the_snapshots_of_an_ensemble_are_staggered() -> None:
     world = World(voters=3, snap_count=12)
-    counts = {server.replica.application._snap_count for server in world.servers.values()}
+    counts = {server.replica.application.snapshots._snap_count for server in world.servers.values()}
     assert counts == {12, 10, 8}
 
 

@@ -163,7 +163,7 @@ class Answers:
 
     def last_snapshot(self, query: Query) -> Data:
         """Tell which snapshot is the newest, and when it was finished (seconds since 1970, as Apache)."""
-        saved_ms = self._application.snapshot_saved_ms
+        saved_ms = self._application.snapshots.saved_ms
         return {
             "zxid": f"{self._store.snapshot_zxid:x}",
             "timestamp": saved_ms // 1000 if saved_ms else -1,
