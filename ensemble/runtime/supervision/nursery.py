@@ -24,6 +24,7 @@ import select
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -86,6 +87,8 @@ class Nursery:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             _redirect(log)
             code = self.serve(sid, config, lambda: self._tell({"event": "listening", "sid": sid}))
+        except BaseException:  # noqa: BLE001 - the log is all that tells why there is no server
+            traceback.print_exc()
         finally:
             sys.stderr.flush()
             os._exit(code)
