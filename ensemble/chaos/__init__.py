@@ -7,8 +7,9 @@
     workloads   what clients do meanwhile
     tap         what they and the servers say, written down;  book  what the servers have logged
     judge       the simulator's checkers over both
-    differences in what a tree is not the one it should be
+    differences in what a tree is not the one it should be;  stale  what one of uncommitted transactions becomes
     report      what a run says of itself
 
-Everything happens on loopback, in one temporary directory, for a bounded time, and ends with the command.
+Everything happens on loopback, in one temporary directory, for a bounded time, and ends with the command; of a run
+that was broken the servers' directories stay.
 """

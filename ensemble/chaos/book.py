@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from operator import itemgetter
 
+from ensemble.chaos.stale import StaleState
 from ensemble.errors import CorruptionError, StorageError, WireError
 from ensemble.simulator.checks.checkers import HistoryViolation
 from ensemble.storage.names import log_files, snapshot_files
@@ -61,13 +62,11 @@ class Book:
             if zxid < self.newest and counter_of(zxid) and zxid not in self._payloads:
                 self._stale.setdefault(sid, {})[zxid] = files.read(name)
 
-    def stale(self, sid: int) -> Iterator[tuple[int, Tree]]:
-        """Yield the zxids of those, and the trees that the committed transactions after them make of them."""
+    def stale(self, sid: int) -> Iterator[StaleState]:
+        """Yield what those would lead to, each followed through the log."""
         for zxid, data in self._stale.get(sid, {}).items():
             with suppress(CorruptionError):
-                tree = load(data, f"snapshot {text(zxid)}")
-                self._go_on(tree, zxid)
-                yield zxid, tree
+                yield StaleState(zxid, load(data, f"snapshot {text(zxid)}"), self.entries)
 
     def compare(self, sid: int, files: Files, agreed: int, *, apache: bool = False) -> None:
         """Raise ``HistoryViolation`` when a server's whole log is not a part of this one (I2), or ends too early.

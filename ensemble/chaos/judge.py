@@ -6,7 +6,7 @@ says at which zxid somebody wrote who did not hold it. So are watches that stay.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -19,6 +19,7 @@ from ensemble.chaos.apache import (
     UNKNOWN_SESSION,
     VAGUE_EVENTS,
 )
+from ensemble.chaos.stale import StaleState
 from ensemble.errors import Code
 from ensemble.simulator.checks import checkers
 from ensemble.simulator.checks.checkers import Entry, HistoryViolation, Replay
@@ -71,12 +72,12 @@ def judge(
     log: list[tuple[int, bytes]],
     trees: Mapping[int, Tree],
     apache: Collection[int] = (),
-    stale: Mapping[int, Mapping[int, Tree]] = MappingProxyType({}),
+    stale: Mapping[int, Sequence[StaleState]] = MappingProxyType({}),
 ) -> Judgement:
     """Hold everything that clients saw, and the servers' trees, against the committed log.
 
     ``apache`` are the servers of Apache's, whose known deviations are told apart from what is broken. ``stale``
-    are, by server and zxid, the trees that their snapshots of what was never committed would lead to.
+    are, by server, the states that their snapshots of what was never committed would lead to.
     """
     judgement = Judgement()
     entries = [Entry.decode(zxid, payload) for zxid, payload in log]
@@ -85,15 +86,26 @@ def judge(
     if foretold:
         judgement.known.append(f"C5: {len(foretold)} requests were refused too early - {EARLY_EXPIRY}")
 
+    spoiled: list[Call] = []
+
+    def explained(call: Call) -> bool:
+        found = any(state.explains(call) for state in stale.get(call.server, ()))
+        spoiled.extend([call] if found else [])
+        return found
+
     def replayed() -> int:
         nonlocal replay
-        replay = checkers.replay_log(history, entries, Model(), foretold)
+        replay = checkers.replay_log(history, entries, Model(), foretold, explained)
         return history.acknowledged()
 
     judgement.hold("C1 real time", lambda: checkers.check_real_time(history, entries))
     judgement.hold("C2 order within sessions", lambda: checkers.check_session_order(history, entries))
     judgement.hold("C3 sync", lambda: _syncs(history), UNCONFIRMED_SYNC if apache else "")
     judgement.hold("C1, C5, C6, C7 replies", replayed)
+    if spoiled:
+        judgement.known.append(
+            f"C1: {len(spoiled)} reads saw what nobody has committed, the first {spoiled[0]} - {STALE_SNAPSHOT}"
+        )
     if judgement.violations:
         return judgement  # what follows stands on the replay
     judgement.hold(
@@ -151,15 +163,15 @@ def _digests(
     judgement: Judgement,
     model: Model,
     trees: Mapping[int, Tree],
-    stale: Mapping[int, Mapping[int, Tree]],
+    stale: Mapping[int, Sequence[StaleState]],
 ) -> int:
     expected = judgement.digest = model.digest()
     wrong = {sid: tree for sid, tree in trees.items() if tree.digest() != expected}
     for sid, tree in list(wrong.items()):
-        for zxid, explained in stale.get(sid, {}).items():
-            if explained.digest() == tree.digest():
+        for state in stale.get(sid, ()):
+            if state.digest() == tree.digest():
                 judgement.known.append(
-                    f"C9: server {sid} ends with what its snapshot {text(zxid)} holds and nobody has committed - "
+                    f"C9: server {sid} ends with what its snapshot {text(state.zxid)} holds and nobody has committed - "
                     f"{STALE_SNAPSHOT}"
                 )
                 del wrong[sid]

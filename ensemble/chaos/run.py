@@ -263,7 +263,7 @@ class Run:
                 trees[sid] = book.recover(sid, files)
         except HistoryViolation as violation:
             self._violated(str(violation))
-        stale = {sid: dict(book.stale(sid)) for sid in servers.apache}
+        stale = {sid: list(book.stale(sid)) for sid in servers.apache}
         found = judge(report.history, report.log, trees, servers.apache, stale)
         found.violations[:0] = report.judgement.violations
         report.judgement = found
@@ -272,9 +272,9 @@ class Run:
             report.findings.append(f"server {sid}: {self._where_from(disks[sid], found.digest)}")
         if found.violations:
             report.findings += [
-                f"server {sid}: snapshot {text(zxid)} is of what was never committed - {STALE_SNAPSHOT}"
-                for sid, trees_by_zxid in stale.items()
-                for zxid in trees_by_zxid
+                f"server {sid}: snapshot {text(state.zxid)} is of what was never committed - {STALE_SNAPSHOT}"
+                for sid, states in stale.items()
+                for state in states
             ]
 
     def _where_from(self, files: ReadOnlyFiles, digest: int) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from ensemble.chaos.book import Book
 from ensemble.chaos.differences import ZNODES_TOLD_MAX, sentences
-from ensemble.chaos.judge import judge
-from ensemble.simulator.checks.model import Model
+from ensemble.chaos.judge import Judgement, judge
+from ensemble.errors import Code
+from ensemble.simulator.checks.model import Answer, Model
 from ensemble.simulator.clients.history import Call, History
 from ensemble.storage.names import DIRECTORY
 from ensemble.storage.records import HEADER, encode
 from ensemble.storage.snapshots import encode as encode_snapshot
 from ensemble.tree import snapshot, txns
-from ensemble.tree.operations import OPEN_ACL, Create, Delete, Op, SetData
+from ensemble.tree.node import STAT
+from ensemble.tree.operations import OPEN_ACL, Create, CreateSession, Delete, Op, Read, SetData
 from ensemble.zxid import make
 from tests.ensemble.tree.harness import Leader
 
@@ -88,20 +90,52 @@ def test_what_was_never_committed_explains_a_wrong_tree_of_apaches_alone():
     )
     book.note_snapshots(3, theirs)
     book.note_snapshots(2, Files({"log.1": log_of(committed, last.zxid)}))
-    assert [zxid for zxid, _ in book.stale(3)] == [3]
+    assert [state.zxid for state in book.stale(3)] == [3]
     assert list(book.stale(2)) == []
     tree = book.recover(3, theirs)
-    explained = judge(history, book.entries, {3: tree}, [3], {3: dict(book.stale(3))})
+    explained = judge(history, book.entries, {3: tree}, [3], {3: list(book.stale(3))})
     assert explained.violations == []
     (known,) = explained.known
     assert known.startswith("C9: server 3 ends with what its snapshot 0:3 holds and nobody has committed")
     assert known.endswith("(ZOOKEEPER-4837)")
     tree.nodes["/agreed"].mtime += 1
     tree.touch("/agreed")
-    for other, snapshots in ((tree, {3: dict(book.stale(3))}), (book.recover(3, theirs), {})):
+    for other, snapshots in ((tree, {3: list(book.stale(3))}), (book.recover(3, theirs), {})):
         unexplained = judge(history, book.entries, {3: other}, [3], snapshots)
         assert unexplained.violations[0].startswith("C9: server 3 ends with digest")
         assert "/only-here is not in the model (created at 0:3)" in unexplained.wrong_trees[3]
+
+
+def test_a_read_of_what_was_never_committed_is_known_of_the_server_that_loaded_it():
+    lonely, committed = Leader(), Leader()
+    lonely.create("/only-here", b"x")
+    stat = STAT.unpack(lonely.tree.nodes["/only-here"].pack_stat())
+    stale = Files({"snapshot.2": snapshot_of(lonely, lonely.zxid)})
+    committed.zxid = make(1, 0)
+    committed.do(Op.CREATE_SESSION, CreateSession(10_000), session=2)
+    for txn in committed.history:
+        txn.cxid = 0
+    now = committed.zxid
+    book = Book()
+    book.collect(Files({"log.1": log_of(committed, now)}), now)
+    book.note_snapshots(3, stale)
+
+    def judged(server: int, answer: Answer, op: int = Op.GET_DATA) -> Judgement:
+        read = Call(0, 1, 1, op, Read("/only-here", False), 0, server, 1, now, answer)
+        return judge(History([read]), book.entries, {}, [3], {3: list(book.stale(3))})
+
+    for op, seen in (
+        (Op.GET_DATA, Answer(data=b"x", stat=stat)),
+        (Op.EXISTS, Answer(stat=stat)),
+        (Op.GET_CHILDREN, Answer(children=[])),
+        (Op.GET_CHILDREN2, Answer(children=[], stat=stat)),
+    ):
+        known = judged(3, seen, op)
+        assert known.violations == []
+        assert known.known[0].startswith("C1: 1 reads saw what nobody has committed")
+        assert judged(2, seen, op).violations[0].startswith("C1")
+    assert judged(3, Answer(data=b"y", stat=stat)).violations[0].startswith("C1")
+    assert judged(3, Answer(Code.NO_NODE)).known == []
 
 
 def test_each_difference_is_told_with_both_sides():

@@ -108,7 +108,7 @@ def test_apaches_loads_it_and_what_we_read_from_its_directory_it_reads_itself(
     book = Book()
     book.collect(ours, 1 << 63)
     book.note_snapshots(3, theirs)
-    ((_, explained),) = book.stale(3)
+    (explained,) = book.stale(3)
     tree = book.recover(3, theirs)
     assert LONELY in tree.nodes
     assert tree.digest() == explained.digest() != book.recover(2, ours).digest()
