@@ -25,9 +25,6 @@ OPTIONS = (
     # A server that looks for a leader repeats itself ever more rarely, in the end once a minute.
     "-Dzookeeper.fastleader.maxNotificationInterval=1000",
 )
-NO_ZXID = -1
-"""What stands in the events of 3.8 where later versions say which change it was."""
-
 VAGUE_EVENTS = "they met a server of Apache's before 3.9, whose events do not say which change they tell of"
 UNCONFIRMED_SYNC = "a leader answers a sync without asking a quorum whether it leads (ZOOKEEPER-1675)"
 UNKNOWN_SESSION = "a leader that was replaced calls a session expired that lives on"

@@ -1,7 +1,7 @@
 """The judgement of a run: the simulator's checkers, over the log that real servers have on their disks.
 
 C8, locks, is judged here: what a lock guards is written in a transaction that checks the holder's znode, so the log
-says at which zxid somebody wrote who did not hold it. So are watches that stay.
+says at which zxid somebody wrote who did not hold it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from types import MappingProxyType
 from ensemble.chaos import differences
 from ensemble.chaos.apache import (
     EARLY_EXPIRY,
-    NO_ZXID,
     STALE_SNAPSHOT,
     UNCONFIRMED_SYNC,
     UNKNOWN_SESSION,
@@ -24,19 +23,11 @@ from ensemble.errors import Code
 from ensemble.simulator.checks import checkers
 from ensemble.simulator.checks.checkers import Entry, HistoryViolation, Replay
 from ensemble.simulator.checks.exclusion import first_in_line
-from ensemble.simulator.checks.model import CHILDREN, Model
+from ensemble.simulator.checks.model import Model
+from ensemble.simulator.checks.staying import check_staying_watches, part
 from ensemble.simulator.checks.watching import check_watches
-from ensemble.simulator.clients.history import (
-    Attached,
-    Call,
-    Fired,
-    History,
-    Pinged,
-    Replied,
-    Rewatched,
-    Seen,
-)
-from ensemble.tree.operations import AddWatch, Check, Multi, Op
+from ensemble.simulator.clients.history import Attached, Call, Fired, History, Seen
+from ensemble.tree.operations import Check, Multi, Op
 from ensemble.tree.tree import Tree
 from ensemble.zxid import text
 
@@ -116,8 +107,7 @@ def judge(
     if apache:
         nothing_told = History(history.calls, {})
         judgement.hold("C5 ephemerals", lambda: checkers.check_expiry(nothing_told, entries, replay))
-    staying = {place: stream for place, stream in history.streams.items() if _stays(stream)}
-    once = {place: stream for place, stream in history.streams.items() if place not in staying}
+    staying, once = part(history.streams)
     vague = [place for place, stream in once.items() if _met(stream, apache)]
     if vague:
         judgement.known.append(
@@ -183,94 +173,8 @@ def _digests(
     return len(trees)
 
 
-# -- watches that stay -----------------------------------------------------------------------------------------
-
-
 def _met(stream: list[Seen], servers: Collection[int]) -> bool:
     return any(isinstance(seen, Attached) and seen.server in servers for seen in stream)
-
-
-def _stays(stream: list[Seen]) -> bool:
-    return any(isinstance(seen, Replied) and seen.call.op == Op.ADD_WATCH for seen in stream)
-
-
-def check_staying_watches(
-    streams: Mapping[int, list[Seen]], replay: Replay, apache: Collection[int] = ()
-) -> int:
-    """C4 for addWatch: on one connection every change is told once, in order, before its zxid is seen."""
-    for place, stream in streams.items():
-        _Staying(place, replay, apache).run(stream)
-    return _fired(streams)
-
-
-class _Staying:
-    """The one persistent watch of a client."""
-
-    def __init__(self, place: int, replay: Replay, apache: Collection[int]) -> None:
-        self._place = place
-        self._replay = replay
-        self._apache = apache
-        self._vague = False
-        """Whether the server's events do not say which change they tell of."""
-        self._due: list[tuple[int, int, str]] = []
-        self._next = 0
-        self._watch: AddWatch | None = None
-        self._live = False
-
-    def run(self, stream: list[Seen]) -> None:
-        for seen in stream:
-            if isinstance(seen, Attached):
-                self._live = False
-                self._vague = seen.server in self._apache
-                if not seen.resumed:
-                    self._watch = None
-            elif isinstance(seen, Rewatched) and self._watch is not None:
-                self._begin(seen.zxid)
-            elif isinstance(seen, Replied):
-                self._seen(seen.call.zxid)
-                if seen.call.op == Op.ADD_WATCH and not self._live:
-                    assert isinstance(seen.call.operation, AddWatch)
-                    self._watch = seen.call.operation
-                    self._begin(seen.call.zxid)
-            elif isinstance(seen, Pinged):
-                self._seen(seen.zxid)
-            elif isinstance(seen, Fired):
-                self._fired(seen)
-
-    def _begin(self, zxid: int) -> None:
-        """From ``zxid`` on everything is to be told."""
-        assert self._watch is not None
-        if not self._due:
-            self._due = sorted(
-                (at, event, path)
-                for path, changes in self._replay.changes.items()
-                for at, event in changes
-                if self._covers(path, event)
-            )
-        self._next = next((i for i, due in enumerate(self._due) if due[0] > zxid), len(self._due))
-        self._live = True
-
-    def _covers(self, path: str, event: int) -> bool:
-        assert self._watch is not None
-        if path == self._watch.path:
-            return self._watch.mode == 0 or event != CHILDREN
-        return self._watch.mode == 1 and event != CHILDREN and path.startswith(f"{self._watch.path}/")
-
-    def _seen(self, zxid: int) -> None:
-        if self._live and self._next < len(self._due) and self._due[self._next][0] <= zxid:
-            at, event, path = self._due[self._next]
-            self._fail(f"saw {text(zxid)}, and was not told of event {event} on {path} at {text(at)}")
-
-    def _fired(self, fired: Fired) -> None:
-        due = self._due[self._next] if self._live and self._next < len(self._due) else None
-        zxid = due[0] if due is not None and self._vague and fired.zxid == NO_ZXID else fired.zxid
-        told = (zxid, fired.event, fired.path)
-        if told != due:
-            self._fail(f"told of {told}, due is {due}")
-        self._next += 1
-
-    def _fail(self, what: str) -> None:
-        raise HistoryViolation("C4", f"client {self._place}, persistent watch: {what}")
 
 
 # -- locks -----------------------------------------------------------------------------------------------------

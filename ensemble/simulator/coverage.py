@@ -91,7 +91,7 @@ def expected() -> list[str]:
     return (
         reachable
         + faults
-        + ["server refuses spoiled files", "clients held back"]
+        + ["server refuses spoiled files", "clients held back", "event of a watch that stays"]
         + [f"crash before {effect}" for effect in (*EFFECTS, "disk effect")]
     )
 

@@ -22,11 +22,12 @@ from ensemble.simulator.checks.exclusion import check_recipes
 from ensemble.simulator.checks.invariants import Monitor, Violation
 from ensemble.simulator.checks.linearizable import check_paths
 from ensemble.simulator.checks.quotas import check_quotas
+from ensemble.simulator.checks.staying import check_staying_watches, part
 from ensemble.simulator.clients.changes import draw_change
 from ensemble.simulator.clients.clients import Habits, SimulatedClient, Wants
 from ensemble.simulator.clients.history import Call, History
 from ensemble.simulator.clients.recipes import Recipes
-from ensemble.simulator.clients.workload import Mix, Workload
+from ensemble.simulator.clients.workload import Follower, Mix, Workload
 from ensemble.simulator.clock import Timeline
 from ensemble.simulator.faults import core
 from ensemble.simulator.faults.schedule import Faults
@@ -179,6 +180,10 @@ class World:
             rng = self.tape.lane(f"client {place}")
             wants = Recipes(place, rng) if self.plan.recipes else Workload(place, self.plan.mix, rng)
             self.cast.clients.append(self._client(place, self.plan.habits, wants))
+        if self.plan.follower:
+            place = CLIENT_PLACE + 100
+            follower = Follower(self.plan.mix.paths, self.tape.lane(f"client {place}"))
+            self.cast.clients.append(self._client(place, self.plan.habits, follower))
 
     def _client(
         self, place: int, habits: Habits, wants: Wants | None = None, servers: list[int] | None = None
@@ -372,7 +377,9 @@ class World:
         # A client that changes its server for no reason leaves a local session behind.
         if not self.stage.counts and not self.plan.local_sessions:
             checkers.check_nobody_expired(self.history)
-        watching.check_watches(self.history, replay)
+        staying, once = part(self.history.streams)
+        watching.check_watches(History(self.history.calls, once), replay)
+        self.monitor.coverage["event of a watch that stays"] = check_staying_watches(staying, replay)
         if self.plan.recipes:
             entries = [checkers.Entry.decode(*each) for each in self.monitor.committed]
             guarded = check_recipes(self.history, entries, replay)

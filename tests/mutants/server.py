@@ -29,7 +29,7 @@ from ensemble.tree.owner import ttl_of
 from ensemble.tree.prepare.prepare import Preparer
 from ensemble.tree.tree import Tree
 from ensemble.tree.txns import CloseSessionTxn
-from ensemble.tree.watches import Watches
+from ensemble.tree.watches import WatcherType, Watches, _Table
 from ensemble.zab.election import Election
 from ensemble.zab.leader import leader as leader_module
 from ensemble.zab.leader.followers import Followers, FollowerStep
@@ -282,6 +282,36 @@ def deaf_watches(patch: Patch) -> None:
     patch.setattr(Watches, "fire", lambda self, event, path: [] if event == 2 else fire(self, event, path))
 
 
+def staying_watches_that_do_not_stay(patch: Patch) -> None:
+    """A persistent watch is used up by its first event."""
+    fire = Watches.fire
+
+    def fire_once(self: Watches, event: int, path: str) -> list[Any]:
+        told = fire(self, event, path)
+        for watcher in told:
+            self.remove(path, watcher, WatcherType.ANY)
+        return told
+
+    patch.setattr(Watches, "fire", fire_once)
+
+
+def recursive_watches_of_one_znode(patch: Patch) -> None:
+    """Who watches a znode and all below it hears of the znode alone."""
+    patch.setattr(_Table, "_fire_above", lambda self, path, told: None)
+
+
+def staying_watches_left_behind(patch: Patch) -> None:
+    """A client that comes back has lost its persistent watches."""
+    set_watches = Watches.set_watches
+    patch.setattr(
+        Watches,
+        "set_watches",
+        lambda self, znodes, watcher, old: set_watches(
+            self, znodes, watcher, replace(old, persistent=[], persistent_recursive=[])
+        ),
+    )
+
+
 def sync_without_a_quorum(patch: Patch) -> None:
     """M26 (ZOOKEEPER-1675): a leader answers sync without asking whether it still leads."""
     complete = Syncs.complete
@@ -410,6 +440,9 @@ MUTANTS: dict[Callable[[Patch], None], tuple[str, ...]] = {
     half_a_multi: ("C1", "C6", "C7", "I9"),
     watch_after_reply: ("C4",),
     deaf_watches: ("C4",),
+    staying_watches_that_do_not_stay: ("C4",),
+    recursive_watches_of_one_znode: ("C4",),
+    staying_watches_left_behind: ("C4",),
     sync_without_a_quorum: ("C3",),
     forget_an_ephemeral: ("I9", "C1", "C4"),
     expire_early: ("C5",),

@@ -32,7 +32,8 @@ Checked on what the clients saw, when a run is over:
     C1   every acknowledged write is in the log once, and every reply is the model's state at its zxid
     C2   zxids never go back within a session; its requests are answered and logged in order
     C3   a sync sees every write that had returned before it
-    C4   watches fire once, for the first change after they were set, before the change can be seen
+    C4   watches fire once, for the first change after they were set, before the change can be seen; those that stay,
+         for every change
     C5   ephemerals live as long as their sessions; a session ends only by a transaction
     C6   sequential names, versions and stats are exact
     C7   multi is all or nothing

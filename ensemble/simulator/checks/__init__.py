@@ -9,7 +9,8 @@ After every step, of real peers, trees and disks
 At the end, of what clients saw, against the committed log
     model         what the service should do, said a second time
     checkers      C1-C7: every reply against the model at its zxid
-    watching      C4: every watch
+    watching      C4: every watch that fires once
+    staying       C4: every watch that stays
     linearizable  a second opinion on C1, by search
     exclusion     C8: what must come of recipes
 

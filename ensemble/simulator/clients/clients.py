@@ -32,7 +32,7 @@ from ensemble.simulator.clients.history import (
 from ensemble.simulator.clock import Timeline
 from ensemble.simulator.network.network import SimulatedNetwork
 from ensemble.simulator.network.streams import End
-from ensemble.tree.operations import CloseSession, NoBody, Op, Operation, Read, SetWatches
+from ensemble.tree.operations import AddWatch, CloseSession, NoBody, Op, Operation, Read, SetWatches
 from ensemble.wire import replies, requests
 from ensemble.wire.frames import FrameBuffer
 from ensemble.wire.requests import ConnectRequest
@@ -70,13 +70,17 @@ class Watched:
     data: dict[str, None] = field(default_factory=dict)
     exist: dict[str, None] = field(default_factory=dict)
     child: dict[str, None] = field(default_factory=dict)
+    staying: tuple[list[str], list[str]] = field(default_factory=lambda: ([], []))
+    """Watches that no event uses up: those of a znode, those of all below it too."""
 
     def any(self) -> bool:
         """Tell whether there is anything to tell a new server."""
-        return bool(self.data or self.exist or self.child)
+        return bool(self.data or self.exist or self.child or any(self.staying))
 
     def add(self, call: Call) -> None:
         """Note the watch that a read has set (2.7: only exists sets one on a missing node)."""
+        if isinstance(call.operation, AddWatch) and call.answer is not None and not call.answer.error:
+            self.staying[call.operation.mode].append(call.operation.path)
         if not isinstance(call.operation, Read) or not call.operation.watch or call.answer is None:
             return
         if call.answer.error:
@@ -281,9 +285,14 @@ class SimulatedClient:
         if resumed and self._watched.any():
             watched = self._watched
             operation = SetWatches(
-                self._relative_zxid, list(watched.data), list(watched.exist), list(watched.child), [], []
+                self._relative_zxid,
+                list(watched.data),
+                list(watched.exist),
+                list(watched.child),
+                *watched.staying,
             )
-            self._send(requests.encode_request(requests.SET_WATCHES_XID, Op.SET_WATCHES, operation))
+            op = Op.SET_WATCHES2 if any(watched.staying) else Op.SET_WATCHES
+            self._send(requests.encode_request(requests.SET_WATCHES_XID, op, operation))
         self._note(f"client {self.place} has session {self.session:#x} at server {self._server}")
         self._workload.attached(resumed=resumed)
         if self.once is not None:

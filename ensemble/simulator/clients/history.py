@@ -165,6 +165,8 @@ def decode_answer(op: int, frame: bytes, error: int) -> Answer:
         ]
     elif op == Op.SYNC:
         answer.path = replies.read_path(reader)
+    elif op == Op.ADD_WATCH:
+        reader.int()  # the error of the header, again
     reader.finish()
     return answer
 

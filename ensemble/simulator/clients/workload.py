@@ -11,6 +11,7 @@ from random import Random
 from ensemble.simulator.clients.history import Call
 from ensemble.tree.operations import (
     OPEN_ACL,
+    AddWatch,
     Check,
     Create,
     CreateMode,
@@ -154,3 +155,36 @@ class Workload:
         if self.rng.random() < self.mix.stale_version_probability:
             return self.rng.randrange(4)
         return self._versions.get(path, -1) if self.rng.random() < 0.5 else -1
+
+
+@dataclass(slots=True)
+class Follower:
+    """A client that watches one path for as long as its session lasts, and looks around meanwhile."""
+
+    paths: int
+    rng: Random
+    _watch: AddWatch | None = None
+    _added: bool = False
+
+    def next(self) -> tuple[int, Operation]:
+        """Return the next request."""
+        if self._watch is None:
+            top = f"/n{self.rng.randrange(self.paths)}"
+            self._watch = AddWatch(*self.rng.choice(((top, 0), (top, 1), (top, 1), ("/", 0))))
+        if not self._added:
+            return Op.ADD_WATCH, self._watch
+        return self.rng.choice(
+            ((Op.EXISTS, Read(self._watch.path)), (Op.GET_CHILDREN, Read("/")), (Op.SYNC, Sync("/")))
+        )
+
+    def learn(self, call: Call) -> None:
+        """Take in that the watch is set."""
+        if call.op == Op.ADD_WATCH and call.answer is not None:
+            self._added = True
+
+    def heard(self, path: str) -> None:
+        """Be told that a watch fired; nothing follows from it."""
+
+    def attached(self, *, resumed: bool) -> None:
+        """Be connected: in another session nothing is watched."""
+        self._added = self._added and resumed

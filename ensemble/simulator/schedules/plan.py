@@ -50,6 +50,8 @@ class Plan:
     """Servers die in the middle of such a change."""
     recipes: bool = False
     """Clients follow recipes: a lock, a queue, a counter."""
+    follower: bool = False
+    """One more client has a watch that stays."""
     narrow: bool = False
     """Servers have little room: for requests that are not answered, for transactions in memory, in a log file."""
 
@@ -95,6 +97,7 @@ class Plan:
         elif theme < 0.78:
             plan.recipes_at_work()
         plan.narrow = rng.random() < 0.2
+        plan.follower = not plan.recipes and rng.random() < 0.4
         return plan
 
     def stale_leaders(self) -> None:
