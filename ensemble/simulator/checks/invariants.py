@@ -67,6 +67,10 @@ class Watched:
     zxid: int = -1
     acks: PacketDecoder = field(default_factory=PacketDecoder)
     logged: int = 0
+    received: int = 0
+    """Requests of clients, so far."""
+    read_max: int = 0
+    """The most of them in one step: what can come with one read, since a pause of a server gathers them."""
 
 
 class Monitor:
@@ -118,8 +122,8 @@ class Monitor:
         peer = replica.peer
         if peer.view.active.version > self.membership.version:
             self._change(process, peer.view.active)
-        self._check_room(process)
         watched = self._watched[process.sid]
+        self._check_room(process, watched)
         state = (peer.role, peer.phase, peer.epoch, peer.serving)
         if state != watched.state:
             self._check_state(process, watched, state)
@@ -221,13 +225,17 @@ class Monitor:
 
     # -- checks ---------------------------------------------------------------------------------------------
 
-    def _check_room(self, process: Process) -> None:
-        """I12: who waits for an answer is not read from while too many do; each client may have been the last."""
-        admission = process.replica.service.admission
-        unanswered, limit = admission.unanswered, admission.config.unanswered_max
+    def _check_room(self, process: Process, watched: Watched) -> None:
+        """I12: who waits for an answer is not read from while too many do; each client's read may have been the last."""
+        service = process.replica.service
+        received = service.counters.received
+        if received != watched.received:
+            watched.read_max = max(watched.read_max, received - watched.received)
+            watched.received = received
+        unanswered, limit = service.admission.unanswered, service.admission.config.unanswered_max
         if unanswered > limit:
             self._count("clients held back")
-            if unanswered > limit + len(process.connections):
+            if unanswered > limit + len(process.connections) * watched.read_max:
                 raise Violation(
                     "I12", f"server {process.sid} took {unanswered} requests, its limit is {limit}"
                 )

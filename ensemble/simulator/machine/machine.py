@@ -171,6 +171,8 @@ class Process:
         self._effects_left = 0
         self.failures = machine.failures()
         self._inbox: list[Callable[[], None]] = []
+        self._unread: dict[End, bytes] = {}
+        """What came from clients during a pause."""
         self._roles = Roles(self.sid)
         quartz = machine.quartz
         self.clock = ServerClock(
@@ -312,7 +314,7 @@ class Process:
     def on_client(self, end: End) -> None:
         """Take a client's connection."""
         end.effect = lambda: self.effect("reply")
-        end.on_data = lambda data: self.enter(lambda: self._client_data(end, data))
+        end.on_data = lambda data: self._on_client_data(end, data)
         end.on_closed = lambda: self.enter(lambda: self._client_closed(end))
         self.enter(lambda: self._open_client(end))
 
@@ -322,6 +324,16 @@ class Process:
             end.close()
         else:
             self.connections[end] = connection
+
+    def _on_client_data(self, end: End, data: bytes) -> None:
+        """Take a client's bytes; what comes to a paused process it reads at once when it goes on."""
+        if not self.paused:
+            self.enter(lambda: self._client_data(end, data))
+        elif end in self._unread:
+            self._unread[end] += data
+        else:
+            self._unread[end] = data
+            self.enter(lambda: self._client_data(end, self._unread.pop(end)))
 
     def _client_data(self, end: End, data: bytes) -> None:
         connection = self.connections.get(end)
