@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from ensemble.zab.leader import leader as leader_module
+from ensemble.zab.leader import broadcast
 from ensemble.zab.leader.followers import PACKET_BYTES
 from ensemble.zab.messages import Packet, PacketType
 from ensemble.zab.patience import APART_MS, FORGOTTEN_MS, Patience
@@ -94,7 +94,7 @@ def test_commits_wait_for_a_learner_that_is_being_synchronized():
 def test_a_learner_that_never_acks_its_synchronization_is_cut_off_before_too_much_waits_for_it(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr(leader_module, "LEARNER_HELD_BYTES_MAX", 3 * PACKET_BYTES)
+    monkeypatch.setattr(broadcast, "LEARNER_HELD_BYTES_MAX", 3 * PACKET_BYTES)
     table = with_a_learner_whose_disk_is_stuck()
     (held,) = [learner for learner in table.leader._term._followers if learner.sid == 1]
     for _ in range(3):
