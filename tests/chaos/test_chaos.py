@@ -138,14 +138,6 @@ async def test_a_wrong_tree_is_told_znode_by_znode_and_kept(tmp_path: Path):
         assert list((home / "data" / "version-2").glob("log.*"))
 
 
-async def test_nothing_is_kept_of_a_run_that_held(tmp_path: Path):
-    plan = Plan(seconds=1, faults=["delay"], workloads=["register"], keep=tmp_path / "kept")
-    report = await Run(plan).go()
-    assert report.violations == []
-    assert report.kept is None
-    assert os.listdir(tmp_path) == []
-
-
 async def test_a_run_in_which_too_little_happens_proves_nothing():
     plan = Plan(seconds=2, faults=["kill-one"], workloads=["register"], answers_per_s_min=1e9)
     report = await Run(plan).go()
