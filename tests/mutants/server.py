@@ -36,6 +36,7 @@ from ensemble.zab.leader.followers import Followers, FollowerStep
 from ensemble.zab.leader.leader import Leader
 from ensemble.zab.leader.syncs import Syncs
 from ensemble.zab.learner import learner as learner_module
+from ensemble.zab.learner.following import Following
 from ensemble.zab.learner.joining import Joining, Step
 from ensemble.zab.learner.learner import Learner
 from ensemble.zab.messages import Packet, PacketType
@@ -217,6 +218,28 @@ def learner_goes_on_dialing(patch: Patch) -> None:
 
     patch.setattr(Joining, "close", close_without_timers)
     patch.setattr(Joining, "_dial", lambda self: self.network.dial(self.leader))
+
+
+def acks_that_overtake(patch: Patch) -> None:
+    """ZOOKEEPER-4685: acks of proposals leave before that of NEWLEADER."""
+    ack_durable = Following._ack_durable
+
+    def ack_at_once(self: Following) -> None:
+        acked, self._acked_new_leader = self._acked_new_leader, True
+        ack_durable(self)
+        self._acked_new_leader = acked
+
+    patch.setattr(Following, "_ack_durable", ack_at_once)
+
+
+def memory_ahead_of_the_log(patch: Patch) -> None:
+    """ZOOKEEPER-5094: a learner truncates its log, and keeps in memory what it cut."""
+
+    def on_trunc(self: Learner, packet: Packet) -> None:
+        self.history.truncate(packet.zxid)
+        self._begin_sync("TRUNC", packet, packet.zxid)
+
+    _on_learner(patch, Step.OFFERED, PacketType.TRUNC, on_trunc)
 
 
 def hole_in_the_committed_log(patch: Patch) -> None:
@@ -434,6 +457,8 @@ MUTANTS: dict[Callable[[Patch], None], tuple[str, ...]] = {
     honour_stale_completions: ("I13",),
     leader_goes_on_pinging: ("I13",),
     learner_goes_on_dialing: ("I13",),
+    acks_that_overtake: ("I10",),
+    memory_ahead_of_the_log: ("I2", "I9", "I11", "ServerFailed"),
     hole_in_the_committed_log: ("I2", "I3", "I11", "ServerFailed"),
     forget_what_the_client_saw: ("C2",),
     session_ends_locally: ("C5",),

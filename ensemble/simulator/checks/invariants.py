@@ -9,7 +9,7 @@
     I7   truncation never takes a committed transaction from a quorum
     I8   epochs on disk: current <= accepted, both only grow, never ahead of the durable history
     I9   equal digests at equal zxids, on every server that serves
-    I10  acks leave only for what is durable
+    I10  acks leave only for what is durable, and behind that of NEWLEADER
     I11  no server says that a peer broke the protocol: every peer here is honest
     I12  what is proposed and not committed, and what clients asked for and is not answered, stay within their limits
     I13  a dead process asks for nothing, and what a role that is over has asked for has no effect (checked by
@@ -66,6 +66,8 @@ class Watched:
     state: tuple[ServerState, Phase, int, bool] = (ServerState.LOOKING, Phase.ELECTION, 0, False)
     zxid: int = -1
     acks: PacketDecoder = field(default_factory=PacketDecoder)
+    acked_new_leader: bool = False
+    """On the present link."""
     logged: int = 0
     received: int = 0
     """Requests of clients, so far."""
@@ -154,7 +156,9 @@ class Monitor:
     def spoiled(self, sid: int) -> None:
         """What a server's disks hold went bad: nothing that was read from them is known any more."""
         disk = self._disks[sid]
-        disk.spoiled = True
+        disk.spoiled = any(
+            each.content() for each in self._machines[sid].disks
+        )  # emptied, it is as good as new
         disk.forget()
         for name in ("acceptedEpoch", "currentEpoch"):
             self._epochs.pop((sid, name), None)
@@ -214,7 +218,8 @@ class Monitor:
 
     def dialed(self, process: Process) -> None:
         """A learner begins a new link; what was left of the old stream is nothing now."""
-        self._watched[process.sid].acks = PacketDecoder()
+        watched = self._watched[process.sid]
+        watched.acks, watched.acked_new_leader = PacketDecoder(), False
 
     def said(self, process: Process, line: str) -> None:
         """A server logged a line."""
@@ -368,6 +373,9 @@ class Monitor:
                 raise Violation(
                     "I10", f"server {sid} acks NEWLEADER of {epoch_of(zxid)}, durable epoch is {durable}"
                 )
+            self._watched[sid].acked_new_leader = True
+        elif not self._watched[sid].acked_new_leader:
+            raise Violation("I10", f"server {sid} acks {text(zxid)} before NEWLEADER (4685)")
         elif zxid not in disk.entries and zxid > disk.snapshot:
             raise Violation("I10", f"server {sid} acks {text(zxid)}, durable is {text(disk.last)}")
 

@@ -74,12 +74,13 @@ class Life:
 
         def noted(operation: str, name: str) -> None:
             number = numbers[operation] = numbers.get(operation, -1) + 1
-            self.calls.append(Call(operation, number, _kind_of(name), self._phase()))
+            self.calls.append(Call(operation, number, _kind_of(name), self.phase()))
             may_fail(operation, name)
 
         self.disk.may_fail = noted  # type: ignore[method-assign]
 
-    def _phase(self) -> str:
+    def phase(self) -> str:
+        """What the server is doing just now."""
         process = self.machine.process
         if process is None or not self.machine.listening:
             return "booting"
@@ -101,15 +102,15 @@ class Life:
         self._at(28, self._replace_disks)
         for tick in range(LIFE_TICKS):
             world.timeline.run_until((tick + 1) * TICK_MS * 1000)
-            if machine.failures():
-                self.failed = True
+            self.failed = self._is_down()
+            if self.failed:
                 return
 
     def _at(self, tick: int, act: Callable[[], object]) -> None:
         self.world.timeline.after(tick * TICK_MS * 1000, lambda: None if self._is_down() else act())
 
     def _is_down(self) -> bool:
-        return bool(self.machine.failures())
+        return self.failed or bool(self.machine.failures())
 
     def _kill_another_leader(self) -> None:
         leader = self.world.leader()

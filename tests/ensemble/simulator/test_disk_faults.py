@@ -10,7 +10,7 @@ import pytest
 from ensemble.errors import StorageError
 from ensemble.simulator.faults import core
 from ensemble.simulator.faults.disks import FAILING_CALLS
-from ensemble.simulator.faults.rot import SPOILS
+from ensemble.simulator.faults.rot import SPOILS, empty
 from ensemble.simulator.machine.disk import SimulatedDisk
 from ensemble.simulator.machine.machine import Machine, Process
 from ensemble.simulator.runs.report import Failure, run_world
@@ -139,3 +139,14 @@ def test_a_core_that_cannot_get_on_is_caught(monkeypatch: pytest.MonkeyPatch) ->
     assert isinstance(result, Failure)
     assert result.invariant == "C9"
     assert "with dead servers outside" in result.what
+
+
+def test_a_disk_that_was_emptied_is_judged_like_a_new_one() -> None:
+    world = World(3)
+    machine = world.cast.machines[1]
+    machine.data_disk.put("version-2/log.1", b"rot")
+    world.monitor.spoiled(1)
+    assert world.monitor._disks[1].spoiled
+    empty(machine)
+    world.monitor.spoiled(1)
+    assert not world.monitor._disks[1].spoiled
