@@ -337,7 +337,7 @@ class Process:
 
     def _client_data(self, end: End, data: bytes) -> None:
         connection = self.connections.get(end)
-        if connection is not None and not end.finished and not end.keep_unless_reading(data):
+        if connection is not None and not end.finished:
             connection.on_data(data)
 
     def _client_closed(self, end: End) -> None:

@@ -95,7 +95,6 @@ class End:
         "_due_us",
         "_flight",
         "_held",
-        "_kept",
         "_reading",
         "_scheduled",
         "_sent_us",
@@ -134,7 +133,6 @@ class End:
         self._scheduled = False
         self._reading = True
         self._held = False
-        self._kept: list[bytes] = []
         self._due_us = 0
         self._sent_us = -1
 
@@ -199,16 +197,7 @@ class End:
         """Undo :meth:`pause_reading`."""
         if not self._reading:
             self._reading = True
-            now = self._conditions.timeline.now_us
-            self.other._flight.extendleft([(now, [data]) for data in reversed(self._kept)])
-            self._kept.clear()
             self.other._schedule()
-
-    def keep_unless_reading(self, data: bytes) -> bool:
-        """Take back what arrived while the owner stood still, and which it has not read; tell whether that is so."""
-        if not self._reading:
-            self._kept.append(data)
-        return not self._reading
 
     # -- the world's side ------------------------------------------------------------------------------
 

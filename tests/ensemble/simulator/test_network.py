@@ -197,29 +197,6 @@ def test_reading_may_be_paused() -> None:
     assert got == [b"waits"]
 
 
-def test_what_came_while_its_reader_stood_still_is_read_in_order_when_it_reads_again() -> None:
-    net = Net()
-    near, far = net.link()
-    got: list[bytes] = []
-
-    def read(data: bytes) -> None:
-        if not far.keep_unless_reading(data):
-            got.append(data)
-
-    far.on_data = read
-    near.send(b"before")
-    net.run()
-    far.pause_reading()
-    for data in (b"one", b"two"):
-        far.on_data(data)
-    near.send(b"three")
-    net.run()
-    assert got == [b"before"]
-    far.resume_reading()
-    net.run()
-    assert got == [b"before", b"one", b"two", b"three"]
-
-
 def test_dialing_a_dead_server_fails_at_once_and_a_cut_one_after_the_timeout() -> None:
     net = Net()
     net.network.shut_door(2, silently=False)
