@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboard.gateway.clocks import Clocks
-from dashboard.gateway.model import STAGE_EVENTS_MAX, ZNODES_CHANGED_MAX, Model
+from dashboard.gateway.model import FIRED_MAX, STAGE_BACKLOG_MAX, STAGE_EVENTS_MAX, ZNODES_CHANGED_MAX, Model
 from dashboard.gateway.rates import Rates
 from tests.dashboard.recording import HOUR_US, Recording, membership, process, status, zxid
 
@@ -64,6 +64,20 @@ def test_messages_are_thinned_and_counted_but_rare_events_kept() -> None:
     assert len(events) + dropped == 2001
     assert [event["kind"] for event in events].count("phase") == 1
     assert [event["t"] for event in events] == sorted(event["t"] for event in events)
+
+
+def test_events_and_fired_watches_that_nobody_fetches_do_not_pile_up() -> None:
+    recording = Recording(Model("demo")).ensemble()
+    at = 0
+    for _ in range(STAGE_BACKLOG_MAX // 100 + 3):
+        watched = {"kind": "watch", "what": "fired", "path": "/a", "mode": "data", "session": "0x1"}
+        events = [{**watched, "at": at + index} for index in range(100)]
+        at += 100
+        recording.model.on_events(1, events, 0, at, 0.0)
+    assert len(recording.model._stage) == STAGE_BACKLOG_MAX
+    told, dropped = recording.model.take_stage_events()
+    assert len(told) + dropped == at
+    assert len(recording.model.fired) == FIRED_MAX
 
 
 def test_what_servers_dropped_is_passed_on() -> None:
