@@ -7,6 +7,7 @@ only. Where they are known to break a promise, the deviation has a name here, an
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -33,6 +34,13 @@ STALE_SNAPSHOT = (
     "a server that leads takes a snapshot of what only it has logged; when it is cut off its log later, the snapshot "
     "stays and is loaded (ZOOKEEPER-4837)"
 )
+
+_SENT_SNAPSHOT = re.compile(r"Sending snapshot .*send zxid of db as 0x([0-9a-f]+)")
+
+
+def snapshots_sent(log: str) -> set[int]:
+    """Return the zxids of the snapshots that a leader says it has sent to learners."""
+    return {int(zxid, 16) for zxid in _SENT_SNAPSHOT.findall(log)}
 
 
 def check() -> None:

@@ -32,6 +32,8 @@ class Book:
         self.entries: list[tuple[int, bytes]] = []
         self._payloads: dict[int, bytes] = {}
         self._stale: dict[int, dict[int, bytes]] = {}
+        self.snapshots_seen: dict[int, set[int]] = {}
+        """Zxids of the snapshots that each server has had."""
 
     @property
     def newest(self) -> int:
@@ -56,8 +58,10 @@ class Book:
             previous = zxid
 
     def note_snapshots(self, sid: int, files: Files) -> None:
-        """Keep the snapshots of a server that are named after transactions nobody ever committed."""
+        """Note which snapshots there are, and keep those of a server that are named after transactions nobody ever committed."""
+        seen = self.snapshots_seen.setdefault(sid, set())
         for zxid, name in snapshot_files(files):
+            seen.add(zxid)
             # At counter 0 nothing is proposed: an Apache leader that begins an epoch may have that number already.
             if zxid < self.newest and counter_of(zxid) and zxid not in self._payloads:
                 self._stale.setdefault(sid, {})[zxid] = files.read(name)
@@ -66,7 +70,7 @@ class Book:
         """Yield what those would lead to, each followed through the log."""
         for zxid, data in self._stale.get(sid, {}).items():
             with suppress(CorruptionError):
-                yield StaleState(zxid, load(data, f"snapshot {text(zxid)}"), self.entries)
+                yield StaleState(sid, zxid, load(data, f"snapshot {text(zxid)}"), self.entries)
 
     def compare(self, sid: int, files: Files, agreed: int, *, apache: bool = False) -> None:
         """Raise ``HistoryViolation`` when a server's whole log is not a part of this one (I2), or ends too early.

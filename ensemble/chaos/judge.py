@@ -68,7 +68,8 @@ def judge(
     """Hold everything that clients saw, and the servers' trees, against the committed log.
 
     ``apache`` are the servers of Apache's, whose known deviations are told apart from what is broken. ``stale``
-    are, by server, the states that their snapshots of what was never committed would lead to.
+    are, by server, the states that snapshots of what was never committed would lead to: its own, or one that it
+    was sent.
     """
     judgement = Judgement()
     entries = [Entry.decode(zxid, payload) for zxid, payload in log]
@@ -161,7 +162,8 @@ def _digests(
         for state in stale.get(sid, ()):
             if state.digest() == tree.digest():
                 judgement.known.append(
-                    f"C9: server {sid} ends with what its snapshot {text(state.zxid)} holds and nobody has committed - "
+                    f"C9: server {sid} ends with what snapshot {text(state.zxid)} of server {state.sid} holds and nobody has "
+                    f"committed - "
                     f"{STALE_SNAPSHOT}"
                 )
                 del wrong[sid]

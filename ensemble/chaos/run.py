@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from ensemble.chaos.apache import STALE_SNAPSHOT
+from ensemble.chaos.apache import STALE_SNAPSHOT, snapshots_sent
 from ensemble.chaos.book import Book
 from ensemble.chaos.faults import DISK_FAULTS, FAULTS, FaultFailed, Trouble
 from ensemble.chaos.judge import Judgement, judge
@@ -207,8 +207,8 @@ class Run:
             if "Zxid" in word:
                 files, apache = ReadOnlyFiles(servers.disks[sid].data), sid in servers.apache
                 await asyncio.to_thread(self._book.collect, files, int(word["Zxid"], 16), apache=apache)
-        for sid in servers.apache:
-            self._book.note_snapshots(sid, ReadOnlyFiles(servers.disks[sid].data))
+        for sid, disk in servers.disks.items():
+            self._book.note_snapshots(sid, ReadOnlyFiles(disk.data))
 
     # -- the end -----------------------------------------------------------------------------------------
 
@@ -264,6 +264,13 @@ class Run:
         except HistoryViolation as violation:
             self._violated(str(violation))
         stale = {sid: list(book.stale(sid)) for sid in servers.apache}
+        for sid in servers.ours:
+            stale[sid] = [
+                state
+                for leader in servers.apache
+                if book.snapshots_seen[sid] & snapshots_sent(servers.log(leader))
+                for state in stale[leader]
+            ]
         found = judge(report.history, report.log, trees, servers.apache, stale)
         found.violations[:0] = report.judgement.violations
         report.judgement = found
@@ -273,8 +280,8 @@ class Run:
         if found.violations:
             report.findings += [
                 f"server {sid}: snapshot {text(state.zxid)} is of what was never committed - {STALE_SNAPSHOT}"
-                for sid, states in stale.items()
-                for state in states
+                for sid in servers.apache
+                for state in stale[sid]
             ]
 
     def _where_from(self, files: ReadOnlyFiles, digest: int) -> str:

@@ -21,8 +21,9 @@ from ensemble.tree.tree import Tree
 class StaleState:
     """One snapshot and the committed transactions after it."""
 
-    def __init__(self, zxid: int, tree: Tree, log: Sequence[tuple[int, bytes]]) -> None:
-        """Begin at ``zxid``, after which the snapshot is named and which is not in ``log``."""
+    def __init__(self, sid: int, zxid: int, tree: Tree, log: Sequence[tuple[int, bytes]]) -> None:
+        """Begin at ``zxid``, after which the snapshot of server ``sid`` is named and which is not in ``log``."""
+        self.sid = sid
         self.zxid = zxid
         self._tree = tree
         self._log = log

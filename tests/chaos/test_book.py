@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ensemble.chaos.apache import snapshots_sent
 from ensemble.chaos.book import Book
 from ensemble.chaos.differences import ZNODES_TOLD_MAX, sentences
 from ensemble.chaos.judge import Judgement, judge
@@ -96,8 +97,15 @@ def test_what_was_never_committed_explains_a_wrong_tree_of_apaches_alone():
     explained = judge(history, book.entries, {3: tree}, [3], {3: list(book.stale(3))})
     assert explained.violations == []
     (known,) = explained.known
-    assert known.startswith("C9: server 3 ends with what its snapshot 0:3 holds and nobody has committed")
+    assert known.startswith(
+        "C9: server 3 ends with what snapshot 0:3 of server 3 holds and nobody has committed"
+    )
     assert known.endswith("(ZOOKEEPER-4837)")
+    # Who was sent that snapshot by server 3 has it too; who was not has something to explain.
+    sent = judge(history, book.entries, {2: tree}, [3], {3: list(book.stale(3)), 2: list(book.stale(3))})
+    assert sent.violations == []
+    unsent = judge(history, book.entries, {2: tree}, [3], {3: list(book.stale(3)), 2: []})
+    assert unsent.violations[0].startswith("C9: server 2 ends with digest")
     tree.nodes["/agreed"].mtime += 1
     tree.touch("/agreed")
     for other, snapshots in ((tree, {3: list(book.stale(3))}), (book.recover(3, theirs), {})):
@@ -136,6 +144,13 @@ def test_a_read_of_what_was_never_committed_is_known_of_the_server_that_loaded_i
         assert judged(2, seen, op).violations[0].startswith("C1")
     assert judged(3, Answer(data=b"y", stat=stat)).violations[0].startswith("C1")
     assert judged(3, Answer(Code.NO_NODE)).known == []
+
+
+def test_a_leader_of_apaches_says_which_snapshots_it_has_sent():
+    said = """INFO LearnerHandler - Sending snapshot last zxid of peer is 0x0, zxid of leader is 0xc0000276b, \
+send zxid of db as 0xc00002768, 1 concurrent snapshot sync, snapshot sync was exempt from throttle
+INFO LearnerHandler - Sending diffs"""
+    assert snapshots_sent(said) == {0xC00002768}
 
 
 def test_each_difference_is_told_with_both_sides():
