@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from errno import errorcode
 from struct import Struct
 from zlib import adler32
@@ -65,9 +65,6 @@ class Watched:
     process: Process
     state: tuple[ServerState, Phase, int, bool] = (ServerState.LOOKING, Phase.ELECTION, 0, False)
     zxid: int = -1
-    acks: PacketDecoder = field(default_factory=PacketDecoder)
-    acked_new_leader: bool = False
-    """On the present link."""
     logged: int = 0
     received: int = 0
     """Requests of clients, so far."""
@@ -210,16 +207,22 @@ class Monitor:
         elif effect == "write_atomic":
             disk.forget()
 
-    def sent(self, process: Process, data: bytes) -> None:
-        """Check the acks among what a learner sends (I10)."""
-        for packet in self._watched[process.sid].acks.feed(data):
-            if packet.type == PacketType.ACK:
-                self._check_ack(process, packet.zxid)
+    def dialed(self, process: Process) -> Callable[[bytes], None]:
+        """Check the acks among what a learner sends on a link of its own (I10)."""
+        decoder = PacketDecoder()
+        behind_new_leader = False
 
-    def dialed(self, process: Process) -> None:
-        """A learner begins a new link; what was left of the old stream is nothing now."""
-        watched = self._watched[process.sid]
-        watched.acks, watched.acked_new_leader = PacketDecoder(), False
+        def sent(data: bytes) -> None:
+            nonlocal behind_new_leader
+            for packet in decoder.feed(data):
+                if packet.type == PacketType.ACK:
+                    behind_new_leader = behind_new_leader or counter_of(packet.zxid) == 0
+                    self._check_ack(process, packet.zxid)
+                    if not behind_new_leader:
+                        what = f"server {process.sid} acks {text(packet.zxid)} before NEWLEADER (4685)"
+                        raise Violation("I10", what)
+
+        return sent
 
     def said(self, process: Process, line: str) -> None:
         """A server logged a line."""
@@ -373,9 +376,6 @@ class Monitor:
                 raise Violation(
                     "I10", f"server {sid} acks NEWLEADER of {epoch_of(zxid)}, durable epoch is {durable}"
                 )
-            self._watched[sid].acked_new_leader = True
-        elif not self._watched[sid].acked_new_leader:
-            raise Violation("I10", f"server {sid} acks {text(zxid)} before NEWLEADER (4685)")
         elif zxid not in disk.entries and zxid > disk.snapshot:
             raise Violation("I10", f"server {sid} acks {text(zxid)}, durable is {text(disk.last)}")
 

@@ -60,11 +60,8 @@ class Observer(Protocol):
     def after_effect(self, process: Process, effect: str, name: str) -> None:
         """It was made."""
 
-    def dialed(self, process: Process) -> None:
-        """A server got the link it dialed: a new stream begins."""
-
-    def sent(self, process: Process, data: bytes) -> None:
-        """A server sent bytes on a quorum link that it dialed: as a learner, to its leader."""
+    def dialed(self, process: Process) -> Callable[[bytes], None]:
+        """A server got a link it dialed; return who is to see what it sends on it: as a learner, to its leader."""
 
     def said(self, process: Process, line: str) -> None:
         """A server logged a line."""
@@ -294,8 +291,7 @@ class Process:
         """Take the outcome of a dial."""
         if end is not None:
             self._adopt(end)
-            self.observer.dialed(self)
-            end.tap = lambda data: self.observer.sent(self, data)
+            end.tap = self.observer.dialed(self)
         self.enter(lambda: self.replica.on_link_dialed(sid, end))
 
     def _adopt(self, end: End) -> None:

@@ -42,6 +42,29 @@ def test_writes_through_any_server_reach_all(world: World) -> None:
     assert world.leader.replica.tree.znodes == 7
 
 
+@pytest.mark.parametrize("chosen", ["leader", "follower"])
+def test_a_planned_stop_costs_no_time_out(world: World, chosen: str) -> None:
+    """Who stops closes its connections: the others need no time to find out, and none to agree."""
+    writer = client(world, followers(world)[0])
+    assert writer.create("/before", b"kept") == "/before"
+    stopped = world.leader if chosen == "leader" else followers(world)[1]
+    sid = stopped.replica.config.sid
+    stopped.replica.stop()
+    del world.servers[sid]
+    for server in world.servers.values():
+        server.replica.on_election_link(sid, up=False)
+    before_us = world.clock.now_us
+    world.settle()
+    assert world.clock.now_us == before_us
+    assert all(server.replica.peer.serving for server in world.servers.values())
+    epoch = 2 if chosen == "leader" else 1
+    assert {server.replica.peer.epoch for server in world.servers.values()} == {epoch}
+    for server in world.servers.values():
+        user = client(world, server)
+        assert user.create(f"/after-{user.session_id}", b"") == f"/after-{user.session_id}"
+        assert user.get("/before") == b"kept"
+
+
 def test_the_order_of_a_session_holds_on_a_follower(world: World) -> None:
     user = client(world, followers(world)[0])
     stream = user.request(Op.CREATE, Create("/a", b"0", OPEN_ACL, 0))
