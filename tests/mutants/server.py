@@ -330,7 +330,13 @@ MUTANTS: dict[Callable[[Patch], None], tuple[str, ...]] = {
 }
 """Each mutant, with what may catch it."""
 
-RARE_MUTANTS = (serving.forget_what_the_client_saw, learner_goes_on_dialing, memory_ahead_of_the_log)
+RARE_MUTANTS = (
+    serving.forget_what_the_client_saw,
+    serving.recursive_watches_of_one_znode,
+    learner_goes_on_dialing,
+    memory_ahead_of_the_log,
+    forget_what_left_memory,
+)
 """Those that take more schedules than there is time for with every change."""
 
 CHANGING_MUTANTS = (
