@@ -389,18 +389,24 @@ def test_a_symbolic_link_in_the_place_of_a_file_is_refused_and_what_it_names_sta
     assert elsewhere.read_bytes() == b"precious"
 
 
-async def test_a_disk_writes_through_no_symbolic_link(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        lambda disk: disk.write("log.1", 0, b"overwritten"),
+        lambda disk: disk.allocate("log.1", 100_000),
+        lambda disk: disk.read("log.1"),
+        lambda disk: disk.truncate("log.1", 0),
+    ],
+    ids=["write", "allocate", "read", "truncate"],
+)
+async def test_a_disk_follows_no_symbolic_link(tmp_path: Path, attempt: Callable[[FileDisk], object]) -> None:
+    """Each on a disk of its own: behind the first failure a disk refuses everything."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_bytes(b"precious")
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "log.1").symlink_to(elsewhere)
     disk = FileDisk(tmp_path / "data", loop=asyncio.get_running_loop(), fail=lambda error: None)
-    for attempt in (
-        lambda: disk.write("log.1", 0, b"overwritten"),
-        lambda: disk.read("log.1"),
-        lambda: disk.truncate("log.1", 0),
-    ):
-        with pytest.raises(StorageError):
-            attempt()
+    with pytest.raises(StorageError, match="symbolic"):
+        attempt(disk)
     disk.close()
     assert elsewhere.read_bytes() == b"precious"
