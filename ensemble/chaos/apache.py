@@ -30,6 +30,10 @@ VAGUE_EVENTS = "they met a server of Apache's before 3.9, whose events do not sa
 UNCONFIRMED_SYNC = "a leader answers a sync without asking a quorum whether it leads (ZOOKEEPER-1675)"
 UNKNOWN_SESSION = "a leader that was replaced calls a session expired that lives on"
 EARLY_EXPIRY = "a leader that finds the time of a session over refuses what it asks for, until the transaction that ends it"
+LOGGED_TWICE = (
+    "a learner that fails on a commit before UPTODATE (ZOOKEEPER-4394) is not shut down, and logs again what it has "
+    "logged (ZOOKEEPER-4712)"
+)
 STALE_SNAPSHOT = (
     "a server that leads takes a snapshot of what only it has logged; when it is cut off its log later, the snapshot "
     "stays and is loaded (ZOOKEEPER-4837)"

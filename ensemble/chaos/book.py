@@ -115,6 +115,15 @@ class Book:
             raise HistoryViolation("C10", f"server {sid} would not start again: {error}") from error
         return tree
 
+    def repeats(self, files: Files) -> bool:
+        """Tell whether a server has logged committed transactions a second time, behind later ones."""
+        newest = 0
+        for zxid, payload in _logged(files, 0):
+            if zxid <= newest and self._payloads.get(zxid) == payload:
+                return True
+            newest = max(newest, zxid)
+        return False
+
     def snapshots(self, files: Files) -> Iterator[tuple[str, Tree]]:
         """Yield each sound snapshot file of a server, the newest first, and the tree the whole log makes of it."""
         for zxid, name in reversed(snapshot_files(files)):

@@ -188,3 +188,15 @@ def test_before_a_gap_apaches_log_may_end_with_what_was_never_committed():
         book.compare(3, theirs, committed[-1])
     with pytest.raises(HistoryViolation, match="I2: server 3: the transaction at 2:4 was never committed"):
         book.compare(3, Logs([*committed[:2], make(1, 3)], [committed[4], make(2, 4)]), 0, apache=True)
+
+
+def test_a_log_that_repeats_itself_is_told_from_one_with_a_gap():
+    committed = [make(1, n) for n in range(1, 6)]
+    book = Book()
+    book.collect(Logs(committed), committed[-1])
+    again = Logs(committed[:3], [committed[3], *committed[1:]])
+    book.compare(3, again, committed[-1], apache=True)
+    assert book.repeats(again)
+    assert not book.repeats(Logs(committed[:2], committed[4:]))
+    assert not book.repeats(Logs(committed))
+    assert not book.repeats(Logs([*committed[:3], *committed[1:]], last=b"!"))
