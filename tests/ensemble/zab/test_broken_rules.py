@@ -122,6 +122,35 @@ def test_a_newcomer_joins_an_ensemble_that_is_millions_of_epochs_old():
     assert table.histories[3].accepted_epoch == old + 1
 
 
+def test_a_ping_that_answers_none_breaks_the_link_and_confirms_nothing():
+    """A leader that has been replaced would answer syncs on the word of it."""
+    table = fresh()
+    table.start(1, 2, 3)
+    leader = table.leader
+    table.advance(1_000)
+    link = next(link for link in table.links if link.owner == leader.sid and not link.closed)
+    leader.sync()
+    with pytest.raises(PeerProtocolError, match="answers none of ours"):
+        leader.on_packets(link, [Packet(PacketType.PING, 0)] * 2)
+    assert link.closed
+    assert leader.pending_syncs == 1
+
+
+@pytest.mark.parametrize("changeable", [False, True])
+def test_a_caller_that_says_it_is_the_leader_itself_is_refused(changeable: bool):
+    """Its acks would be taken for the leader's own."""
+    table = Table({sid: MemoryHistory() for sid in (1, 2, 3)}, changeable=changeable)
+    table.start(1, 2, 3)
+    leader = table.leader
+    link = TableLink(table, leader.sid)
+    leader.on_accepted(link)
+    info = Packet(PacketType.FOLLOWERINFO, make(1, 0), pack(">qiq", leader.sid, 0x10000, 0))
+    with pytest.raises(PeerProtocolError, match=f"server {leader.sid} is not a member"):
+        leader.on_packets(link, [info])
+    assert link.closed
+    assert leader.serving
+
+
 def test_who_claims_an_epoch_far_ahead_is_refused_and_no_epochs_are_used_up():
     table = fresh()
     table.start(1, 2, 3)

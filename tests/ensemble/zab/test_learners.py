@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from struct import pack
 
 import pytest
 
@@ -125,6 +126,28 @@ def test_an_early_ack_counts_once_the_learner_is_synchronized():
     leader.on_packets(link, [Packet(PacketType.ACK, make(1, 0))])
     table.settle()
     assert leader.zxid_committed == zxid
+
+
+def test_a_learner_that_comes_back_unnoticed_takes_the_place_of_what_it_was():
+    """What it acked on the link of before does not count: it may have lost that since."""
+    table = fresh()
+    table.start(1, 2, 3)
+    leader = table.leader
+    before = next(link for link in table.links if link.owner == leader.sid and link.other.owner == 1)
+    again = TableLink(table, leader.sid)
+    leader.on_accepted(again)
+    info = pack(">qiq", 1, 0x10000, 0)
+    leader.on_packets(again, [Packet(PacketType.FOLLOWERINFO, make(1, 0), info)])
+    assert before.closed
+    assert not again.closed
+    assert [status["connected"] for status in leader.peers() if status["sid"] == 1] == [True]
+    zxid = leader.next_zxid()
+    leader.propose(zxid, b"x")
+    leader.flush()
+    leader.on_packets(before, [Packet(PacketType.ACK, zxid)])
+    assert table.histories[leader.sid].complete()
+    leader.flush()
+    assert leader.zxid_committed < zxid
 
 
 def test_a_late_server_gets_only_what_it_lacks():
