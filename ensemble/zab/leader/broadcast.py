@@ -85,7 +85,7 @@ class Broadcast(Establishment):
         if self._syncs.begin_round():
             self._ping()
             self._answer_syncs()
-        if self._zxid_proposed & COUNTER_MAX > COUNTER_MAX - _COUNTER_RESERVE:
+        if self.serving and self._zxid_proposed & COUNTER_MAX > COUNTER_MAX - _COUNTER_RESERVE:
             self.give_up("the epoch has no zxid left")  # ZOOKEEPER-1277
 
     def _send_proposals(self) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
+from ensemble.zab.leader import broadcast
 from ensemble.zab.messages import Packet, PacketType
-from tests.ensemble.zab.harness import fresh, states
+from ensemble.zxid import COUNTER_MAX, make
+from tests.ensemble.zab.harness import Table, fresh, history, states
 
 
 def test_a_write_reaches_every_server_in_order():
@@ -98,3 +102,32 @@ def test_requests_and_revalidations_pass_through():
     table.settle()
     assert table.apps[leader.sid].requests == [(learner.sid, b"request")]
     assert "revalidated b'valid:session'" in table.apps[learner.sid].log
+
+
+@pytest.mark.timeout(
+    20
+)  # a leader that takes the end of the last epoch for that of its own is elected for ever
+def test_a_leader_hands_over_before_its_epoch_has_no_zxid_left(monkeypatch: pytest.MonkeyPatch):
+    """ZOOKEEPER-1277: the counter would run into the epoch."""
+    monkeypatch.setattr(broadcast, "_COUNTER_RESERVE", COUNTER_MAX - 3)
+    table = fresh()
+    table.start(1, 2, 3)
+    written = [table.write(b"x") for _ in range(3)]
+    assert written == [make(1, counter) for counter in (1, 2, 3)]
+    beyond = table.write(b"x")
+    assert beyond == make(1, 4)
+    table.advance(2_000)
+    assert table.leader.epoch == 2
+    assert table.write(b"y") == make(2, 1)
+    expected = [*written, beyond, make(2, 1)]
+    assert all([zxid for zxid, _ in state] == expected for state in states(table).values())
+
+
+@pytest.mark.timeout(20)
+def test_an_ensemble_whose_last_epoch_was_used_up_begins_another():
+    last = make(1, COUNTER_MAX - 5)
+    table = Table({sid: history(last, accepted=1, current=1) for sid in (1, 2, 3)})
+    table.start(1, 2, 3)
+    assert table.leader.epoch == 2
+    assert table.write(b"x") == make(2, 1)
+    assert all([zxid for zxid, _ in state] == [last, make(2, 1)] for state in states(table).values())
