@@ -8,7 +8,7 @@ import pytest
 
 from ensemble.errors import InvariantViolation, PeerProtocolError
 from ensemble.limits import EPOCHS_AHEAD_MAX
-from ensemble.zab.messages import Packet, PacketType, ServerState, Vote
+from ensemble.zab.messages import Notification, Packet, PacketType, ServerState, Vote
 from ensemble.zxid import make
 from tests.ensemble.zab.harness import MemoryHistory, Table, TableLink, fresh, history
 
@@ -120,6 +120,35 @@ def test_a_newcomer_joins_an_ensemble_that_is_millions_of_epochs_old():
     table.start(3)
     assert table.peers[3].serving
     assert table.histories[3].accepted_epoch == old + 1
+
+
+@pytest.mark.parametrize("zxid", [make(1, 1), make(1, 3), make(2, 1)])
+def test_a_commit_out_of_order_breaks_the_link_and_applies_nothing(zxid: int):
+    table = fresh()
+    table.start(1, 2, 3)
+    learner = next(peer for peer in table.peers.values() if peer is not table.leader)
+    link = next(link for link in table.links if link.owner == learner.sid and not link.closed)
+    proposals = [Packet(PacketType.PROPOSAL, make(1, counter), b"x") for counter in (1, 2)]
+    learner.on_packets(link, [*proposals, Packet(PacketType.COMMIT, make(1, 1))])
+    with pytest.raises(PeerProtocolError, match="out of order"):
+        learner.on_packets(link, [Packet(PacketType.COMMIT, zxid)])
+    assert link.closed
+    assert [applied for applied, _ in table.apps[learner.sid].state] == [make(1, 1)]
+
+
+def test_an_epoch_acked_before_it_was_proposed_breaks_the_link():
+    table = fresh(5)
+    elected = table.peers[5]
+    elected.start()
+    for sid in (1, 2):
+        elected.on_notification(Notification(sid, ServerState.LOOKING, Vote(5, 0, 0), 1))
+    assert elected.role is ServerState.LEADING
+    link = TableLink(table, 5)
+    elected.on_accepted(link)
+    elected.on_packets(link, [Packet(PacketType.FOLLOWERINFO, 0, pack(">qiq", 1, 0x10000, 0))])
+    with pytest.raises(PeerProtocolError, match="ACKEPOCH before LEADERINFO"):
+        elected.on_packets(link, [Packet(PacketType.ACKEPOCH, 0, pack(">i", 0))])
+    assert link.closed
 
 
 def test_a_ping_that_answers_none_breaks_the_link_and_confirms_nothing():
