@@ -113,6 +113,46 @@ def test_a_leader_that_proposes_an_epoch_far_ahead_is_refused_and_shuts_nobody_o
     assert {history.accepted_epoch for history in table.histories.values()} == {1}
 
 
+def following(promised: int) -> tuple[Table, TableLink]:
+    """Server 1, which has promised an epoch and been elected to follow server 2, and its link there."""
+    table = Table({sid: history(accepted=promised, current=0) for sid in (1, 2, 3)})
+    table.peers[1].start()
+    table.peers[1]._on_elected(Vote(2, 0, 0))
+    link = TableLink(table, 1)
+    table.peers[1].on_dialed(2, link)
+    return table, link
+
+
+def leader_info(epoch: int) -> Packet:
+    return Packet(PacketType.LEADERINFO, make(epoch, 0), pack(">i", 0x10000))
+
+
+def test_who_has_promised_a_greater_epoch_follows_in_no_smaller_one():
+    table, link = following(promised=5)
+    table.peers[1].on_packets(link, [leader_info(4)])
+    assert link.closed
+    assert table.peers[1].role is ServerState.LOOKING
+    assert (PacketType.ACKEPOCH, 0) not in link.said
+    assert table.histories[1].accepted_epoch == 5
+
+
+def test_the_epoch_that_is_established_is_the_one_that_was_promised():
+    table, link = following(promised=5)
+    offered = [leader_info(6), Packet(PacketType.DIFF, 0)]
+    with pytest.raises(PeerProtocolError, match="NEWLEADER 7:0 in epoch 6"):
+        table.peers[1].on_packets(link, [*offered, Packet(PacketType.NEWLEADER, make(7, 0))])
+    assert link.closed
+    assert table.histories[1].current_epoch == 0
+
+
+def test_a_commit_of_what_was_never_sent_breaks_the_link():
+    table, link = following(promised=5)
+    offered = [leader_info(6), Packet(PacketType.DIFF, 0)]
+    with pytest.raises(PeerProtocolError, match="of a proposal that was never sent"):
+        table.peers[1].on_packets(link, [*offered, Packet(PacketType.COMMIT, make(5, 1))])
+    assert link.closed
+
+
 def test_a_newcomer_joins_an_ensemble_that_is_millions_of_epochs_old():
     old = 5 * EPOCHS_AHEAD_MAX
     table = Table({sid: history(accepted=old, current=old) for sid in (1, 2)} | {3: MemoryHistory()})
