@@ -331,7 +331,6 @@ MUTANTS: dict[Callable[[Patch], None], tuple[str, ...]] = {
 """Each mutant, with what may catch it."""
 
 RARE_MUTANTS = (
-    serving.forget_what_the_client_saw,
     serving.recursive_watches_of_one_znode,
     learner_goes_on_dialing,
     memory_ahead_of_the_log,
