@@ -22,19 +22,21 @@ _ZXID_OFFSET = 12
 
 
 class HoleOnDisk(Exception):
-    """Two successive transactions of one log do not follow each other."""
+    """Two successive transactions of one log do not follow each other, nor the second a snapshot."""
 
 
 class DurableHistory:
     """The durable transactions of one server."""
 
-    __slots__ = ("_data", "_log", "_offsets", "_stale", "entries", "last", "snapshot", "spoiled")
+    __slots__ = ("_bridged", "_data", "_log", "_offsets", "_stale", "entries", "last", "snapshot", "spoiled")
 
     def __init__(self, data: SimulatedDisk, log: SimulatedDisk) -> None:
         self._data = data
         self._log = log
         self._offsets: dict[str, int] = {}
         self._stale = True
+        self._bridged: set[int] = set()
+        """Transactions with a hole before them, in which a snapshot stood when they became durable."""
         self.entries: dict[int, int] = {}
         """zxid -> checksum of its payload."""
         self.last = 0
@@ -83,12 +85,22 @@ class DurableHistory:
             if adler32(payload) != checksum:
                 break
             zxid = _ZXID.unpack_from(payload, _ZXID_OFFSET)[0]
-            if self.last and not follows(zxid, self.last) and not self.spoiled:
+            if self.last and not follows(zxid, self.last) and not self.spoiled and not self._bridges(zxid):
                 raise HoleOnDisk(f"{name}: {text(zxid)} behind {text(self.last)}")
             self.entries[zxid] = checksum
             self.last = zxid
             offset = start + length + 1
         self._offsets[name] = offset
+
+    def _bridges(self, zxid: int) -> bool:
+        """Tell whether a transaction follows a snapshot.
+
+        A server applies what a quorum has logged, and may die with a snapshot of it before its own disk has.
+        """
+        snapshots = _numbers(self._data.durable_names(_DIRECTORY), _SNAPSHOT)
+        if any(snapshot > self.last and follows(zxid, snapshot) for snapshot in snapshots):
+            self._bridged.add(zxid)
+        return zxid in self._bridged
 
 
 def _numbers(names: list[str], prefix: str) -> list[int]:

@@ -12,6 +12,7 @@ from ensemble.simulator.checks.checkers import HistoryViolation
 from ensemble.simulator.checks.model import Model
 from ensemble.simulator.clients.history import (
     Answer,
+    Call,
     Expired,
     Replied,
 )
@@ -29,7 +30,7 @@ from ensemble.tree.operations import (
     Sync,
 )
 from ensemble.zxid import make
-from tests.ensemble.simulator.by_hand import SESSION, Run, assert_fails
+from tests.ensemble.simulator.by_hand import CLIENT, OTHER, SESSION, Run, assert_fails
 
 
 def test_containers_and_ttl_znodes_go_when_their_time_is_over() -> None:
@@ -197,6 +198,18 @@ def test_c5_an_expiry_without_a_transaction() -> None:
     run = Run()
     run.stream.append(Expired(SESSION, 0))
     assert_fails(run, "C5")
+
+
+def test_without_faults_a_session_ends_only_when_its_client_closes_it():
+    run = Run()
+    run.stream.append(Expired(SESSION, 0))
+    with pytest.raises(HistoryViolation, match=r"C5: client 1001: 0x11 expired 0 us after"):
+        checkers.check_nobody_expired(run.history)
+    run.history.calls.append(Call(CLIENT, SESSION, 1, Op.CLOSE_SESSION, CloseSession(), 0, 1))
+    checkers.check_nobody_expired(run.history)
+    run.stream.append(Expired(OTHER, 0))
+    with pytest.raises(HistoryViolation, match=r"0x22 expired"):
+        checkers.check_nobody_expired(run.history)
 
 
 def test_c5_the_ephemerals_of_a_closed_session_are_gone() -> None:
