@@ -164,8 +164,11 @@ class Monitor:
         """Tell whether a quorum of the others holds all that is committed, and all promises that count.
 
         A server that loses its log and keeps its epochs (they may be on another disk) claims the history of an
-        epoch without having it; whoever holds that history must have entered the epoch too.
+        epoch without having it; whoever holds that history must have entered the epoch too. A server that is paused
+        has not heard that links broke, and may commit by an ack for what is lost now.
         """
+        if any(machine.process is not None and machine.process.paused for machine in self._machines.values()):
+            return False
         promised = max(self._leaders, default=0)
         entered = 0 if all_of_it else self._disks[sid].epoch("currentEpoch")
         holders = [

@@ -6,7 +6,9 @@ export function startDialogs() {
   document.body.addEventListener("htmx:afterSwap", (event) => {
     if (event.detail.target !== dialog) return;
     if (!dialog.open) dialog.showModal();
-    dialog.querySelector("[autofocus]")?.focus();
+    const first = dialog.querySelector("[autofocus]");
+    first?.focus();
+    first?.removeAttribute("autofocus"); // else htmx focuses it again when it settles, under the hands of who types
   });
   for (const box of document.querySelectorAll("dialog")) {
     box.addEventListener("click", (event) => {
