@@ -65,6 +65,28 @@ def test_a_quota_is_set_changed_and_lifted(page: Page, base: str, zk: KazooClien
     expect(audit).to_contain_text("tests")
 
 
+def test_what_is_typed_at_once_stays_in_its_field(page: Page, base: str, zk: KazooClient) -> None:
+    """htmx focuses a dialog's first field when it settles, 20 ms after it stands there."""
+    zk.create("/app", b"")
+    open_tree(page, base, "/app")
+    page.evaluate(
+        """() => {
+            const dialog = document.getElementById("dialog");
+            document.body.addEventListener("htmx:afterSwap", (event) => {
+                if (event.detail.target === dialog) dialog.querySelectorAll(".limits input")[1].focus();
+            });
+            window.settled = new Promise((resolve) => {
+                document.body.addEventListener("htmx:afterSettle", (event) => {
+                    if (event.detail.target === dialog) resolve(document.activeElement.name);
+                });
+            });
+        }"""
+    )
+    page.locator("#tree-detail .side").get_by_role("button", name="Set a quota…").click()
+    focused = page.evaluate("() => window.settled")
+    assert focused == page.locator("#dialog .limits input").nth(1).get_attribute("name")
+
+
 def test_containers_and_znodes_with_a_time_to_live_are_marked(
     page: Page, base: str, demo: tuple[str, str], zk: KazooClient
 ) -> None:

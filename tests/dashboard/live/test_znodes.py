@@ -15,6 +15,7 @@ from ensemble.tree.operations import Acl, CreateMode, Identity
 from tests.dashboard.conftest import text_of
 from tests.dashboard.live.browsing import SOON_S, eventually, open_place, page_of, push
 from tests.processes.conftest import RunningEnsemble
+from tests.waiting import reached
 
 pytestmark = [pytest.mark.process, pytest.mark.django_db(transaction=True)]
 
@@ -135,14 +136,14 @@ async def test_what_servers_delete_by_themselves_is_marked(browser: AsyncClient,
     await other.create("/box", mode=CreateMode.CONTAINER)
     await other.create("/lease", mode=CreateMode.PERSISTENT_WITH_TTL, ttl_ms=7_200_000)
 
-    async def rows() -> dict[str, str]:
+    async def marked() -> dict[str, str] | None:
         listing = await (await access.gateway()).call("children", path="/")
-        return {row["path"]: row["kind"] for row in listing["rows"]}
+        kinds = {row["path"]: row["kind"] for row in listing["rows"]}
+        return kinds if (kinds.get("/lease"), kinds.get("/box")) == ("T", "C") else None
 
     try:
-        async with asyncio.timeout(SOON_S):
-            while (kinds := await rows()).get("/lease") != "T" or kinds.get("/box") != "C":  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+        kinds = await reached(marked, SOON_S)
+        assert kinds is not None
         assert kinds["/kept"] == ""
         assert "2:00:00</b> after it was last written to" in await page_of(browser, "/tree/", path="/lease")
         assert "A container: the servers delete it" in await page_of(browser, "/tree/", path="/box")
