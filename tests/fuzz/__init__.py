@@ -3,7 +3,7 @@
     python -m tests.fuzz                                     the targets, and how many hours each has had so far
     python -m tests.fuzz TARGET --seconds 300                fuzz one; what breaks it is kept in ``crashers/TARGET``
     python -m tests.fuzz --all --minutes 60 --jobs 2 --ledger
-                                                             all in turns, the least fuzzed first, and write it down
+                                                             all in turns, the least fuzzed kind first, and write it down
 
 ``target.py`` says what a target is, ``targets/`` holds them, ``mutation.py`` changes bytes, ``drive.py`` fuzzes one,
 ``campaign.py`` many, ``ledger.py`` keeps count in ``docs/fuzz-ledger.jsonl``, and ``test_fuzz.py`` drives every target

@@ -7,6 +7,7 @@ import importlib.util
 import sys
 import time
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,14 +19,18 @@ CORPUS = Path(__file__).parents[1] / "artifacts" / "fuzz"
 
 
 def list_targets() -> None:
-    """Print every target with its sentence and its hours."""
+    """Print every target with its sentence and its hours, kind by kind."""
     from tests.fuzz.ledger import hours
     from tests.fuzz.targets import all_targets
 
     had = hours()
-    for target in all_targets().values():
-        print(f"{target.name:16} {had[target.name]:5.2f} h  {target.invariant}")  # noqa: T201
-    print(f"{'in all':16} {had.total():5.2f} h")  # noqa: T201
+    by_kind = sorted(all_targets().values(), key=lambda target: target.kind)
+    for kind, of_kind in groupby(by_kind, key=lambda target: target.kind):
+        targets = list(of_kind)
+        print(f"{kind:18} {sum([had[target.name] for target in targets]):5.2f} h")  # noqa: T201
+        for target in targets:
+            print(f"  {target.name:16} {had[target.name]:5.2f} h  {target.invariant}")  # noqa: T201
+    print(f"{'in all':18} {had.total():5.2f} h")  # noqa: T201
 
 
 def one(options: argparse.Namespace) -> int:
@@ -82,12 +87,13 @@ def many(options: argparse.Namespace) -> int:
         minutes = max(0.0, until - time.monotonic()) / 60
         print(f"{time.strftime('%H:%M:%S')} {told(figures)}; {minutes:.0f} min left", flush=True)  # noqa: T201
 
-    had = hours()
+    had, targets = hours(), all_targets()
     campaign = Campaign(
-        {name: had[name] for name in all_targets()},
+        {name: had[name] for name in targets},
         partial(fuzz, corpus=options.corpus, plain=options.plain),
         turn_s=options.seconds,
         until=until,
+        kinds={name: target.kind for name, target in targets.items()},
     )
     stopped = campaign.run(options.jobs, told_of)
     if stopped:
@@ -102,7 +108,7 @@ def main() -> int:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("target", nargs="?", help="which; their names, sentences and hours without one")
-    parser.add_argument("--all", action="store_true", help="all in turns, the least fuzzed first")
+    parser.add_argument("--all", action="store_true", help="all in turns, the least fuzzed kind first")
     parser.add_argument("--minutes", type=float, default=10, help="how long --all takes (default 10)")
     parser.add_argument("--jobs", type=int, default=1, help="how many at the same time with --all")
     parser.add_argument(

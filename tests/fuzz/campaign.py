@@ -1,4 +1,4 @@
-"""Fuzz many targets for hours, in turns: the one that has had the least so far comes next.
+"""Fuzz many targets for hours, in turns: of the kind that has had the least so far, the target that has.
 
 Each turn is a process of its own, with a corpus that is kept from turn to turn, so that a target goes on where it was.
 """
@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -31,9 +32,14 @@ class Campaign:
         *,
         turn_s: float,
         until: float,
+        kinds: dict[str, str] | None = None,
     ) -> None:
-        """``had`` are the hours of each target so far; ``command`` fuzzes one for some seconds."""
+        """``had`` are the hours of each target so far; ``command`` fuzzes one for some seconds.
+
+        ``kinds`` names the kind of each target; without it every target is a kind of its own.
+        """
         self._had_s = {name: hours * 3600 for name, hours in had.items()}
+        self._kinds = kinds or {name: name for name in had}
         self._command = command
         self._turn_s = turn_s
         self._until = until
@@ -80,7 +86,7 @@ class Campaign:
         return self._until - time.monotonic()
 
     def _begin(self, scratch: str) -> None:
-        name = min(self._had_s.keys() - self._running.keys(), key=lambda name: (self._had_s[name], name))
+        name = self._next()
         process = self._running[name] = subprocess.Popen(
             self._command(name, self._turn_s),
             cwd=ROOT,
@@ -91,6 +97,14 @@ class Campaign:
             start_new_session=True,  # Ctrl-C reaches it through run(), so that it can end its turn
         )
         threading.Thread(target=self._watch, args=(name, process)).start()
+
+    def _next(self) -> str:
+        """Return whose turn it is; what runs has had its turn already."""
+        of_kind: Counter[str] = Counter()
+        for name, had_s in self._had_s.items():
+            of_kind[self._kinds[name]] += had_s + self._turn_s * (name in self._running)
+        free = self._had_s.keys() - self._running.keys()
+        return min(free, key=lambda name: (of_kind[self._kinds[name]], self._had_s[name], name))
 
     def _watch(self, name: str, process: subprocess.Popen[str]) -> None:
         out, errors = process.communicate()

@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 INVARIANT = (
     "Whatever bytes arrive, the parser either yields values that re-encode to the same bytes, or raises "
     "WireError; it never raises anything else, never loops without consuming, never holds more than limit bytes."
 )
 CRASHERS = Path(__file__).parent / "crashers"
+Kind = Literal[
+    "client frames",
+    "peer packets",
+    "election messages",
+    "four-letter words",
+    "log records",
+    "snapshots",
+    "admin input",
+]
+"""Whose bytes they are. Each kind is to be fuzzed alike, however many targets it has."""
 PIECES_MAX = 64
 """A stream longer than this is cut into so many pieces, a shorter one at every byte."""
 
@@ -20,6 +31,7 @@ class Target:
     """One way in for bytes."""
 
     name: str
+    kind: Kind
     invariant: str
     feed: Callable[[bytes], None]
     """Take one input; whatever it raises has found something."""

@@ -18,10 +18,18 @@ from tests.fuzz.ledger import Figures
 from tests.fuzz.target import Target, held_at_most
 
 
-def turns(had: dict[str, float], script: str, number: int = 1, jobs: int = 1) -> list[Figures]:
+def turns(
+    had: dict[str, float],
+    script: str,
+    number: int = 1,
+    jobs: int = 1,
+    kinds: dict[str, str] | None = None,
+) -> list[Figures]:
     """Hold a campaign of so many turns, where each runs ``script`` with the target's name."""
     told: list[Figures] = []
-    campaign = Campaign(had, lambda name, _: [sys.executable, "-c", script, name], turn_s=10, until=1e12)
+    campaign = Campaign(
+        had, lambda name, _: [sys.executable, "-c", script, name], turn_s=10, until=1e12, kinds=kinds
+    )
 
     def tell(figures: Figures) -> None:
         told.append(figures)
@@ -42,6 +50,13 @@ def test_the_least_fuzzed_comes_first_and_then_the_next() -> None:
     told = turns({"a": 3.0, "b": 0.5, "c": 1.0}, COUNTS, number=4)
     # b had 0.5 hours and has 2.5 then; c had 1 and has 3.
     assert [figures.target for figures in told] == ["b", "c", "b", "a"]
+
+
+def test_kinds_are_fuzzed_alike_however_many_targets_they_have() -> None:
+    kinds = {"a": "many", "b": "many", "c": "many", "d": "one"}
+    told = turns({"a": 0.0, "b": 1.0, "c": 2.0, "d": 0.0}, COUNTS, number=4, kinds=kinds)
+    # "many" had 3 hours, "one" has 2 and then 4; a and b had the least of "many".
+    assert [figures.target for figures in told] == ["d", "d", "a", "d"]
 
 
 def test_two_at_the_same_time_are_two_targets() -> None:
@@ -108,7 +123,7 @@ def test_a_parser_that_holds_too_much_is_found_out(tmp_path: Path, monkeypatch: 
     def feed(data: bytes) -> None:
         bytearray(len(data) * 1000)
 
-    target = Target("greedy", "Nothing is held.", feed, lambda: [b""], memory=held_at_most)
+    target = Target("greedy", "admin input", "Nothing is held.", feed, lambda: [b""], memory=held_at_most)
     tried = drive.Tried(target, 60)
     for _ in range(drive.MEASURED_EVERY):
         tried.feed(bytes(2000))
@@ -119,7 +134,7 @@ def test_a_parser_that_holds_too_much_is_found_out(tmp_path: Path, monkeypatch: 
 def test_an_input_that_takes_long_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drive, "CRASHERS", tmp_path)
     monkeypatch.setattr(drive, "SLOW_S", -1.0)
-    tried = drive.Tried(Target("slow", "It is fast.", lambda data: None, lambda: [b""]), 60)
+    tried = drive.Tried(Target("slow", "admin input", "It is fast.", lambda data: None, lambda: [b""]), 60)
     tried.feed(b"input")
     assert [where.split()[0] for where in tried.broken] == ["Slow"]
 
@@ -132,7 +147,7 @@ def test_an_input_that_never_ends_is_broken_off(tmp_path: Path, monkeypatch: pyt
         while data:
             pass
 
-    tried = drive.Tried(Target("endless", "It ends.", feed, lambda: [b""]), 60)
+    tried = drive.Tried(Target("endless", "admin input", "It ends.", feed, lambda: [b""]), 60)
     tried.feed(b"")
     tried.feed(b"input")
     assert [path.read_bytes() for path in (tmp_path / "endless").iterdir()] == [b"input"]
@@ -159,7 +174,7 @@ def test_what_broke_a_target_is_kept_once_for_each_place(
             raise KeyError
         assert data == b"good"
 
-    tried = drive.Tried(Target("broken", "It is good.", feed, lambda: [b""]), 60)
+    tried = drive.Tried(Target("broken", "admin input", "It is good.", feed, lambda: [b""]), 60)
     for data in (b"good", b"bad", b"worse", b"other"):
         tried.feed(data)
     assert {path.read_bytes() for path in (tmp_path / "broken").iterdir()} == {b"bad", b"other"}

@@ -48,6 +48,6 @@ def test_a_target_that_raises_is_found_out() -> None:
     def feed(data: bytes) -> None:
         assert b"\xff" not in data
 
-    broken = Target("broken", "No byte is 255.", feed, lambda: [bytes(20)], examples=2000)
+    broken = Target("broken", "admin input", "No byte is 255.", feed, lambda: [bytes(20)], examples=2000)
     with pytest.raises(AssertionError):
         test_whatever_arrives(broken)

@@ -167,6 +167,7 @@ def _feed_word(data: bytes) -> None:
 TARGETS = (
     Target(
         "client",
+        "client frames",
         "Whatever a client says, its connection alone suffers: what it is answered does not depend on how the stream "
         "was cut, another client is served, and no more than a frame is held.",
         _feed_client,
@@ -177,6 +178,7 @@ TARGETS = (
     ),
     Target(
         "requests",
+        "client frames",
         INVARIANT,
         _feed_requests,
         _request_seeds,
@@ -186,6 +188,7 @@ TARGETS = (
     ),
     Target(
         "words",
+        "four-letter words",
         "Whatever comes in place of a four-letter word is answered in bounded length or closed, and nobody else suffers.",
         _feed_word,
         lambda: [word.encode() + bytes(8) for word in WORDS],

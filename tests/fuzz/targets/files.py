@@ -190,6 +190,7 @@ def _feed_payload(data: bytes) -> None:
 TARGETS = (
     Target(
         "txn",
+        "log records",
         INVARIANT,
         _feed_payload,
         lambda: [*map(txns.encode, _txns()), _log()],
@@ -198,6 +199,7 @@ TARGETS = (
     ),
     Target(
         "log-file",
+        "log records",
         "Whatever stands in a log file, the store opens with a history that can be applied and written again, or says "
         "StorageError: never anything else, and never a history with a hole.",
         _feed_log,
@@ -208,6 +210,7 @@ TARGETS = (
     ),
     Target(
         "log-forged",
+        "log records",
         "Whatever stands in entries whose checksums hold, a server starts with it or says what is wrong.",
         _feed_entries,
         lambda: [b"\n\n".join(map(txns.encode, _txns()))],
@@ -217,6 +220,7 @@ TARGETS = (
     ),
     Target(
         "restore",
+        "snapshots",
         "Whatever body is sent to be restored, it becomes a state that a server serves, and starts with again, or is "
         "refused with a sentence.",
         _feed_restore,
@@ -226,6 +230,7 @@ TARGETS = (
     ),
     Target(
         "snapshot",
+        "snapshots",
         "Whatever stands in a snapshot, plain or compressed, the tree that comes of it can be written again, or the "
         "server says what is wrong.",
         _feed_snapshot,

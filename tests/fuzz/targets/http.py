@@ -227,6 +227,7 @@ def _seeds() -> Iterable[bytes]:
 TARGETS = (
     Target(
         "admin",
+        "admin input",
         "Whatever is asked of the admin port or of the AdminServer, nothing raises: it is answered, or the connection is "
         "closed.",
         _feed,

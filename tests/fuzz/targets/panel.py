@@ -94,6 +94,7 @@ def _feed_handshake(data: bytes) -> None:
 TARGETS = (
     Target(
         "panel-message",
+        "admin input",
         "Whatever a page says on its socket, it is understood or the socket is closed with a code of ours.",
         _feed_message,
         _message_seeds,
@@ -104,6 +105,7 @@ TARGETS = (
     ),
     Target(
         "panel-handshake",
+        "admin input",
         "Whatever headers a handshake brings, only a page of the same scheme, host and port gets in, and nothing raises.",
         _feed_handshake,
         lambda: [

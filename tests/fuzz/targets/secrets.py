@@ -101,6 +101,7 @@ def _name_seeds() -> Iterable[bytes]:
 TARGETS = (
     Target(
         "sasl",
+        "client frames",
         "Whatever token arrives, it proves a user who knows the password, or is a WireError.",
         _feed_sasl,
         _sasl_seeds,
@@ -110,6 +111,7 @@ TARGETS = (
     ),
     Target(
         "jks",
+        "admin input",
         "Whatever stands in a key store, it is read or is a ConfigError.",
         _feed_jks,
         _jks_seeds,
@@ -119,6 +121,7 @@ TARGETS = (
     ),
     Target(
         "names",
+        "peer packets",
         "Whatever a certificate calls itself, that is text or a ConfigError.",
         _feed_names,
         _name_seeds,

@@ -345,6 +345,7 @@ def _vote_seeds() -> Iterable[bytes]:
 TARGETS = (
     Target(
         "packets",
+        "peer packets",
         INVARIANT,
         _feed_packets,
         _packet_seeds,
@@ -354,6 +355,7 @@ TARGETS = (
     ),
     Target(
         "election",
+        "election messages",
         INVARIANT,
         _feed_election,
         _election_seeds,
@@ -363,6 +365,7 @@ TARGETS = (
     ),
     Target(
         "quorum-auth",
+        "peer packets",
         INVARIANT,
         _feed_auth,
         lambda: [encode_auth(AuthPacket(status, b"token")) for status in AuthStatus],
@@ -371,6 +374,7 @@ TARGETS = (
     ),
     Target(
         "leader",
+        "peer packets",
         "Whatever a learner says to a leader costs that link alone: the ensemble serves on, and holds what it held.",
         _feed_leader,
         _leader_seeds,
@@ -379,6 +383,7 @@ TARGETS = (
     ),
     Target(
         "learner",
+        "peer packets",
         "Whatever a leader says to a learner ends in its own refusal; what is committed and cannot be read stops it, and nothing else does.",
         _feed_learner,
         _learner_seeds,
@@ -387,6 +392,7 @@ TARGETS = (
     ),
     Target(
         "votes",
+        "election messages",
         "Whatever a voter says in an election, no server raises, and each can look for a leader again.",
         _feed_votes,
         _vote_seeds,

@@ -125,6 +125,7 @@ def _reconfig_seeds() -> Iterable[bytes]:
 TARGETS = (
     Target(
         "zoo-cfg",
+        "admin input",
         "Whatever stands in zoo.cfg, it is read or refused with one ConfigError that can be printed.",
         _feed_config,
         lambda: [_CONFIG],
@@ -134,6 +135,7 @@ TARGETS = (
     ),
     Target(
         "membership",
+        "admin input",
         "Whatever text is given for a membership, it reads, and then says the same when written, or is a ConfigError.",
         _feed_membership,
         lambda: [_MEMBERSHIP],
@@ -144,6 +146,7 @@ TARGETS = (
     ),
     Target(
         "reconfig",
+        "admin input",
         "Whatever a client asks the membership to become, it is answered, and the leader goes on.",
         _feed_reconfig,
         _reconfig_seeds,
@@ -153,6 +156,7 @@ TARGETS = (
     ),
     Target(
         "jaas",
+        "admin input",
         "Whatever stands in a JAAS file, it is read or is one ConfigError.",
         _feed_jaas,
         lambda: [_JAAS],
