@@ -122,7 +122,11 @@ def test_who_cannot_show_a_certificate_of_ours_is_turned_away(
     # Apache's server with a certificate that names another host, then with a stranger's.
     wrong_name = authority.issue("server 3", hosts=("elsewhere",), addresses=("10.0.0.3",))
     for certificate in (wrong_name, strangers.issue("server 3")):
+        # A server is sparing with lines about one stranger; one that has just begun has said none.
+        ensemble.kill(2)
         ensemble.forget_log(2)
+        ensemble.start(2)
+        ensemble.until_led()
         configure(ensemble, 3, *stores(ensemble, 3, authority, certificate))
         ensemble.start(3)
         until(lambda: "is turned away" in ensemble.log(2), 30)
