@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ensemble.errors import ConfigError
 from ensemble.runtime.supervision import nursery
+from ensemble.zxid import epoch_of
 
 VARIABLE = "CHAOS_APACHE"
 """The server ids that are Apache's, separated by commas."""
@@ -40,11 +41,39 @@ STALE_SNAPSHOT = (
 )
 
 _SENT_SNAPSHOT = re.compile(r"Sending snapshot .*send zxid of db as 0x([0-9a-f]+)")
+_LED = re.compile(r"Have quorum of supporters.*setting last processed zxid: 0x([0-9a-f]+)$", re.MULTILINE)
+_ROLE_OR_SNAPSHOT = re.compile(
+    r"QuorumPeer - (?P<role>LOOKING|FOLLOWING|LEADING)$|Snapshotting: 0x(?P<zxid>[0-9a-f]+)", re.MULTILINE
+)
+_FAILED_ON_COMMIT = re.compile(
+    r"NullPointerException\s+at org\.apache\.zookeeper\.server\.quorum\.Learner\.syncWithLeader"
+)
 
 
 def snapshots_sent(log: str) -> set[int]:
     """Return the zxids of the snapshots that a leader says it has sent to learners."""
     return {int(zxid, 16) for zxid in _SENT_SNAPSHOT.findall(log)}
+
+
+def epochs_led(log: str) -> set[int]:
+    """Return the epochs in which a server says it led."""
+    return {epoch_of(int(zxid, 16)) for zxid in _LED.findall(log)}
+
+
+def snapshots_taken_leading(log: str) -> set[int]:
+    """Return the zxids of the snapshots that a server says it took after it was elected."""
+    leading, taken = False, set()
+    for found in _ROLE_OR_SNAPSHOT.finditer(log):
+        if found["role"]:
+            leading = found["role"] == "LEADING"
+        elif leading:
+            taken.add(int(found["zxid"], 16))
+    return taken
+
+
+def failed_on_a_commit(log: str) -> bool:
+    """Tell whether a learner says that it failed on a commit before UPTODATE, as ZOOKEEPER-4394 has it."""
+    return _FAILED_ON_COMMIT.search(log) is not None
 
 
 def check() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from operator import itemgetter
 
@@ -66,9 +66,11 @@ class Book:
             if zxid < self.newest and counter_of(zxid) and zxid not in self._payloads:
                 self._stale.setdefault(sid, {})[zxid] = files.read(name)
 
-    def stale(self, sid: int) -> Iterator[StaleState]:
-        """Yield what those would lead to, each followed through the log."""
+    def stale(self, sid: int, taken_leading: Collection[int]) -> Iterator[StaleState]:
+        """Yield what those would lead to that the server took when it was elected, each followed through the log."""
         for zxid, data in self._stale.get(sid, {}).items():
+            if zxid not in taken_leading:
+                continue
             with suppress(CorruptionError):
                 yield StaleState(sid, zxid, load(data, f"snapshot {text(zxid)}"), self.entries)
 

@@ -6,7 +6,7 @@ says at which zxid somebody wrote who did not hold it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -26,10 +26,10 @@ from ensemble.simulator.checks.exclusion import first_in_line
 from ensemble.simulator.checks.model import Model
 from ensemble.simulator.checks.staying import check_staying_watches, part
 from ensemble.simulator.checks.watching import check_watches
-from ensemble.simulator.clients.history import Attached, Call, Fired, History, Seen
+from ensemble.simulator.clients.history import Attached, Call, Fired, History, Reign, Seen
 from ensemble.tree.operations import Check, Multi, Op
 from ensemble.tree.tree import Tree
-from ensemble.zxid import text
+from ensemble.zxid import epoch_of, text
 
 LOCKS = "/lock/"
 
@@ -47,15 +47,46 @@ class Judgement:
     digest: int = 0
     """The model's in the end."""
 
-    def hold(self, name: str, check: Callable[[], int | None], deviation: str = "") -> None:
-        """Run a check; note what it counted or what it found broken, which may be a known ``deviation``."""
+    def hold(self, name: str, check: Callable[[], int | None]) -> None:
+        """Run a check; note what it counted or what it found broken."""
         try:
             self.checked[name] = check() or 0
         except HistoryViolation as violation:
-            if deviation:
-                self.known.append(f"{violation} - {deviation}")
-            else:
-                self.violations.append(str(violation))
+            self.violations.append(str(violation))
+
+    def excuse(self, found: Iterable[tuple[HistoryViolation, bool]], deviation: str, counted: int = 0) -> int:
+        """Note what is a known ``deviation`` of all that was found, and raise the first thing that is not."""
+        broken: list[HistoryViolation] = []
+        known: list[HistoryViolation] = []
+        for violation, excused in found:
+            (known if excused else broken).append(violation)
+        if known:
+            more = f" (and {len(known) - 1} more)" if len(known) > 1 else ""
+            self.known.append(f"{known[0]}{more} - {deviation}")
+        if broken:
+            raise broken[0]
+        return counted
+
+
+class Leaders:
+    """Who led which epoch."""
+
+    def __init__(self, led: Mapping[int, int], apache: Collection[int]) -> None:
+        """``led`` maps epochs to their leaders; ``apache`` are the servers of Apache's."""
+        self._newest = max(led, default=0)
+        self._theirs = {epoch for epoch, sid in led.items() if sid in apache}
+
+    def theirs(self, epoch: int) -> bool:
+        """Tell whether a server of Apache's led in an epoch."""
+        return epoch in self._theirs
+
+    def cut_off(self, reign: Reign | None) -> bool:
+        """Tell whether a server obeyed one of Apache's while another server was in a later epoch already."""
+        return reign is not None and self.theirs(reign.epoch) and reign.newest > reign.epoch
+
+    def replaced(self, reign: Reign | None) -> bool:
+        """Tell whether a server obeyed one of Apache's that has had a successor, then or later."""
+        return reign is not None and self.theirs(reign.epoch) and self._newest > reign.epoch
 
 
 def judge(
@@ -63,25 +94,27 @@ def judge(
     log: list[tuple[int, bytes]],
     trees: Mapping[int, Tree],
     apache: Collection[int] = (),
-    stale: Mapping[int, Sequence[StaleState]] = MappingProxyType({}),
+    stale: Sequence[StaleState] = (),
+    led: Mapping[int, int] = MappingProxyType({}),
 ) -> Judgement:
     """Hold everything that clients saw, and the servers' trees, against the committed log.
 
-    ``apache`` are the servers of Apache's, whose known deviations are told apart from what is broken. ``stale``
-    are, by server, the states that snapshots of what was never committed would lead to: its own, or one that it
-    was sent.
+    ``apache`` are the servers of Apache's, whose known deviations are told apart from what is broken, each only
+    where such a server brought it about: ``led`` tells who led which epoch, and ``stale`` are the states that snapshots
+    of what was never committed would lead to.
     """
     judgement = Judgement()
     entries = [Entry.decode(zxid, payload) for zxid, payload in log]
     replay = Replay(Model())
-    foretold = _foretold(entries) if apache else frozenset()
+    leaders = Leaders(led, apache)
+    foretold = _foretold(entries, leaders)
     if foretold:
         judgement.known.append(f"C5: {len(foretold)} requests were refused too early - {EARLY_EXPIRY}")
 
     spoiled: list[Call] = []
 
     def explained(call: Call) -> bool:
-        found = any(state.explains(call) for state in stale.get(call.server, ()))
+        found = any(state.explains(call) for state in stale)
         spoiled.extend([call] if found else [])
         return found
 
@@ -92,7 +125,7 @@ def judge(
 
     judgement.hold("C1 real time", lambda: checkers.check_real_time(history, entries))
     judgement.hold("C2 order within sessions", lambda: checkers.check_session_order(history, entries))
-    judgement.hold("C3 sync", lambda: _syncs(history), UNCONFIRMED_SYNC if apache else "")
+    judgement.hold("C3 sync", lambda: _syncs(judgement, history, leaders))
     judgement.hold("C1, C5, C6, C7 replies", replayed)
     if spoiled:
         judgement.known.append(
@@ -100,21 +133,15 @@ def judge(
         )
     if judgement.violations:
         return judgement  # what follows stands on the replay
-    judgement.hold(
-        "C5 sessions",
-        lambda: checkers.check_expiry(history, entries, replay),
-        UNKNOWN_SESSION if apache else "",
-    )
-    if apache:
-        nothing_told = History(history.calls, {})
-        judgement.hold("C5 ephemerals", lambda: checkers.check_expiry(nothing_told, entries, replay))
-    staying, once = part(history.streams)
-    vague = [place for place, stream in once.items() if _met(stream, apache)]
+    judgement.hold("C5 sessions", lambda: _ends(judgement, history, entries, leaders))
+    judgement.hold("C5 ephemerals", lambda: checkers.check_owners(replay))
+    staying, whole = part(history.streams)
+    once = {place: _before(stream, apache) for place, stream in whole.items()}
+    vague = sum(len(once[place]) < len(stream) for place, stream in whole.items())
     if vague:
         judgement.known.append(
-            f"C4: the one-shot watches of {len(vague)} sessions are not judged - {VAGUE_EVENTS}"
+            f"C4: the one-shot watches of {vague} sessions are judged only until then - {VAGUE_EVENTS}"
         )
-        once = {place: stream for place, stream in once.items() if place not in vague}
     judgement.hold("C4 watches", lambda: _watches(History(history.calls, once), replay))
     judgement.hold("C4 persistent watches", lambda: check_staying_watches(staying, replay, apache))
     judgement.hold("C8 locks", lambda: check_locks(history, replay))
@@ -122,23 +149,35 @@ def judge(
     return judgement
 
 
-def _foretold(entries: list[Entry]) -> frozenset[int]:
-    """Find where the last that sessions asked for was refused as expired, before the transactions that end them."""
+def _foretold(entries: list[Entry], leaders: Leaders) -> frozenset[int]:
+    """Find where the last that sessions asked for was refused as expired, before the transactions that end them.
+
+    Only leaders of Apache's do so.
+    """
     found: list[int] = []
     last: dict[int, list[int]] = {}
     for entry in entries:
         if entry.type == Op.CLOSE_SESSION:
             found += last.pop(entry.session, [])
         elif entry.error == Code.SESSION_EXPIRED:
-            last.setdefault(entry.session, []).append(entry.zxid)
+            if leaders.theirs(epoch_of(entry.zxid)):
+                last.setdefault(entry.session, []).append(entry.zxid)
         else:
             last.pop(entry.session, None)
     return frozenset(found)
 
 
-def _syncs(history: History) -> int:
-    checkers.check_sync(history)
-    return sum(call.op == Op.SYNC and call.answer is not None for call in history.calls)
+def _syncs(judgement: Judgement, history: History, leaders: Leaders) -> int:
+    late = [(violation, leaders.cut_off(call.reign)) for call, violation in checkers.late_syncs(history)]
+    answered = sum(call.op == Op.SYNC and call.answer is not None for call in history.calls)
+    return judgement.excuse(late, UNCONFIRMED_SYNC, answered)
+
+
+def _ends(judgement: Judgement, history: History, entries: list[Entry], leaders: Leaders) -> int:
+    untrue = checkers.untrue_ends(history, entries)
+    return judgement.excuse(
+        [(violation, leaders.replaced(told.reign)) for told, violation in untrue], UNKNOWN_SESSION
+    )
 
 
 def _watches(history: History, replay: Replay) -> int:
@@ -154,13 +193,13 @@ def _digests(
     judgement: Judgement,
     model: Model,
     trees: Mapping[int, Tree],
-    stale: Mapping[int, Sequence[StaleState]],
+    stale: Sequence[StaleState],
 ) -> int:
     expected = judgement.digest = model.digest()
     wrong = {sid: tree for sid, tree in trees.items() if tree.digest() != expected}
     for sid, tree in list(wrong.items()):
-        for state in stale.get(sid, ()):
-            if state.digest() == tree.digest():
+        for state in stale:
+            if sid in state.holders and state.digest() == tree.digest():
                 judgement.known.append(
                     f"C9: server {sid} ends with what snapshot {text(state.zxid)} of server {state.sid} holds and nobody has "
                     f"committed - "
@@ -175,8 +214,12 @@ def _digests(
     return len(trees)
 
 
-def _met(stream: list[Seen], servers: Collection[int]) -> bool:
-    return any(isinstance(seen, Attached) and seen.server in servers for seen in stream)
+def _before(stream: list[Seen], servers: Collection[int]) -> list[Seen]:
+    """Return what a client saw before it came to one of some servers."""
+    met = (
+        index for index, seen in enumerate(stream) if isinstance(seen, Attached) and seen.server in servers
+    )
+    return stream[: next(met, len(stream))]
 
 
 # -- locks -----------------------------------------------------------------------------------------------------

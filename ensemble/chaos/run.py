@@ -15,11 +15,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from ensemble.chaos.apache import LOGGED_TWICE, STALE_SNAPSHOT, snapshots_sent
+from ensemble.chaos.apache import (
+    LOGGED_TWICE,
+    STALE_SNAPSHOT,
+    failed_on_a_commit,
+    snapshots_sent,
+    snapshots_taken_leading,
+)
 from ensemble.chaos.book import Book
 from ensemble.chaos.faults import DISK_FAULTS, FAULTS, FaultFailed, Trouble
 from ensemble.chaos.judge import Judgement, judge
 from ensemble.chaos.servers import Make, Servers
+from ensemble.chaos.stale import StaleState
 from ensemble.chaos.tap import Tap
 from ensemble.chaos.workloads import WORKLOADS, Surroundings, clients
 from ensemble.client import ClientError, ZooKeeper
@@ -117,7 +124,7 @@ class Run:
 
     async def _in(self, directory: Path) -> None:
         servers = Servers(self._plan.make, directory)
-        tap = Tap(self._report.history, lambda: time.monotonic_ns() // 1000)
+        tap = Tap(self._report.history, lambda: time.monotonic_ns() // 1000, servers.epochs)
         try:
             await servers.open()
             await tap.open(servers.ports)
@@ -262,20 +269,13 @@ class Run:
                 book.compare(sid, files, agreed, apache=sid in servers.apache)
                 trees[sid] = book.recover(sid, files)
             except HistoryViolation as violation:
-                if violation.checker == "C10" and sid in servers.apache and book.repeats(files):
+                if violation.checker == "C10" and self._may_have_logged_twice(servers, sid, files):
                     known.append(f"{violation} - {LOGGED_TWICE}")
                     trees.update((sid, tree) for _, tree in itertools.islice(book.snapshots(files), 1))
                 else:
                     self._violated(str(violation))
-        stale = {sid: list(book.stale(sid)) for sid in servers.apache}
-        for sid in servers.ours:
-            stale[sid] = [
-                state
-                for leader in servers.apache
-                if book.snapshots_seen[sid] & snapshots_sent(servers.log(leader))
-                for state in stale[leader]
-            ]
-        found = judge(report.history, report.log, trees, servers.apache, stale)
+        stale = self._stale_states(servers)
+        found = judge(report.history, report.log, trees, servers.apache, stale, servers.led())
         found.violations[:0] = report.judgement.violations
         found.known += known
         report.judgement = found
@@ -284,10 +284,25 @@ class Run:
             report.findings.append(f"server {sid}: {self._where_from(disks[sid], found.digest)}")
         if found.violations:
             report.findings += [
-                f"server {sid}: snapshot {text(state.zxid)} is of what was never committed - {STALE_SNAPSHOT}"
-                for sid in servers.apache
-                for state in stale[sid]
+                f"server {state.sid}: snapshot {text(state.zxid)} is of what was never committed - {STALE_SNAPSHOT}"
+                for state in stale
             ]
+
+    def _may_have_logged_twice(self, servers: Servers, sid: int, files: ReadOnlyFiles) -> bool:
+        """Tell whether a server of Apache's says that it failed as one that logs things again, and has done so."""
+        return sid in servers.apache and failed_on_a_commit(servers.log(sid)) and self._book.repeats(files)
+
+    def _stale_states(self, servers: Servers) -> list[StaleState]:
+        """Follow what leaders of Apache's took snapshots of that was never committed, also to whom they sent it."""
+        book, found = self._book, []
+        for leader in servers.apache:
+            log = servers.log(leader)
+            sent = snapshots_sent(log)
+            for state in book.stale(leader, snapshots_taken_leading(log)):
+                for sid in servers.ours:
+                    state.sent(sid, book.snapshots_seen[sid] & sent)
+                found.append(state)
+        return found
 
     def _where_from(self, files: ReadOnlyFiles, digest: int) -> str:
         """Tell from which of a server's snapshots on the log leads to a wrong tree."""

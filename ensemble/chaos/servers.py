@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import secrets
 import shutil
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ensemble.chaos import apache
 from ensemble.chaos.disks import Disk, compile_shim, keep_mounts_private, mount_small, unmount
 from ensemble.chaos.links import HOST, Links, Ports
-from ensemble.errors import ConfigError
+from ensemble.errors import ConfigError, CorruptionError
 from ensemble.runtime.supervision.layout import Layout, prepare
 from ensemble.runtime.supervision.supervisor import Supervisor
+from ensemble.storage import epochs
+from ensemble.storage.names import CURRENT_EPOCH
 
 PORT_MIN, PORT_MAX = 12_000, 30_000
 PORT_TRIES = 20
@@ -37,6 +41,14 @@ SETTINGS = {
     # The logs are the evidence.
     "autopurge.purgeInterval": "0",
 }
+
+
+_LED = re.compile(r"serving, leading in epoch (\d+) from")
+
+
+def epochs_led(log: str) -> set[int]:
+    """Return the epochs in which a server of ours says it led."""
+    return {int(epoch) for epoch in _LED.findall(log)}
 
 
 @dataclass(slots=True)
@@ -188,6 +200,14 @@ class Servers:
         self._supervisor = self._layout = None
         self.small = []
 
+    def led(self) -> dict[int, int]:
+        """Who led which epoch, by what the servers have said."""
+        found = {}
+        for sid in self.sids:
+            words = apache.epochs_led if sid in self.apache else epochs_led
+            found.update(dict.fromkeys(words(self.log(sid)), sid))
+        return found
+
     def log(self, sid: int) -> str:
         """What a server has said."""
         assert self._layout is not None
@@ -213,6 +233,14 @@ class Servers:
         shutil.rmtree(self.disks[sid].data / "version-2")
 
     # -- questions ---------------------------------------------------------------------------------------
+
+    def epochs(self) -> dict[int, int]:
+        """The epoch that each server has entered, which it writes down before it serves; none for an empty disk."""
+        found = {}
+        for sid, disk in self.disks.items():
+            with suppress(OSError, CorruptionError):
+                found[sid] = epochs.decode((disk.data / CURRENT_EPOCH).read_bytes(), CURRENT_EPOCH)
+        return found
 
     async def word(self, sid: int, word: str) -> dict[str, str]:
         """Return the lines ``key: value`` of a four-letter word; empty when nobody serves."""

@@ -7,7 +7,7 @@ committed. What it has then is known as exactly as what it should have, and so i
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from operator import itemgetter
 
 from ensemble.errors import Code
@@ -25,6 +25,8 @@ class StaleState:
         """Begin at ``zxid``, after which the snapshot of server ``sid`` is named and which is not in ``log``."""
         self.sid = sid
         self.zxid = zxid
+        self.holders = {sid: zxid}
+        """Servers that have this state, and since when: the first, and those it has sent it to."""
         self._tree = tree
         self._log = log
         self._next = bisect_right(log, zxid, key=itemgetter(0))
@@ -37,13 +39,22 @@ class StaleState:
             self._next += 1
         return self._tree
 
+    def sent(self, sid: int, snapshots: Collection[int]) -> None:
+        """Note which snapshots another server got from the first one; those after ``zxid`` are of this state."""
+        received = [zxid for zxid in snapshots if zxid > self.zxid]
+        if received:
+            self.holders[sid] = min(received)
+
     def digest(self) -> int:
         """Return the digest of the tree after the whole log."""
         return self.at(self._log[-1][0] if self._log else 0).digest()
 
     def explains(self, call: Call) -> bool:
-        """Tell whether a read was answered from this state."""
-        return self.zxid < call.zxid and call.answer == _read(self.at(call.zxid), call)
+        """Tell whether a read was answered from this state, by a server that had it."""
+        since = self.holders.get(call.server)
+        if since is None or call.zxid < since or call.zxid <= self.zxid:
+            return False
+        return call.answer == _read(self.at(call.zxid), call)
 
 
 def _read(tree: Tree, call: Call) -> Answer:

@@ -24,6 +24,7 @@ from ensemble.simulator.clients.history import (
     Fired,
     History,
     Pinged,
+    Reign,
     Replied,
     Rewatched,
     Rewatching,
@@ -59,9 +60,16 @@ class _SessionRecord:
 class Tap:
     """One listening port for each server."""
 
-    def __init__(self, history: History, now_us: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        history: History,
+        now_us: Callable[[], int],
+        epochs: Callable[[], Mapping[int, int]] = dict,
+    ) -> None:
+        """``epochs`` tells which epoch each server is in."""
         self.history = history
         self.now_us = now_us
+        self._epochs = epochs
         self.ports: dict[int, int] = {}
         self.violations: list[str] = []
         """What a server did to a connection that it must never do (C2, C5)."""
@@ -93,6 +101,11 @@ class Tap:
         for line in list(self.lines):
             line.hang_up()
         await asyncio.sleep(0)
+
+    def reign(self, sid: int) -> Reign:
+        """Look in which epochs a server, and the foremost of all, are."""
+        epochs = self._epochs()
+        return Reign(epochs.get(sid, 0), max(epochs.values(), default=0))
 
     def session(self, session_id: int) -> _SessionRecord:
         """Return the record of a session, new or known."""
@@ -271,7 +284,8 @@ class _Line:
         its_own = known is None or known.password == self._password
         if reply.timeout_ms <= 0:
             if known is not None and its_own:
-                known.stream.append(Expired(self._asked_for, now - known.heard_us))
+                reign = self._tap.reign(self._sid)
+                known.stream.append(Expired(self._asked_for, now - known.heard_us, reign))
             return
         if not its_own:
             self.complain(f"took session {self._asked_for:#x} over with a wrong password", "C5")
@@ -313,6 +327,8 @@ class _Line:
         if call.op in ANSWERED_OPS:
             call.answer = decode_answer(call.op, body, error)
             self._tap.answered += 1
+        if call.op == Op.SYNC:
+            call.reign = self._tap.reign(self._sid)
         call.returned_us, call.zxid = session.heard_us, zxid
         session.stream.append(Replied(call))
         return INT.pack(theirs) + body[INT.size :]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from ensemble.chaos.apache import snapshots_sent
+from collections.abc import Collection
+
+from ensemble.chaos.apache import epochs_led, failed_on_a_commit, snapshots_sent, snapshots_taken_leading
 from ensemble.chaos.book import Book
 from ensemble.chaos.differences import ZNODES_TOLD_MAX, sentences
 from ensemble.chaos.judge import Judgement, judge
+from ensemble.chaos.servers import epochs_led as our_epochs_led
 from ensemble.errors import Code
 from ensemble.simulator.checks.model import Answer, Model
 from ensemble.simulator.clients.history import Call, History
@@ -91,10 +94,12 @@ def test_what_was_never_committed_explains_a_wrong_tree_of_apaches_alone():
     )
     book.note_snapshots(3, theirs)
     book.note_snapshots(2, Files({"log.1": log_of(committed, last.zxid)}))
-    assert [state.zxid for state in book.stale(3)] == [3]
-    assert list(book.stale(2)) == []
+    assert [state.zxid for state in book.stale(3, {3})] == [3]
+    # What it did not take when it was elected is not explained by that.
+    assert list(book.stale(3, {2})) == []
+    assert list(book.stale(2, {3})) == []
     tree = book.recover(3, theirs)
-    explained = judge(history, book.entries, {3: tree}, [3], {3: list(book.stale(3))})
+    explained = judge(history, book.entries, {3: tree}, [3], list(book.stale(3, {3})))
     assert explained.violations == []
     (known,) = explained.known
     assert known.startswith(
@@ -102,14 +107,15 @@ def test_what_was_never_committed_explains_a_wrong_tree_of_apaches_alone():
     )
     assert known.endswith("(ZOOKEEPER-4837)")
     # Who was sent that snapshot by server 3 has it too; who was not has something to explain.
-    sent = judge(history, book.entries, {2: tree}, [3], {3: list(book.stale(3)), 2: list(book.stale(3))})
-    assert sent.violations == []
-    unsent = judge(history, book.entries, {2: tree}, [3], {3: list(book.stale(3)), 2: []})
-    assert unsent.violations[0].startswith("C9: server 2 ends with digest")
+    for snapshots, found in (({last.zxid}, []), ({2}, ["C9"]), (set(), ["C9"])):
+        (state,) = book.stale(3, {3})
+        state.sent(2, snapshots)
+        judged = judge(history, book.entries, {2: tree}, [3], [state])
+        assert [what[:2] for what in judged.violations] == found
     tree.nodes["/agreed"].mtime += 1
     tree.touch("/agreed")
-    for other, snapshots in ((tree, {3: list(book.stale(3))}), (book.recover(3, theirs), {})):
-        unexplained = judge(history, book.entries, {3: other}, [3], snapshots)
+    for other, states in ((tree, list(book.stale(3, {3}))), (book.recover(3, theirs), [])):
+        unexplained = judge(history, book.entries, {3: other}, [3], states)
         assert unexplained.violations[0].startswith("C9: server 3 ends with digest")
         assert "/only-here is not in the model (created at 0:3)" in unexplained.wrong_trees[3]
 
@@ -128,9 +134,11 @@ def test_a_read_of_what_was_never_committed_is_known_of_the_server_that_loaded_i
     book.collect(Files({"log.1": log_of(committed, now)}), now)
     book.note_snapshots(3, stale)
 
-    def judged(server: int, answer: Answer, op: int = Op.GET_DATA) -> Judgement:
+    def judged(server: int, answer: Answer, op: int = Op.GET_DATA, sent: Collection[int] = ()) -> Judgement:
         read = Call(0, 1, 1, op, Read("/only-here", False), 0, server, 1, now, answer)
-        return judge(History([read]), book.entries, {}, [3], {3: list(book.stale(3))})
+        (state,) = book.stale(3, {2})
+        state.sent(1, sent)
+        return judge(History([read]), book.entries, {}, [3], [state])
 
     for op, seen in (
         (Op.GET_DATA, Answer(data=b"x", stat=stat)),
@@ -142,8 +150,45 @@ def test_a_read_of_what_was_never_committed_is_known_of_the_server_that_loaded_i
         assert known.violations == []
         assert known.known[0].startswith("C1: 1 reads saw what nobody has committed")
         assert judged(2, seen, op).violations[0].startswith("C1")
+        assert judged(1, seen, op, {now}).violations == []
+        # Before it was sent that, nothing explains what it answers.
+        assert judged(1, seen, op, {now + 1}).violations[0].startswith("C1")
     assert judged(3, Answer(data=b"y", stat=stat)).violations[0].startswith("C1")
     assert judged(3, Answer(Code.NO_NODE)).known == []
+
+
+def test_snapshots_that_a_server_of_apaches_takes_when_it_is_elected_are_told_from_others():
+    said = """
+[QuorumPeer[myid=3](plain=127.0.0.1:17404)(secure=disabled)] INFO org.apache.zookeeper.server.quorum.QuorumPeer - LEADING
+[QuorumPeer[myid=3](plain=127.0.0.1:17404)(secure=disabled)] INFO \
+org.apache.zookeeper.server.persistence.FileTxnSnapLog - Snapshotting: 0x700000542 to /data/version-2/snapshot.700000542
+[QuorumPeer[myid=3](plain=127.0.0.1:17404)(secure=disabled)] INFO org.apache.zookeeper.server.quorum.Leader - \
+Have quorum of supporters, sids: [[2, 3]]; starting up and setting last processed zxid: 0x800000000
+[QuorumPeer[myid=3](plain=127.0.0.1:17404)(secure=disabled)] INFO org.apache.zookeeper.server.quorum.QuorumPeer - LOOKING
+[QuorumPeer[myid=3](plain=127.0.0.1:17404)(secure=disabled)] INFO org.apache.zookeeper.server.quorum.QuorumPeer - FOLLOWING
+[QuorumPeer[myid=3](plain=127.0.0.1:17404)(secure=disabled)] INFO \
+org.apache.zookeeper.server.persistence.FileTxnSnapLog - Snapshotting: 0x800000001 to /data/version-2/snapshot.800000001
+"""
+    assert snapshots_taken_leading(said) == {0x700000542}
+    assert epochs_led(said) == {8}
+
+
+def test_a_server_of_ours_says_which_epochs_it_led():
+    said = """
+2026-11-23 02:57:28.847 serving, following server 3 in epoch 1 from 1:0 on
+2026-11-23 02:57:29.231 serving, leading in epoch 2 from 1:0 on
+"""
+    assert our_epochs_led(said) == {2}
+
+
+def test_a_learner_of_apaches_that_fails_on_a_commit_is_told_from_one_that_fails_otherwise():
+    said = """[QuorumPeer] WARN org.apache.zookeeper.server.quorum.Follower - Exception when following the leader
+java.lang.{}
+\tat org.apache.zookeeper.server.quorum.Learner.{}(Learner.java:676)
+"""
+    assert failed_on_a_commit(said.format("NullPointerException", "syncWithLeader"))
+    assert not failed_on_a_commit(said.format("NullPointerException", "readPacket"))
+    assert not failed_on_a_commit(said.format("RuntimeException", "syncWithLeader"))
 
 
 def test_a_leader_of_apaches_says_which_snapshots_it_has_sent():

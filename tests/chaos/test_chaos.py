@@ -68,6 +68,9 @@ def test_a_short_run_holds_and_leaves_nothing(tmp_path: Path):
     assert len(seen["log"]) > 500
     assert seen["checked"]["C4 watches"] > 0
     assert seen["checked"]["C8 locks"] > 0
+    reigns = [call["reign"] for call in seen["calls"] if call["op"] == "SYNC" and call["acknowledged"]]
+    assert len({reign["epoch"] for reign in reigns}) > 1
+    assert all(0 < reign["epoch"] <= reign["newest"] for reign in reigns)
     assert list(temporary.iterdir()) == []
     assert processes_of(temporary) == []
     assert str(temporary) not in Path("/proc/mounts").read_text()

@@ -52,8 +52,13 @@ async def test_all_that_servers_say_to_each_other_goes_through_the_relays(tmp_pa
             return modes[leader] == "" and "leader" in [modes[sid] for sid in rest]
 
         assert await servers.until(replaced, 20)
+        successor = await servers.leader()
+        epochs, led = servers.epochs(), servers.led()
+        assert (led[epochs[leader]], led[max(epochs.values())]) == (leader, successor)
+        assert epochs[leader] < min(epochs[sid] for sid in rest)
         servers.links.heal()
         assert await servers.until(servers.all_serve, 20)
+        assert len(set(servers.epochs().values())) == 1
         assert servers.links.carried_bytes > 0
 
 

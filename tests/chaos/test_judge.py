@@ -7,7 +7,7 @@ from struct import pack
 import pytest
 
 from ensemble.chaos.book import Book
-from ensemble.chaos.judge import check_locks, judge
+from ensemble.chaos.judge import Judgement, check_locks, judge
 from ensemble.errors import Code
 from ensemble.simulator.checks.checkers import HistoryViolation, Replay
 from ensemble.simulator.checks.model import CHANGED, CHILDREN, CREATED, DELETED, Model
@@ -16,16 +16,18 @@ from ensemble.simulator.clients.history import (
     Answer,
     Attached,
     Call,
+    Expired,
     Fired,
     History,
     Pinged,
+    Reign,
     Replied,
     Rewatched,
     Seen,
 )
 from ensemble.storage.names import DIRECTORY
 from ensemble.storage.records import HEADER, encode
-from ensemble.tree.operations import OPEN_ACL, AddWatch, Check, Create, Multi, Op, SetData, Sync
+from ensemble.tree.operations import OPEN_ACL, AddWatch, Check, Create, Multi, Op, Read, SetData, Sync
 from ensemble.zxid import make
 
 OLDER, NEWER = "/lock/_c_a-lock-0000000001", "/lock/_c_b-lock-0000000002"
@@ -102,31 +104,111 @@ def test_events_of_apaches_are_judged_by_their_order():
         check_staying_watches({0: watcher(Fired(UNTOLD, CHANGED, "/w/a"))}, WATCHED, vague=[1])
 
 
-def test_a_sync_that_missed_a_write_is_broken_or_known_of_apaches():
-    write = Call(0, 1, 1, Op.SET_DATA, SetData("/x", b"", -1), 0, 1, 5, 7, Answer())
-    sync = Call(1, 2, 1, Op.SYNC, Sync("/x"), 6, 1, 9, 3, Answer())
-    ours, mixed = (judge(History([write, sync]), [], {}, apache) for apache in ([], [3]))
-    assert [what[:2] for what in ours.violations] == ["C3", "C1"]
-    assert [what[:2] for what in mixed.violations] == ["C1"]
-    (known,) = mixed.known
-    assert known.startswith("C3")
-    assert known.endswith("(ZOOKEEPER-1675)")
+OURS, THEIRS = 1, 3
+APACHE = [THEIRS]
+LED_BY_THEIRS = {1: THEIRS, 2: OURS}
+LED_BY_OURS = {1: OURS, 2: THEIRS}
+CUT_OFF = Reign(epoch=1, newest=2)
+
+
+def late_sync(reign: Reign | None) -> History:
+    write = Call(0, 1, 1, Op.SET_DATA, SetData("/x", b"", -1), 0, 1, 5, make(2, 7), Answer())
+    return History([write, Call(1, 2, 1, Op.SYNC, Sync("/x"), 6, 1, 9, make(1, 3), Answer(), reign)])
+
+
+def test_a_late_sync_is_known_of_a_leader_of_apaches_and_broken_under_one_of_ours():
+    known = judge(late_sync(CUT_OFF), [], {}, APACHE, led=LED_BY_THEIRS)
+    # The write stands in no log here, which is another matter.
+    assert [what[:2] for what in known.violations] == ["C1"]
+    (told,) = known.known
+    assert told.startswith("C3: 2:7 had returned before this began, answered at 1:3")
+    assert told.endswith("(ZOOKEEPER-1675)")
+    broken = judge(late_sync(CUT_OFF), [], {}, APACHE, led=LED_BY_OURS)
+    assert [what[:2] for what in broken.violations] == ["C3", "C1"]
+    assert broken.known == []
+
+
+@pytest.mark.parametrize(
+    ("reign", "led"),
+    [
+        (Reign(epoch=1, newest=1), LED_BY_THEIRS),  # nobody else led yet
+        (Reign(epoch=2, newest=2), LED_BY_THEIRS),  # answered under its successor
+        (CUT_OFF, {2: OURS}),  # nobody says that he led
+        (None, LED_BY_THEIRS),
+    ],
+)
+def test_a_late_sync_is_broken_unless_its_leader_of_apaches_had_a_successor(
+    reign: Reign | None, led: dict[int, int]
+):
+    broken = judge(late_sync(reign), [], {}, APACHE, led=led)
+    assert [what[:2] for what in broken.violations] == ["C3", "C1"]
+
+
+def test_one_late_sync_under_a_leader_of_ours_is_not_hidden_by_others():
+    history = late_sync(CUT_OFF)
+    later = Reign(epoch=2, newest=3)
+    history.calls.append(Call(1, 2, 2, Op.SYNC, Sync("/x"), 10, 1, 12, make(1, 3), Answer(), later))
+    history.calls.append(Call(1, 2, 3, Op.SYNC, Sync("/x"), 13, 1, 15, make(1, 3), Answer(), CUT_OFF))
+    mixed = judge(history, [], {}, APACHE, led=LED_BY_THEIRS)
+    assert mixed.violations[0].endswith("client 1 cxid 2 SYNC Sync(path='/x')")
+    assert "(and 1 more)" in mixed.known[0]
+
+
+def entry(zxid: int, cxid: int, kind: int, rest: bytes) -> tuple[int, bytes]:
+    return zxid, pack(">qiqqi", 1, cxid, zxid, 0, kind) + rest
+
+
+def opened(zxid: int) -> tuple[int, bytes]:
+    return entry(zxid, 0, Op.CREATE_SESSION, pack(">i", 4000))
 
 
 def test_what_a_session_asks_for_last_may_be_refused_by_apaches_before_it_ends():
-    def entry(zxid: int, cxid: int, kind: int, rest: bytes) -> tuple[int, bytes]:
-        return zxid, pack(">qiqqi", 1, cxid, zxid, 0, kind) + rest
+    refused = entry(make(1, 2), 1, Op.ERROR, pack(">i", Code.SESSION_EXPIRED))
+    answer = Answer(Code.SESSION_EXPIRED)
+    call = Call(0, 1, 1, Op.CREATE, Create("/x", b"", OPEN_ACL, 0), 0, 3, 5, make(1, 2), answer)
+    log = [opened(make(1, 1)), refused, entry(make(1, 3), 0, Op.CLOSE_SESSION, b"")]
+    known = judge(History([call]), log, {}, APACHE, led=LED_BY_THEIRS)
+    assert known.violations == []
+    assert known.known[0].startswith("C5: 1 requests were refused too early")
+    for broken in (
+        judge(History([call]), log, {}, APACHE, led=LED_BY_OURS),
+        judge(History([call]), log[:2], {}, APACHE, led=LED_BY_THEIRS),  # it lives on
+    ):
+        assert [what[:2] for what in broken.violations] == ["C1"]
+        assert broken.known == []
 
-    opened = entry(1, 0, Op.CREATE_SESSION, pack(">i", 4000))
-    refused = entry(2, 1, Op.ERROR, pack(">i", Code.SESSION_EXPIRED))
-    call = Call(0, 1, 1, Op.CREATE, Create("/x", b"", OPEN_ACL, 0), 0, 3, 5, 2, Answer(Code.SESSION_EXPIRED))
-    ended = entry(3, 0, Op.CLOSE_SESSION, b"")
-    ours, mixed = (judge(History([call]), [opened, refused, ended], {}, apache) for apache in ([], [3]))
-    assert [what[:2] for what in ours.violations] == ["C1"]
-    assert mixed.violations == []
-    assert mixed.known[0].startswith("C5: 1 requests were refused too early")
-    living = judge(History([call]), [opened, refused], {}, [3])
-    assert [what[:2] for what in living.violations] == ["C1"]
+
+def test_a_session_is_called_expired_too_early_by_a_leader_of_apaches_that_was_replaced_and_by_nobody_else():
+    def told(reign: Reign | None, led: dict[int, int]) -> Judgement:
+        history = History([], {0: [Attached(1, 3, False, 0), Expired(1, 0, reign)]})
+        return judge(history, [opened(make(1, 1))], {}, APACHE, led=led)
+
+    known = told(CUT_OFF, LED_BY_THEIRS)
+    assert known.violations == []
+    assert known.known[0].startswith("C5: client 0 was told 0x1 expired; no txn says so")
+    for broken in (
+        told(CUT_OFF, LED_BY_OURS),
+        told(Reign(epoch=1, newest=1), {1: THEIRS}),  # which nobody replaced
+        told(None, LED_BY_THEIRS),
+    ):
+        assert broken.violations == ["C5: client 0 was told 0x1 expired; no txn says so"]
+
+
+def test_one_shot_watches_are_judged_until_their_client_meets_a_server_of_apaches():
+    create = Call(0, 1, 1, Op.CREATE, Create("/w", b"", OPEN_ACL, 0), 0, 1, 5, 2, Answer(path="/w"))
+    log = [opened(1), entry(2, 1, Op.CREATE, b"")]
+    watch = Call(0, 1, 2, Op.EXISTS, Read("/w", True), 0, 1, 1, 1, Answer(Code.NO_NODE))
+    missed: list[Seen] = [Replied(watch), Pinged(2)]
+
+    def judged(*stream: Seen) -> Judgement:
+        return judge(History([create, watch], {0: list(stream)}), log, {}, APACHE)
+
+    at_ours, at_theirs = Attached(1, OURS, False, 0), Attached(1, THEIRS, False, 0)
+    for broken in (judged(at_ours, *missed), judged(at_ours, *missed, at_theirs)):
+        assert broken.violations == ["C4: client 0: /w changed at 0:2, the watch of 0:1 had not fired by 0:2"]
+    unjudged = judged(at_theirs, *missed)
+    assert unjudged.violations == []
+    assert unjudged.known[0].startswith("C4: the one-shot watches of 1 sessions are judged only until then")
 
 
 class Logs:

@@ -8,7 +8,7 @@ It does not know servers, faults or time-outs. Each checker raises :class:`Histo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from struct import Struct
 
@@ -201,15 +201,24 @@ def check_real_time(history: History, entries: list[Entry]) -> None:
         for call in history.calls
         if call.is_write and (call.op != Op.CLOSE_SESSION or (call.session, call.cxid) in logged)
     ]
-    _check_order(history, "C1", writes)
+    for _, violation in _out_of_order(history, "C1", writes):
+        raise violation
 
 
 def check_sync(history: History) -> None:
     """C3: a sync's zxid is not below that of any write that returned before the sync was invoked."""
-    _check_order(history, "C3", [call for call in history.calls if call.op == Op.SYNC])
+    for _, violation in late_syncs(history):
+        raise violation
 
 
-def _check_order(history: History, checker: str, calls: list[Call]) -> None:
+def late_syncs(history: History) -> Iterator[tuple[Call, HistoryViolation]]:
+    """Yield each sync that breaks C3, and what is to be said of it."""
+    return _out_of_order(history, "C3", [call for call in history.calls if call.op == Op.SYNC])
+
+
+def _out_of_order(
+    history: History, checker: str, calls: list[Call]
+) -> Iterator[tuple[Call, HistoryViolation]]:
     """Each of ``calls``, when answered, must be at or after every write that returned before it began."""
     returned = sorted(
         (call.returned_us, call.zxid)
@@ -222,10 +231,8 @@ def _check_order(history: History, checker: str, calls: list[Call]) -> None:
             newest = max(newest, returned[index][1])
             index += 1
         if call.answer is not None and (call.zxid < newest or (call.is_write and call.zxid == newest)):
-            raise HistoryViolation(
-                checker,
-                f"{text(newest)} had returned before this began, answered at {text(call.zxid)}: {call}",
-            )
+            what = f"{text(newest)} had returned before this began, answered at {text(call.zxid)}: {call}"
+            yield call, HistoryViolation(checker, what)
 
 
 _TOO_LATE = (Code.SESSION_MOVED, Code.SESSION_EXPIRED)
@@ -260,14 +267,24 @@ def check_session_order(history: History, entries: list[Entry]) -> None:
 
 def check_expiry(history: History, entries: list[Entry], replay: Replay) -> None:
     """C5: who is told that his session expired finds its end in the log; ephemerals have live owners."""
+    for _, violation in untrue_ends(history, entries):
+        raise violation
+    check_owners(replay)
+
+
+def untrue_ends(history: History, entries: list[Entry]) -> Iterator[tuple[Expired, HistoryViolation]]:
+    """Yield where a client was told that a session expired which no transaction ended, and what is to be said of it."""
     ended = {entry.session: True for entry in entries if entry.type == Op.CLOSE_SESSION}
     created = {entry.session: True for entry in entries if entry.type == Op.CREATE_SESSION}
     for place, stream in history.streams.items():
         for seen in stream:
             if isinstance(seen, Expired) and seen.session in created and seen.session not in ended:
-                raise HistoryViolation(
-                    "C5", f"client {place} was told {seen.session:#x} expired; no txn says so"
-                )
+                what = f"client {place} was told {seen.session:#x} expired; no txn says so"
+                yield seen, HistoryViolation("C5", what)
+
+
+def check_owners(replay: Replay) -> None:
+    """C5: every ephemeral has an owner that lives."""
     for path, node in replay.model.nodes.items():
         if node.owner and node.owner not in replay.model.sessions:
             raise HistoryViolation("C5", f"ephemeral {path} outlives its session {node.owner:#x}")

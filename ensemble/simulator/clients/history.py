@@ -30,6 +30,16 @@ class Answer:
     results: list[Answer] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Reign:
+    """In which epochs servers were when one of them said something, as their disks tell; 0 is none."""
+
+    epoch: int
+    """That of the server which spoke."""
+    newest: int
+    """The greatest of all servers."""
+
+
 @dataclass(slots=True)
 class Call:
     """One request and, perhaps, its reply."""
@@ -44,6 +54,8 @@ class Call:
     returned_us: int = UNKNOWN
     zxid: int = -1
     answer: Answer | None = None
+    reign: Reign | None = None
+    """When a sync was answered, where servers can be looked at."""
 
     @property
     def is_write(self) -> bool:
@@ -120,6 +132,8 @@ class Expired:
     session: int
     idle_us: int
     """How long ago the client last heard from a server."""
+    reign: Reign | None = None
+    """When that was said, where servers can be looked at."""
 
 
 Seen = Replied | Pinged | Fired | Attached | Rewatching | Rewatched | Expired
