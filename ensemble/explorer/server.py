@@ -367,6 +367,8 @@ GRAPHS = Graphs(
             "_offered_us",
             "_started_us",
             "heard_us",
+            "sync_limit",
+            "_own_sync_limit",
             "phase_since_us",
             "_traced_to",
             "looking",

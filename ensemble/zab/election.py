@@ -57,12 +57,15 @@ class Election:
         self._finalize: Timer | None = None
         self._resend: Timer | None = None
         self._resend_ms = RESEND_MS_MIN
+        self.resting = False
+        """It takes no part: nobody is heard, nobody is told."""
 
     # ------------------------------------------------------------------ from the peer
 
     def start(self, zxid: int, epoch: int) -> None:
         """Begin a new round, voting for ourselves with our last logged zxid and our current epoch."""
         self.state = ServerState.LOOKING
+        self.resting = False
         self.round += 1
         self._own = self._candidate(zxid, epoch)
         self._heard.clear()
@@ -96,6 +99,11 @@ class Election:
         self.vote = Vote(self.vote.leader, self.vote.zxid, epoch)
         self._tell_voteless()
 
+    def rest(self) -> None:
+        """Take no part until ``start``."""
+        self.resting = True
+        self._stop_timers()
+
     def stop(self) -> None:
         """Forget all timers."""
         self._stop_timers()
@@ -104,11 +112,11 @@ class Election:
         """Note that the election link to ``sid`` came up or went down."""
         if not up:
             self._links_up.discard(sid)
-            if self.state is ServerState.LOOKING:
+            if self.state is ServerState.LOOKING and not self.resting:
                 self._decide()
             return
         self._links_up.add(sid)
-        if self.state is ServerState.LOOKING:
+        if self.state is ServerState.LOOKING and not self.resting:
             self._tell(sid)
 
     def is_lost_to_us(self, heard: Notification) -> bool:

@@ -71,6 +71,7 @@ class Peer:
             meter=self.meter,
             patience=Patience(),
             give_up=self._look,
+            stand_aside=self._stand_aside,
             hand_over=self._go_over,
             set_phase=self._set_phase,
             established=self._on_established,
@@ -157,12 +158,32 @@ class Peer:
         self._begin_election(why, self._history.zxid_logged)
 
     def _begin_election(self, why: str, zxid: int) -> None:
+        self._serve_nobody(why)
+        self.election.start(zxid, self._history.current_epoch)
+
+    def _serve_nobody(self, why: str) -> None:
         self._end_term()
         self.role = ServerState.LOOKING
         self.meter.looking += 1
         self._set_phase(Phase.ELECTION, why)
         self._app.on_looking(why)
-        self.election.start(zxid, self._history.current_epoch)
+
+    def _stand_aside(self, why: str) -> None:
+        """Leave the lead, and every election, to others until our disk answers.
+
+        Our vote may be the greatest, for what only our memory holds: we would be elected again, and again.
+        """
+        if self._stopped:
+            return
+        self._end_restoration(why)
+        self.election.rest()
+        self._serve_nobody(why)
+        self._close_early()
+        self._history.sync(self._on_disk_answers)
+
+    def _on_disk_answers(self) -> None:
+        if self.election.resting:
+            self._look("its disk answers again")
 
     def restore(self, restoration: Restoration) -> None:
         """Leader: begin another epoch, with another history than ours.
@@ -257,6 +278,8 @@ class Peer:
                 vote=max(vote.leader, 0),  # who has no vote names nobody
                 state=state,
             )
+        if self.election.resting:
+            return
         # Also while we lead or follow nobody yet: who is its own quorum by an old membership never looks for long.
         if not self.serving and self.view.hear(notification.config):
             self._look("the membership has changed")
@@ -291,7 +314,7 @@ class Peer:
         """A server connected to our quorum port: a learner, if we lead or are about to."""
         if isinstance(self._term, Leader):
             self._term.on_accepted(link)
-        elif not self._stopped and (self._term is None or self.view.pending):
+        elif not self._stopped and not self.election.resting and (self._term is None or self.view.pending):
             self._early[link] = []  # with a change pending we may be named leader, and not know it yet
         else:
             link.close()

@@ -53,6 +53,8 @@ class Term:
         patience: Patience
         give_up: Callable[[str], None]
         """End the term and look for a leader again; says why."""
+        stand_aside: Callable[[str], None]
+        """The same, but only once our disk has answered: until then nobody is to count on us; says why."""
         hand_over: Callable[[int, str], None]
         """End the term and begin another one under the server named, without an election; says why."""
         set_phase: Callable[[Phase, str], None]
@@ -73,6 +75,7 @@ class Term:
         self.meter = context.meter
         self.patience = context.patience
         self.give_up = context.give_up
+        self.stand_aside = context.stand_aside
         self.hand_over = context.hand_over
         self.set_phase = context.set_phase
         self.established = context.established

@@ -14,13 +14,14 @@ from random import Random
 import pytest
 
 from ensemble.chaos.disks import Disk, compile_shim
-from ensemble.chaos.servers import Make, Servers
+from ensemble.chaos.servers import SETTINGS, TICK_MS, Make, Servers
 from ensemble.chaos.workloads import Surroundings, clients
 from ensemble.client import ZooKeeper
 from ensemble.errors import ConfigError
 from ensemble.runtime.supervision.supervisor import ActionRefused
 
 pytestmark = pytest.mark.process
+SYNC_LIMIT_MS = int(SETTINGS["syncLimit"]) * TICK_MS
 
 
 @asynccontextmanager
@@ -94,6 +95,31 @@ async def test_a_server_whose_disk_fails_ends_at_once_and_the_others_go_on(
         async with client(servers, victim) as zk:
             await zk.sync("/")
             assert (await zk.get("/after")).data == b"kept"
+
+
+async def test_a_leader_whose_disk_does_not_answer_gives_way_and_comes_back(tmp_path: Path):
+    """Its own sync is no more in time than anybody's; until it is over others lead (B7, row 9)."""
+    async with three(tmp_path) as servers:
+        leader = await servers.leader()
+        assert leader is not None
+        rest = [sid for sid in servers.sids if sid != leader]
+        async with client(servers, *rest) as zk:
+            servers.disks[leader].trouble("sync", ms=4 * SYNC_LIMIT_MS)
+            await zk.create("/during", b"")  # by the disks of the others
+
+            async def replaced() -> bool:
+                modes = await servers.modes()
+                return modes[leader] == "" and "leader" in [modes[sid] for sid in rest]
+
+            assert await servers.until(replaced, 20)
+            servers.disks[leader].mend()
+            await zk.create("/after", b"")
+            assert await servers.until(servers.all_serve, 30)
+            assert servers.state(leader) == "running"
+        async with client(servers, leader) as zk:
+            await zk.sync("/")
+            assert {"during", "after"} <= set(await zk.get_children("/"))
+        assert "its disk did not answer within syncLimit" in servers.log(leader)
 
 
 @pytest.mark.parametrize("prefix", ["log.", "snapshot."])

@@ -134,6 +134,11 @@ def leader_without_followers(patch: Patch) -> None:
     patch.setattr(Leader, "on_closed", lambda self, link: self._followers.remove(link))
 
 
+def lead_without_a_disk(patch: Patch) -> None:
+    """A leader does not notice that its disk answers nobody (B7, row 9)."""
+    patch.setattr(Leader, "_is_late", lambda *_: False)
+
+
 def ack_before_fsync(patch: Patch) -> None:
     """A proposal is acked when it was written, not when it is durable."""
 
@@ -296,6 +301,7 @@ MUTANTS: dict[Callable[[Patch], None], tuple[str, ...]] = {
     promise_not_durable: ("I8",),
     commit_out_of_order: ("I2",),
     no_directory_sync: ("I10", "I4"),
+    lead_without_a_disk: ("C9",),
     leader_without_followers: ("C9",),
     ack_before_fsync: ("I10",),
     log_says_durable_too_early: ("I10", "I4"),
@@ -350,3 +356,6 @@ RECIPE_MUTANTS = (serving.holder_that_checks_nothing, serving.counter_without_ve
 
 STALE_LEADER_MUTANTS = (sync_without_a_quorum, serving.forget_what_the_client_saw)
 """Those that need a leader that was replaced and does not notice; a theme makes many."""
+
+STUCK_MUTANTS = (lead_without_a_disk,)
+"""What shows only where servers go on without their disks: one run in nine."""

@@ -10,7 +10,14 @@ import pytest
 from ensemble.simulator.clients.workload import SYNC_HEAVY
 from ensemble.simulator.runs.report import Failure, run_seed
 from ensemble.simulator.world import World
-from tests.mutants.server import CHANGING_MUTANTS, MUTANTS, RARE_MUTANTS, RECIPE_MUTANTS, STALE_LEADER_MUTANTS
+from tests.mutants.server import (
+    CHANGING_MUTANTS,
+    MUTANTS,
+    RARE_MUTANTS,
+    RECIPE_MUTANTS,
+    STALE_LEADER_MUTANTS,
+    STUCK_MUTANTS,
+)
 
 SCHEDULES_MAX = 120
 SCHEDULES_RARE_MAX = 2_000
@@ -36,6 +43,11 @@ def _with_changing_members() -> Iterator[int]:
     return (seed for seed in count(1) if World(seed).plan.changes)
 
 
+def _with_stuck_disks() -> Iterator[int]:
+    """Yield the seeds in which the disks of some servers answer nothing any more (one in nine)."""
+    return (seed for seed in count(1) if World(seed).plan.lasting == "stuck")
+
+
 def _with_recipes() -> Iterator[int]:
     """Yield the seeds whose theme is clients that share a lock (one in twelve)."""
     return (seed for seed in count(1) if World(seed).plan.recipes)
@@ -44,6 +56,8 @@ def _with_recipes() -> Iterator[int]:
 def _seeds_for(mutant: Mutant) -> Iterator[int]:
     if mutant in RECIPE_MUTANTS:
         return _with_recipes()
+    if mutant in STUCK_MUTANTS:
+        return _with_stuck_disks()
     if mutant in STALE_LEADER_MUTANTS:
         return _with_stale_leaders()
     return _with_changing_members() if mutant in CHANGING_MUTANTS else count(1)

@@ -1,7 +1,8 @@
 """The liveness act: some servers stay broken for ever, and the quorum that is left has to get on (C9).
 
 Safety alone would be kept by an ensemble that does nothing. A server that can speak and does not hear, or hears and
-is not heard, must not keep the others from agreeing; nor one that is frozen with its connections open.
+is not heard, must not keep the others from agreeing; nor one that is frozen with its connections open, nor one that
+answers everybody while its disks do not answer it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from ensemble.simulator.checks.quorums import is_quorum
 from ensemble.simulator.machine.machine import Machine
 from ensemble.simulator.network.network import SimulatedNetwork
 
-LASTING = ("frozen", "dead", "deaf", "mute")
+LASTING = ("frozen", "dead", "deaf", "mute", "stuck")
 """What can be wrong for ever with those outside the core."""
 
 
@@ -44,6 +45,10 @@ def abandon(
         for sid in outside:
             machines[sid].die(power=True)
         return lambda: _each([machines[sid].start for sid in outside])
+    if kind == "stuck":
+        for sid in outside:
+            machines[sid].stick()
+        return lambda: _each([machines[sid].release for sid in outside])
     inward = [(inside, sid) for inside in core for sid in outside]
     ways = inward if kind == "deaf" else [(there, here) for here, there in inward]
     conditions = network.conditions

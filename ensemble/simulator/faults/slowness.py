@@ -1,4 +1,4 @@
-"""Servers that stand still, ways and disks that take long, messages that get lost, clocks that are wrong."""
+"""Servers that stand still, ways and disks that take long or for ever, messages that get lost, clocks that are wrong."""
 
 from __future__ import annotations
 
@@ -45,6 +45,12 @@ def _slow_disk(stage: Stage) -> Undo:
     return undo
 
 
+def _stuck_disk(stage: Stage) -> Undo:
+    machine = stage.machines[stage.one(leading=0.5)]
+    machine.stick()
+    return machine.release
+
+
 def _lossy_mail(stage: Stage) -> Undo:
     rates = stage.mail
     rates.loss, rates.flap = stage.rng.choice(((0.2, 0.0), (0.0, 0.3), (0.4, 0.2)))
@@ -87,6 +93,7 @@ KINDS: dict[str, Kind] = {
     "pause all": lambda stage: _pause(stage, list(stage.machines)),
     "slow ways": _slow_ways,
     "slow disk": _slow_disk,
+    "stuck disk": _stuck_disk,
     "lossy mail": _lossy_mail,
     "wall clock": _wall_clock,
     "clock rate": _clock_rate,

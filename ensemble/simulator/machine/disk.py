@@ -6,7 +6,8 @@ the rest: whole writes, single sectors of them, a write torn at any byte, a dire
 two changes.
 
 It lives longer than the processes that use it: :meth:`SimulatedDisk.crash` and then simply use it again.
-Faults: errors of any call, a full disk, slow syncs, flipped bits, and a crash before any single effect.
+Faults: errors of any call, a full disk, slow syncs, syncs that do not come back, flipped bits, and a crash before any
+single effect.
 """
 
 from __future__ import annotations
@@ -63,6 +64,11 @@ class SimulatedDisk:
         """The calls that failed because they were told to, with their errno."""
         self.slowness = 1
         """Syncs take this many times as long."""
+        self._stuck = False
+        self._held: list[Callable[[], None]] = []
+        """What waits for a disk that is stuck."""
+        self.on_blocked: Callable[[], None] = lambda: None
+        """Told of a call that must be carried out at once, while the disk is stuck: whoever makes it stands still."""
         self.effects = 0
         """Changes to the cache, the directory or the platter so far; a crash may fall before any of them."""
 
@@ -131,6 +137,9 @@ class SimulatedDisk:
         incarnation = self._incarnation
 
         def carry_out() -> None:
+            if self._stuck:
+                self._held.append(carry_out)
+                return
             alive = incarnation == self._incarnation and not self._dead
             if alive and self._guarded(lambda: self._replace("write_aside", name, name + ASIDE_SUFFIX, data)):
                 done()
@@ -166,9 +175,23 @@ class SimulatedDisk:
         self._faults.append(_Fault(operation, code, part, skip))
 
     def heal(self) -> None:
-        """Forget the failures not yet met, and the limit of space."""
+        """Forget the failures not yet met, and the limit of space; answer whoever waits."""
         self._faults.clear()
         self.capacity_bytes = None
+        self.release()
+
+    def stick(self) -> None:
+        """Answer no sync any more, until :meth:`release`."""
+        self._stuck = True
+
+    def release(self) -> None:
+        """Go on where it got stuck."""
+        if self._stuck:
+            self._stuck = False
+            held, self._held = self._held, []
+            for work in held:
+                work()
+            self._begin()
 
     def flip(self, name: str, offset: int, mask: int) -> None:
         """Flip bits of a durable byte; nobody notices before it is read."""
@@ -224,6 +247,8 @@ class SimulatedDisk:
         while self._queue and not self._dead:
             operation, work = self._queue[0]
             if operation == "sync":
+                if self._stuck:
+                    return
                 self._schedule(self._sync_us(), partial(self._on_time, work, self._incarnation))
                 return
             self._queue.pop(0)
@@ -244,6 +269,8 @@ class SimulatedDisk:
     def _drain(self) -> None:
         if self._dead:
             raise StorageError("the disk failed before")
+        if self._stuck:
+            self.on_blocked()
         while self._queue:
             _, work = self._queue.pop(0)
             try:

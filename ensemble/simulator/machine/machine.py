@@ -374,6 +374,8 @@ class Machine:
         """The server has seen that, and does not start until its disks are emptied."""
         self.lives = 0
         self.process: Process | None = None
+        for disk in self.disks:
+            disk.on_blocked = self._block
 
     @property
     def running(self) -> bool:
@@ -413,6 +415,26 @@ class Machine:
             else:
                 disk.detach()
         self.observer.crashed(self, effect)
+
+    def stick(self) -> None:
+        """Let the disks answer nothing."""
+        for disk in self.disks:
+            disk.stick()
+
+    def release(self) -> None:
+        """Let the disks answer again, and the process go on if it waits for them."""
+        for disk in self.disks:
+            disk.release()
+        if self.process is not None and self.process.paused:
+            self.process.resume()
+
+    def _block(self) -> None:
+        """Let the process stand still: it makes a call that a stuck disk does not come back from.
+
+        The step goes on to its end, as if the call had come back; what comes next finds nobody.
+        """
+        if self.process is not None:
+            self.process.paused = True
 
     def failures(self) -> int:
         """Count the calls of the disks that have failed."""

@@ -25,6 +25,7 @@ from struct import error as StructError
 from ensemble.errors import InvariantViolation, PeerProtocolError
 from ensemble.limits import EPOCHS_AHEAD_MAX
 from ensemble.zab.leader.followers import Follower, Followers, FollowerStep
+from ensemble.zab.leader.sync_limit import SyncLimit
 from ensemble.zab.leader.synchronization import Synchronization, choose
 from ensemble.zab.messages import PROTOCOL_VERSION, Packet, PacketType
 from ensemble.zab.phase import Phase
@@ -51,6 +52,7 @@ class Establishment(Term, ABC):
         self._proven = False
         self._zxid_proposed = self.history.zxid_logged
         self._own_acked = -1
+        self._own_sync_limit: SyncLimit | None = None
         self._unsent: list[tuple[int, bytes]] = []
         self._acked = False
         self._outstanding: deque[tuple[int, bytes]] = deque()
@@ -225,6 +227,7 @@ class Establishment(Term, ABC):
         if packet.zxid != make(self.epoch, 0):
             raise PeerProtocolError(f"ack {text(packet.zxid)} instead of NEWLEADER's")
         follower.synced = True
+        follower.sync_limit = SyncLimit(max(self._zxid_proposed, packet.zxid), follower.heard_us)
         if self.serving:
             self._send(follower, Packet(PacketType.UPTODATE, -1))
             for commit in follower.commits:
@@ -241,6 +244,7 @@ class Establishment(Term, ABC):
         for follower in self._followers:
             follower.counts = not follower.observer
         self._zxid_proposed = max(make(self.epoch, 0), self._zxid_proposed)
+        self._own_sync_limit = SyncLimit(self._zxid_proposed, self.clock.monotonic_us())
         self.set_phase(Phase.BROADCAST, f"epoch {self.epoch} established")
         for follower in self._followers:
             if follower.synced:

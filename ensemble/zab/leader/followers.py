@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from ensemble.measures import Summary
+from ensemble.zab.leader.sync_limit import SyncLimit
 from ensemble.zab.messages import Packet, Run
 from ensemble.zab.ports import PeerLink
 
@@ -47,6 +48,8 @@ class Follower:
     """It was sent its synchronization, and gets every proposal since."""
     synced: bool = False
     """It acked NEWLEADER."""
+    sync_limit: SyncLimit | None = None
+    """How long it may take to ack, once it is synced."""
     zxid_acked: int = -1
     """Counts only once it is synced."""
     commits: list[Packet] = field(default_factory=list)

@@ -118,21 +118,41 @@ class Leader(Broadcast):
             self.give_up("lost the quorum of followers")
 
     def _on_tick(self) -> None:
-        """Ping; drop the silent; step down without a quorum of live followers (ZAB's leader lease)."""
+        """Ping; drop the silent; step down with a silent disk, or without a quorum of live followers (ZAB's leader
+        lease)."""
         now = self.clock.monotonic_us()
-        tick_us = self.timing.tick_ms * 1000
-        if not self.serving and now - self._started_us > self.timing.init_limit_ticks * tick_us:
-            self.give_up("no quorum followed within initLimit")
+        init_limit_us = self.timing.init_limit_ticks * self.timing.tick_ms * 1000
+        if not self.serving and now - self._started_us > init_limit_us:
+            if self._proven and self._own_acked < 0:
+                self.stand_aside("its disk did not answer within initLimit")
+            else:
+                self.give_up("no quorum followed within initLimit")
+            return
+        sync_limit_us = self.timing.sync_limit_ticks * self.timing.tick_ms * 1000
+        if self._is_late(sync_limit_us, now):
+            self.stand_aside("its disk did not answer within syncLimit")
             return
         for follower in self._followers:
-            limit = self.timing.sync_limit_ticks if follower.synced else self.timing.init_limit_ticks
-            if now - follower.heard_us > limit * tick_us:
+            limit_us = sync_limit_us if follower.synced else init_limit_us
+            if now - follower.heard_us > limit_us or self._acks_late(follower, sync_limit_us, now):
                 self._followers.drop(follower)
         if self.serving and not self._is_followed():
             self._lose_quorum()
             return
         self._ping()
         self._tick = self.clock.call_later(self.timing.tick_ms / 2, self._if_active(self._on_tick))
+
+    def _is_late(self, limit_us: int, now_us: int) -> bool:
+        """Tell whether our disk does not answer, and another server may be better off."""
+        own, proposed = self._own_sync_limit, self._zxid_proposed
+        late = own is not None and own.exceeded(self._own_acked, proposed, now_us, limit_us)
+        return late and self.quorum.voters != (self.sid,)
+
+    def _acks_late(self, follower: Follower, limit_us: int, now_us: int) -> bool:
+        """Tell whether a learner that answers pings logs nothing."""
+        if follower.sync_limit is None or follower.observer:
+            return False
+        return follower.sync_limit.exceeded(follower.zxid_acked, self._zxid_proposed, now_us, limit_us)
 
     def peer_status(self) -> list[dict[str, object]]:
         """Describe every other server as this leader sees it."""
