@@ -340,7 +340,6 @@ RARE_MUTANTS = (
     serving.recursive_watches_of_one_znode,
     learner_goes_on_dialing,
     memory_ahead_of_the_log,
-    forget_what_left_memory,
 )
 """Those that take more schedules than there is time for with every change."""
 
