@@ -8,6 +8,7 @@ import pytest
 
 from ensemble.errors import InvariantViolation, PeerProtocolError
 from ensemble.limits import EPOCHS_AHEAD_MAX
+from ensemble.zab.learner.joining import DIAL_DELAYS_MS
 from ensemble.zab.messages import Notification, Packet, PacketType, ServerState, Vote
 from ensemble.zxid import make
 from tests.ensemble.zab.harness import MemoryHistory, Table, TableLink, fresh, history
@@ -235,3 +236,96 @@ def test_who_claims_an_epoch_far_ahead_is_refused_and_no_epochs_are_used_up():
     table.advance(2_000)
     assert table.leader is leader
     assert {history.accepted_epoch for history in table.histories.values()} == {1}
+
+
+def test_a_membership_put_in_force_by_a_transaction_that_holds_none_breaks_the_link():
+    table = fresh()
+    table.start(1, 2, 3)
+    link = next(link for link in table.links if link.owner == 1 and not link.closed)
+    zxid = make(1, 1)
+    table.peers[1].on_packets(link, [Packet(PacketType.PROPOSAL, zxid, b"x")])
+    with pytest.raises(PeerProtocolError, match="holds none"):
+        table.peers[1].on_packets(link, [Packet(PacketType.COMMITANDACTIVATE, zxid, pack(">q", 3))])
+    assert link.closed
+    assert table.apps[1].state == []
+
+
+UNHELD = make(1, 9)
+
+
+def asking_for_a_snapshot() -> tuple[Table, TableLink]:
+    """Server 1, told to cut its history back to where it never was, and its new link to the leader."""
+    table, link = following(promised=5)
+    peer = table.peers[1]
+    peer.on_packets(link, [leader_info(6), Packet(PacketType.TRUNC, UNHELD)])
+    assert link.closed
+    assert table.dials.pop() == (1, 2)
+    again = TableLink(table, 1)
+    peer.on_dialed(2, again)
+    peer.on_packets(again, [leader_info(6)])
+    assert again.said[-1] == (PacketType.ACKEPOCH, make(6, 0))
+    return table, again
+
+
+@pytest.mark.parametrize(
+    ("packet", "why"),
+    [
+        (Packet(PacketType.TRUNC, UNHELD), "told to truncate to 1:9"),
+        (Packet(PacketType.DIFF, UNHELD), "sent a DIFF to a server that needs a snapshot"),
+    ],
+    ids=["TRUNC", "DIFF"],
+)
+def test_who_asks_for_a_snapshot_takes_nothing_else(packet: Packet, why: str):
+    table, link = asking_for_a_snapshot()
+    with pytest.raises(PeerProtocolError, match=why):
+        table.peers[1].on_packets(link, [packet])
+    assert link.closed
+    assert table.peers[1].role is ServerState.LOOKING
+
+
+def test_who_asks_for_a_snapshot_takes_it():
+    table, link = asking_for_a_snapshot()
+    snapshot = Packet(PacketType.SNAP, make(5, 7), repr((make(5, 7), [])).encode())
+    table.peers[1].on_packets(link, [snapshot, Packet(PacketType.NEWLEADER, make(6, 0))])
+    table.histories[1].complete()
+    assert link.said[-1] == (PacketType.ACK, make(6, 0))
+    assert table.histories[1].zxid_logged == make(5, 7)
+
+
+def test_a_log_that_does_not_reach_back_to_what_is_applied_is_not_served_from():
+    table, link = following(promised=5)
+    peer = table.peers[1]
+    peer.on_packets(
+        link, [leader_info(6), Packet(PacketType.DIFF, 0), Packet(PacketType.NEWLEADER, make(6, 0))]
+    )
+    table.histories[1].complete()
+    table.histories[1].read_after = lambda zxid: None
+    with pytest.raises(PeerProtocolError, match="does not reach back"):
+        peer.on_packets(link, [Packet(PacketType.UPTODATE, -1)])
+    assert not peer.serving
+
+
+def test_a_leader_that_cannot_be_reached_is_given_up_after_a_few_attempts():
+    table = fresh()
+    table.peers[1].start()
+    table.peers[1]._on_elected(Vote(2, 0, 0))
+    for wait_ms in (*DIAL_DELAYS_MS, 0):
+        assert table.peers[1].term is not None
+        assert table.dials.popleft() == (1, 2)
+        table.peers[1].on_dialed(2, None)
+        table.clock.advance(wait_ms, lambda: None)
+    assert not table.dials
+    assert table.apps[1].log[-1] == "looking: leader 2 cannot be reached"
+
+
+def test_who_is_elected_and_followed_by_nobody_looks_again_after_init_limit():
+    table = fresh()
+    for sid in table.peers:
+        table.peers[sid].start()
+    table.peers[3]._on_elected(Vote(3, 0, 0))
+    limit_ms = table.times.init_limit_ticks * table.times.tick_ms
+    table.clock.advance(limit_ms, lambda: None)
+    assert table.peers[3].role is ServerState.LEADING
+    table.clock.advance(table.times.tick_ms, lambda: None)
+    assert table.peers[3].role is ServerState.LOOKING
+    assert table.apps[3].log[-1] == "looking: no quorum followed within initLimit"
