@@ -10,9 +10,8 @@ step is its observer's business.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from random import Random
 from typing import Protocol
 
@@ -22,6 +21,7 @@ from ensemble.replica.config import ReplicaConfig
 from ensemble.replica.replica import Connection, Replica
 from ensemble.simulator.clock import ServerClock, Timeline
 from ensemble.simulator.machine.disk import SimulatedCrash, SimulatedDisk
+from ensemble.simulator.machine.effects import EffectDisk, EffectNetwork
 from ensemble.simulator.machine.members import DiskMembers, as_saved
 from ensemble.simulator.machine.roles import ActedAfterItsEnd, Roles
 from ensemble.simulator.network.network import SimulatedNetwork
@@ -65,83 +65,6 @@ class Observer(Protocol):
 
     def said(self, process: Process, line: str) -> None:
         """A server logged a line."""
-
-
-class EffectDisk:
-    """A disk whose every call is an effect (implements ``ports.Disk``)."""
-
-    __slots__ = ("_disk", "_process")
-
-    def __init__(self, disk: SimulatedDisk, process: Process) -> None:
-        self._disk = disk
-        self._process = process
-
-    def names(self, directory: str) -> list[str]:
-        """See ``ports.Disk``."""
-        return self._disk.names(directory)
-
-    def read(self, name: str) -> bytes:
-        """See ``ports.Disk``."""
-        return self._disk.read(name)
-
-    def write_atomic(self, name: str, data: bytes) -> None:
-        """See ``ports.Disk``."""
-        self._at_once("write_atomic", name, partial(self._disk.write_atomic, name, data))
-
-    def truncate(self, name: str, size: int) -> None:
-        """See ``ports.Disk``."""
-        self._at_once("truncate", name, partial(self._disk.truncate, name, size))
-
-    def remove(self, name: str) -> None:
-        """See ``ports.Disk``."""
-        self._at_once("remove", name, partial(self._disk.remove, name))
-
-    def write(self, name: str, offset: int, data: bytes) -> None:
-        """See ``ports.Disk``."""
-        self._process.effect("write")
-        self._disk.write(name, offset, data)
-
-    def allocate(self, name: str, size: int) -> None:
-        """See ``ports.Disk``."""
-        self._process.effect("allocate")
-        self._disk.allocate(name, size)
-
-    def sync(self, done: Callable[[], None]) -> None:
-        """See ``ports.Disk``."""
-        self._process.effect("sync")
-        self._disk.sync(self._process.later(done))
-
-    def write_aside(self, name: str, chunks: Iterable[bytes], done: Callable[[], None]) -> None:
-        """See ``ports.Disk``."""
-        self._process.effect("write_aside")
-        self._disk.write_aside(name, chunks, self._process.later(done))
-
-    def _at_once(self, effect: str, name: str, call: Callable[[], None]) -> None:
-        process = self._process
-        process.effect(effect)
-        process.observer.before_effect(process, effect, name)
-        call()
-        process.observer.after_effect(process, effect, name)
-
-
-class EffectNetwork:
-    """The network as one process sees it (implements ``ports.Network``)."""
-
-    __slots__ = ("_network", "_process")
-
-    def __init__(self, network: SimulatedNetwork, process: Process) -> None:
-        self._network = network
-        self._process = process
-
-    def send_election(self, sid: int, payload: bytes) -> None:
-        """See ``ports.Network``."""
-        self._process.effect("send_election")
-        self._network.mail.send(self._process.sid, sid, payload)
-
-    def dial(self, sid: int) -> None:
-        """See ``ports.Network``."""
-        self._process.effect("dial")
-        self._network.dial(self._process.sid, sid)
 
 
 @dataclass(slots=True)
@@ -223,6 +146,14 @@ class Process:
         self.effects += 1
         if self.effects == self.crash_at or (name == self._last_effect and self._is_the_last()):
             raise SimulatedCrash(name)
+
+    def before_effect(self, effect: str, name: str) -> None:
+        """See ``Observer``."""
+        self.observer.before_effect(self, effect, name)
+
+    def after_effect(self, effect: str, name: str) -> None:
+        """See ``Observer``."""
+        self.observer.after_effect(self, effect, name)
 
     def crash_before(self, effect: str, *, skip: int = 0) -> None:
         """Die before the next effect of this name; ``skip`` of them are carried out first."""
