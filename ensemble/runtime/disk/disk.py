@@ -233,8 +233,13 @@ class FileDisk:
             try:
                 work()
             except StorageError as error:
-                self._error = error
-                self._from_thread(partial(self._report, error))
+                self._end_by(error)
+            except OSError as error:
+                self._end_by(StorageError(sentence(error, self.directory)))
+
+    def _end_by(self, error: StorageError) -> None:
+        self._error = error
+        self._from_thread(partial(self._report, error))
 
     def _sync(self, files: dict[str, int], directories: set[Path], done: Callable[[], None]) -> None:
         if not self._force_sync:

@@ -200,6 +200,20 @@ async def test_a_failed_sync_ends_the_server_and_nothing_follows(
     assert b"late" not in (host.disk.directory / "version-2/log.1").read_bytes()
 
 
+async def test_a_directory_that_cannot_be_measured_ends_the_server_and_not_the_thread_alone(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "scandir", refusing(errno.EIO))
+    measured: list[int] = []
+    host.disk.measure("", measured.append)
+    await asyncio.wait_for(host.failed.wait(), 10)
+    assert "Input/output error" in str(host.failures[0])
+    assert str(host.disk.directory) in str(host.failures[0])
+    with pytest.raises(StorageError):
+        host.disk.names("")
+    assert measured == []
+
+
 async def test_a_failed_write_raises_and_no_sync_is_reported_after_it(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
