@@ -3,7 +3,8 @@
     run         servers, clients, one fault after the other, and at the end the judgement
     servers     the processes;  apache  those of them that are Apache's
     links       a relay on each way between servers;  disks  disks that fail, by a shim in C
-    faults      what is done to all of these, and undone
+    trouble     what faults work on
+    faults      what is done to processes and links, and undone;  disk_faults  what to disks
     workloads   what clients do meanwhile
     tap         what they and the servers say, written down;  book  what the servers have logged
     judge       the simulator's checkers over both

@@ -50,12 +50,18 @@ class Disk:
         return self.home / "data"
 
     def trouble(self, kind: str, error: int = 0, ms: int = 0) -> None:
-        """Have ``sync`` or ``write`` calls fail with an errno, and take so long; or ``undo`` be possible (1).
+        """Have calls of a kind that the shim names fail with an errno, and take so long; or ``undo`` be possible (1).
 
         ``clock``, which the shim can reach as well, is off by ``ms``, whatever its sign.
         """
         self.lines[kind] = (error, ms)
+        (self.home / "met").unlink(missing_ok=True)
         self._write()
+
+    def met(self) -> list[str]:
+        """Return the calls that have failed since :meth:`trouble`, each with its errno and path."""
+        path = self.home / "met"
+        return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
 
     def mend(self) -> None:
         """End all trouble, and give the space back."""

@@ -1,64 +1,21 @@
-"""What is done to the servers. Each fault begins, lasts a while, and is undone by whoever began it."""
+"""What is done to processes and links. Each fault begins, lasts a while, and is undone by whoever began it."""
 
 from __future__ import annotations
 
-import asyncio
-import errno
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from random import Random
+from collections.abc import Iterable
+from itertools import combinations
 
+from ensemble.chaos.disk_faults import DISK_FAULTS
 from ensemble.chaos.links import Way
-from ensemble.chaos.servers import Servers
+from ensemble.chaos.trouble import Fault, Trouble
 from ensemble.runtime.disk.files import ReadOnlyFiles
-from ensemble.runtime.supervision.supervisor import ActionRefused
 from ensemble.toolkit import purge
 
-EXIT_DISK = 74
-EXIT_S_MAX = 20.0
-"""A server whose disk fails has ended by then."""
 SNAPSHOTS_KEPT = 3
-
-
-class FaultFailed(Exception):
-    """A server did not react to a fault as it must (it went on with a broken disk, say)."""
-
-
-@dataclass(slots=True)
-class Trouble:
-    """What faults work on."""
-
-    servers: Servers
-    rng: Random
-    notes: list[str] = field(default_factory=list)
-
-    def some(self) -> int:
-        """Draw a server."""
-        return self.rng.choice(self.servers.sids)
-
-    def some_of_ours(self) -> int:
-        """Draw a server whose disk is in our hands."""
-        return self.rng.choice(self.servers.ours)
-
-    async def leader(self) -> int:
-        """The leader, or any server when there is none."""
-        return await self.servers.leader() or self.some()
-
-    async def leader_or_some_of_ours(self) -> int:
-        """Half of the time the leader, when its disk is in our hands."""
-        leader = await self.leader() if self.rng.random() < 0.5 else self.some_of_ours()
-        return leader if leader in self.servers.ours else self.some_of_ours()
-
-    def others(self, sid: int) -> list[int]:
-        """All but one."""
-        return [each for each in self.servers.sids if each != sid]
-
-    async def last(self, least: float, most: float) -> None:
-        """Let it last."""
-        await asyncio.sleep(self.rng.uniform(least, most))
-
-
-Fault = Callable[[Trouble], Awaitable[None]]
+SERVE_S_MAX = 20.0
+"""For so long a server that is restarted is waited for, before the next one is."""
+RING_SERVERS_MIN = 4
+"""Of fewer, each neighbours all others."""
 
 
 # -- processes ---------------------------------------------------------------------------------------------------
@@ -126,7 +83,7 @@ async def _rolling(trouble: Trouble) -> None:
     """Restart all, one after the other, each as soon as the one before it serves."""
     for sid in trouble.servers.sids:
         await trouble.servers.act(sid, "restart")
-        await trouble.servers.until(trouble.servers.all_serve, EXIT_S_MAX)
+        await trouble.servers.until(trouble.servers.all_serve, SERVE_S_MAX)
 
 
 async def _replace(trouble: Trouble) -> None:
@@ -134,23 +91,10 @@ async def _replace(trouble: Trouble) -> None:
 
     Only once all others serve without it: before that it may be one of the few who hold the last transaction.
     """
-    sid = await _lost_alone(trouble, trouble.some())
+    sid = trouble.some()
+    await trouble.lose(sid)
     trouble.servers.spoil(sid)
     await trouble.servers.start([sid])
-
-
-async def _lost_alone(trouble: Trouble, sid: int) -> int:
-    """Kill a server, wait until all others serve, and return which it was."""
-    servers = trouble.servers
-    await servers.kill([sid])
-
-    async def others_serve() -> bool:
-        modes = await servers.modes()
-        return all(modes[each] for each in trouble.others(sid))
-
-    if not await servers.until(others_serve, EXIT_S_MAX):
-        raise FaultFailed(f"the others did not serve {EXIT_S_MAX:g} s after the loss of server {sid}")
-    return sid
 
 
 # -- links -------------------------------------------------------------------------------------------------------
@@ -160,13 +104,13 @@ def _across(here: list[int], there: list[int]) -> list[Way]:
     return [(a, b) for a in here for b in there]
 
 
-async def _parted(trouble: Trouble, here: list[int], there: list[int]) -> None:
-    """Part two groups: by silence, or by connections that break."""
+async def _parted(trouble: Trouble, pairs: Iterable[Way]) -> None:
+    """Part servers: by silence, or by connections that break."""
     links = trouble.servers.links
     if trouble.rng.random() < 0.5:
-        links.break_pairs({frozenset(way) for way in _across(here, there)})
+        links.break_pairs({frozenset(pair) for pair in pairs})
     else:
-        links.block(_across(here, there) + _across(there, here))
+        links.block([way for a, b in pairs for way in ((a, b), (b, a))])
     await trouble.last(2.0, 6.0)
     links.heal()
 
@@ -174,17 +118,17 @@ async def _parted(trouble: Trouble, here: list[int], there: list[int]) -> None:
 async def _halves(trouble: Trouble) -> None:
     sids = trouble.servers.sids
     here = trouble.rng.sample(sids, len(sids) // 2)
-    await _parted(trouble, here, [sid for sid in sids if sid not in here])
+    await _parted(trouble, _across(here, [sid for sid in sids if sid not in here]))
 
 
 async def _isolate_one(trouble: Trouble) -> None:
     sid = trouble.some()
-    await _parted(trouble, [sid], trouble.others(sid))
+    await _parted(trouble, _across([sid], trouble.others(sid)))
 
 
 async def _isolate_leader(trouble: Trouble) -> None:
     sid = await trouble.leader()
-    await _parted(trouble, [sid], trouble.others(sid))
+    await _parted(trouble, _across([sid], trouble.others(sid)))
 
 
 async def _bridge(trouble: Trouble) -> None:
@@ -193,7 +137,17 @@ async def _bridge(trouble: Trouble) -> None:
     rest = trouble.others(middle)
     trouble.rng.shuffle(rest)
     half = len(rest) // 2
-    await _parted(trouble, rest[:half], rest[half:])
+    await _parted(trouble, _across(rest[:half], rest[half:]))
+
+
+async def _majorities_ring(trouble: Trouble) -> None:
+    """Every server hears a majority, and no two of them the same one: neighbours in a circle."""
+    sids = trouble.servers.sids
+    trouble.rng.shuffle(sids)
+    size = len(sids)
+    near = (size // 2 + 1) // 2
+    apart = [(a, b) for a, b in combinations(range(size), 2) if min(b - a, size - (b - a)) > near]
+    await _parted(trouble, [(sids[a], sids[b]) for a, b in apart])
 
 
 async def _deaf(trouble: Trouble, *, hears: bool) -> None:
@@ -241,88 +195,6 @@ async def _delay(trouble: Trouble) -> None:
     trouble.servers.links.heal()
 
 
-# -- disks -------------------------------------------------------------------------------------------------------
-
-
-async def _must_end(trouble: Trouble, sid: int) -> None:
-    """Wait for a server whose disk fails to say so and end; then mend the disk and start it."""
-    servers = trouble.servers
-
-    async def ended() -> bool:
-        return servers.state(sid) == "failed"
-
-    in_time = await servers.until(ended, EXIT_S_MAX)
-    servers.disks[sid].mend()
-    if not in_time:
-        raise FaultFailed(f"server {sid} still runs {EXIT_S_MAX:g} s after its disk began to fail")
-    code, words = servers.end_of(sid)
-    if code != EXIT_DISK:
-        raise FaultFailed(f"server {sid} ended with {code}, not {EXIT_DISK}, when its disk failed: {words}")
-    trouble.notes.append(f"server {sid} ended: {words}")
-    await servers.start([sid])
-
-
-async def _sync_error(trouble: Trouble) -> None:
-    sid = await trouble.leader_or_some_of_ours()
-    trouble.servers.disks[sid].trouble("sync", errno.EIO)
-    await _must_end(trouble, sid)
-
-
-async def _write_error(trouble: Trouble) -> None:
-    sid = await trouble.leader_or_some_of_ours()
-    trouble.servers.disks[sid].trouble("write", errno.EIO)
-    await _must_end(trouble, sid)
-
-
-async def _disk_full(trouble: Trouble) -> None:
-    sid = trouble.servers.small[0]
-    trouble.servers.disks[sid].fill()
-    await _must_end(trouble, sid)
-
-
-async def _slow_disk(trouble: Trouble) -> None:
-    sid = trouble.some_of_ours()
-    trouble.servers.disks[sid].trouble("sync", ms=trouble.rng.randint(20, 400))
-    await trouble.last(2.0, 5.0)
-    trouble.servers.disks[sid].mend()
-
-
-async def _power_cut(trouble: Trouble) -> None:
-    """All servers at once lose their power, and ours with it every write that was not synced."""
-    servers = trouble.servers
-    for sid in servers.ours:
-        servers.disks[sid].trouble("undo", 1)
-    await trouble.last(0.5, 1.5)
-    await servers.kill(servers.sids)
-    lost = 0
-    for disk in servers.disks.values():
-        lost += disk.lose_unsynced()
-        disk.mend()
-    trouble.notes.append(f"{lost} writes that were not synced are lost")
-    await servers.start(servers.sids)
-
-
-async def _bit_rot(trouble: Trouble) -> None:
-    """Flip a bit of a server that is down. It may refuse to start, and is then given an empty disk."""
-    sid = await _lost_alone(trouble, trouble.some_of_ours())
-    name = trouble.servers.disks[sid].rot(trouble.rng)
-    try:
-        await trouble.servers.start([sid])
-        trouble.notes.append(f"server {sid}: a bit of {name} flipped, and it did not need that")
-    except ActionRefused as refusal:
-        trouble.notes.append(f"server {sid}: a bit of {name} flipped: {refusal}")
-        trouble.servers.spoil(sid)
-        await trouble.servers.start([sid])
-
-
-async def _wrong_clock(trouble: Trouble) -> None:
-    """The wall clock of a server jumps by up to a day, and back."""
-    sid = trouble.some_of_ours()
-    trouble.servers.disks[sid].trouble("clock", ms=trouble.rng.randint(-86_400_000, 86_400_000))
-    await trouble.last(2.0, 5.0)
-    trouble.servers.disks[sid].mend()
-
-
 PROCESS_FAULTS: dict[str, Fault] = {
     "kill-one": _kill_one,
     "kill-leader": _kill_leader,
@@ -340,19 +212,11 @@ LINK_FAULTS: dict[str, Fault] = {
     "isolate-one": _isolate_one,
     "isolate-leader": _isolate_leader,
     "bridge": _bridge,
+    "majorities-ring": _majorities_ring,
     "one-way-in": _one_way_in,
     "one-way-out": _one_way_out,
     "flapping": _flapping,
     "half-open": _half_open,
     "delay": _delay,
-}
-DISK_FAULTS: dict[str, Fault] = {
-    "sync-error": _sync_error,
-    "write-error": _write_error,
-    "disk-full": _disk_full,
-    "slow-disk": _slow_disk,
-    "power-cut": _power_cut,
-    "bit-rot": _bit_rot,
-    "wrong-clock": _wrong_clock,
 }
 FAULTS: dict[str, Fault] = {**PROCESS_FAULTS, **LINK_FAULTS, **DISK_FAULTS}

@@ -23,11 +23,13 @@ from ensemble.chaos.apache import (
     snapshots_taken_leading,
 )
 from ensemble.chaos.book import Book
-from ensemble.chaos.faults import DISK_FAULTS, FAULTS, FaultFailed, Trouble
+from ensemble.chaos.disk_faults import DISK_FAULTS
+from ensemble.chaos.faults import FAULTS, RING_SERVERS_MIN
 from ensemble.chaos.judge import Judgement, judge
 from ensemble.chaos.servers import Make, Servers
 from ensemble.chaos.stale import StaleState
 from ensemble.chaos.tap import Tap
+from ensemble.chaos.trouble import RECOVER_S_MAX, FaultFailed, NotMet, Trouble
 from ensemble.chaos.workloads import WORKLOADS, Surroundings, clients
 from ensemble.client import ClientError, ZooKeeper
 from ensemble.errors import ConfigError, CoordinatorError
@@ -36,8 +38,6 @@ from ensemble.simulator.checks.checkers import HistoryViolation
 from ensemble.simulator.clients.history import UNKNOWN, History
 from ensemble.zxid import text
 
-RECOVER_S_MAX = 30.0
-"""All servers serve again by then, after whatever was done to them."""
 RECOVER_WITH_APACHE_S_MAX = 60.0
 """The same for ensembles with servers of Apache's, whose machines take seconds to start."""
 NO_END = 1 << 63
@@ -175,7 +175,7 @@ class Run:
 
     async def _torment(self, servers: Servers, tap: Tap, begun: float) -> None:
         rng = Random(self._plan.seed)  # noqa: S311 - to be repeatable
-        trouble = Trouble(servers, rng)
+        trouble = Trouble(servers, rng, self._plan.recover_s_max)
         names = self._possible(servers)
         left: list[str] = []
         while time.monotonic() - begun < self._plan.seconds:
@@ -184,8 +184,11 @@ class Run:
                 left = rng.sample(names, len(names))  # each once, before any comes again
             name = left.pop()
             self._tell(begun, f"{name} ...")
-            await FAULTS[name](trouble)
-            self._report.faults[name] = self._report.faults.get(name, 0) + 1
+            try:
+                await FAULTS[name](trouble)
+                self._report.faults[name] = self._report.faults.get(name, 0) + 1
+            except NotMet as why:
+                trouble.notes.append(f"not met: {why}")
             for note in trouble.notes:
                 self._tell(begun, f"{name}: {note}")
             self._report.notes += trouble.notes
@@ -205,8 +208,14 @@ class Run:
             skipped.update(dict.fromkeys(DISK_FAULTS, "disk faults are off"))
         elif not servers.small:
             skipped["disk-full"] = "only root may mount a file system of bounded size"
+        if len(servers.sids) < RING_SERVERS_MIN:
+            skipped["majorities-ring"] = f"of {len(servers.sids)} servers each neighbours all others"
         self._report.skipped = {name: why for name, why in skipped.items() if name in self._plan.faults}
-        return [name for name in self._plan.faults if name not in skipped]
+        possible = [name for name in self._plan.faults if name not in skipped]
+        if not possible:
+            why = "; ".join(f"{name}, as {why}" for name, why in self._report.skipped.items())
+            raise ConfigError(f"nothing can be done to the servers: {why}; name other --faults")
+        return possible
 
     async def _collect(self, servers: Servers) -> None:
         for sid in servers.sids:

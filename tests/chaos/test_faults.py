@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
+from types import MappingProxyType
 
 import pytest
 
+from ensemble.chaos import disk_faults
+from ensemble.chaos.disk_faults import DISK_FAULTS
 from ensemble.chaos.disks import Disk, compile_shim
+from ensemble.chaos.faults import FAULTS
 from ensemble.chaos.servers import SETTINGS, TICK_MS, Make, Servers
+from ensemble.chaos.trouble import FaultFailed, NotMet, Trouble
 from ensemble.chaos.workloads import Surroundings, clients
 from ensemble.client import ZooKeeper
 from ensemble.errors import ConfigError
@@ -25,8 +31,10 @@ SYNC_LIMIT_MS = int(SETTINGS["syncLimit"]) * TICK_MS
 
 
 @asynccontextmanager
-async def three(directory: Path) -> AsyncIterator[Servers]:
-    servers = Servers(Make(), directory)
+async def three(
+    directory: Path, settings: Mapping[str, str] = MappingProxyType({}), nursery: str = Make().nursery
+) -> AsyncIterator[Servers]:
+    servers = Servers(Make(settings=settings, nursery=nursery), directory)
     try:
         await servers.open()
         assert await servers.until(servers.all_serve, 20)
@@ -63,8 +71,144 @@ async def test_all_that_servers_say_to_each_other_goes_through_the_relays(tmp_pa
         assert servers.links.carried_bytes > 0
 
 
-@pytest.mark.parametrize("kind", ["sync", "write"])
-@pytest.mark.parametrize("place", ["leader", "follower"])
+async def test_in_a_ring_each_server_hears_its_two_neighbours_and_a_majority_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for seed in range(2):  # by silence, and by connections that break
+        servers = Servers(Make(servers=5), tmp_path)
+        monkeypatch.setattr(Servers, "sids", [1, 2, 3, 4, 5])
+        trouble = Trouble(servers, Random(seed))
+        parted: list[set[frozenset[int]]] = []
+
+        async def look(
+            self: Trouble, least: float, most: float, parted: list[set[frozenset[int]]] = parted
+        ) -> None:
+            links = self.servers.links
+            assert all((b, a) in links.blocked for a, b in links.blocked)
+            parted.append(links.cut | {frozenset(way) for way in links.blocked})
+
+        monkeypatch.setattr(Trouble, "last", look)
+        await FAULTS["majorities-ring"](trouble)
+        (apart,) = parted
+        heard = [frozenset(b for b in range(1, 6) if frozenset((a, b)) not in apart) for a in range(1, 6)]
+        assert [len(majority) for majority in heard] == [3] * 5
+        assert len(set(heard)) == 5
+        assert servers.links.blocked == servers.links.cut == set()
+
+
+CALLS = """
+import os, sys
+directory = sys.argv[1] + "/version-2"
+def write(): file = os.open(directory + "/new", os.O_WRONLY | os.O_CREAT); os.pwrite(file, b"x", 0); return file
+calls = {
+    "open": write,
+    "write": write,
+    "sync": lambda: os.fsync(write()),
+    "allocate": lambda: os.posix_fallocate(write(), 0, 100),
+    "truncate": lambda: os.ftruncate(write(), 0),
+    "rename": lambda: os.rename(directory + "/file", directory + "/other"),
+    "unlink": lambda: os.unlink(directory + "/file"),
+    "directory": lambda: os.fsync(os.open(directory, os.O_RDONLY)),
+    "read": lambda: os.read(os.open(directory + "/file", os.O_RDONLY), 10),
+}
+try:
+    calls[sys.argv[2]]()
+except OSError as error:
+    print(error.errno, end="")
+"""
+PATHS = {"rename": "other", "unlink": "file", "read": "file", "directory": ""}
+
+
+@pytest.mark.parametrize(
+    "call", ["open", "write", "sync", "allocate", "truncate", "rename", "unlink", "directory", "read"]
+)
+def test_each_call_of_a_disk_can_fail_and_no_other_with_it(tmp_path: Path, call: str):
+    library = compile_shim(tmp_path)
+    disk = Disk(tmp_path / "server-1")
+    directory = disk.data / "version-2"
+    directory.mkdir(parents=True)
+
+    def said(made: str) -> str:
+        (directory / "file").write_bytes(b"x")
+        return subprocess.run(
+            [sys.executable, "-c", CALLS, str(disk.data), made],
+            env={"LD_PRELOAD": str(library), "CHAOS_ROOT": str(tmp_path)},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+
+    disk.trouble(call, errno.ENOSPC)
+    assert said("rename" if call != "rename" else "unlink") == ""
+    assert disk.met() == []
+    assert said(call) == str(errno.ENOSPC)
+    assert disk.met() == [f"{call} {errno.ENOSPC} {directory / PATHS.get(call, 'new')}".rstrip("/")]
+    disk.mend()
+    assert said(call) == ""
+
+
+@asynccontextmanager
+async def writing(servers: Servers) -> AsyncIterator[None]:
+    """A few clients that write all the time."""
+    surroundings = Surroundings(",".join(f"127.0.0.1:{port}" for port in servers.ports.values()), seed=1)
+    work = [
+        asyncio.ensure_future(each) for name in ("set", "register") for each in clients(name, surroundings)
+    ]
+    try:
+        yield
+    finally:
+        surroundings.stop()
+        await asyncio.wait(work, timeout=20)
+        assert surroundings.failures == []
+
+
+async def met(name: str, servers: Servers) -> Trouble:
+    """Carry a fault out, more than once when nothing comes upon it: a leader may have nothing to cut off."""
+    for seed in range(5):
+        trouble = Trouble(servers, Random(seed))
+        try:
+            await DISK_FAULTS[name](trouble)
+        except NotMet:
+            assert await servers.until(servers.all_serve, 30)
+            continue
+        return trouble
+    raise AssertionError(f"{name} was never met")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("rename-error", "unlink-error"),
+        pytest.param(
+            ("open-error", "allocate-error", "directory-error", "read-error", "truncate-error"),
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+async def test_a_server_of_which_any_call_of_its_disk_fails_says_so_and_ends(
+    tmp_path: Path, names: tuple[str, ...]
+):
+    async with three(tmp_path, {"snapCount": "200"}) as servers, writing(servers):
+        for name in names:
+            trouble = await met(name, servers)
+            drawn, ended = trouble.notes
+            assert f"from now on {name.removesuffix('-error')} fails with E" in drawn
+            assert re.search("ended: the disk cannot be relied on|does not start: ", ended)
+            assert re.search("Input/output error|No space left on device", ended)
+            assert await servers.until(servers.all_serve, 30)
+
+
+async def test_a_server_that_shrugs_a_failing_disk_off_is_caught(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(disk_faults, "EXIT_S_MAX", 1.0)
+    nursery = "tests.chaos.careless_renames"
+    async with three(tmp_path, {"snapCount": "200"}, nursery) as servers, writing(servers):
+        with pytest.raises(FaultFailed, match=r"still runs 1 s after its disk began to fail \(\['rename "):
+            await DISK_FAULTS["rename-error"](Trouble(servers, Random(1)))
+
+
+@pytest.mark.parametrize(("kind", "place"), [("sync", "leader"), ("write", "follower")])
 async def test_a_server_whose_disk_fails_ends_at_once_and_the_others_go_on(
     tmp_path: Path, kind: str, place: str
 ):

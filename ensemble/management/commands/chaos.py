@@ -12,7 +12,8 @@ from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ensemble.chaos.faults import DISK_FAULTS, FAULTS
+from ensemble.chaos.disk_faults import DISK_FAULTS
+from ensemble.chaos.faults import FAULTS
 from ensemble.chaos.report import exit_code, lines, save
 from ensemble.chaos.run import Plan, Run
 from ensemble.chaos.servers import SETTINGS, Make
