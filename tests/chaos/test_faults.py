@@ -347,8 +347,8 @@ def test_without_a_compiler_the_sentence_says_what_to_do(tmp_path: Path, monkeyp
 
 CLOCK = """
 import os, sys, time
-file = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
 before, steady = time.time(), time.monotonic()
+file = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
 os.fdatasync(file)
 print(time.time() - before, time.monotonic() - steady)
 """
