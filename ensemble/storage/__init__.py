@@ -4,6 +4,8 @@
     recovery.py    what a directory holds, proved; and the repairs a crash calls for
     txnlog.py      transactions: appended, synced in groups, read back, cut
     tail.py        the end of a log file: a crash's torn tail, or corruption?
+    logfile.py     one log file, read whole
+    repeats.py     what Apache has logged twice, taken out
     gaps.py        what Apache leaves out of a log, and a snapshot bridges
     records.py     the bytes of a log file
     snapshots.py   the bytes of a snapshot file

@@ -40,6 +40,10 @@ class Bridges:
         """Tell whether transactions missing between two zxids are no loss."""
         if before < after <= self._newest:
             return True  # all of it is in the newest snapshot
+        return self.lead(before, after)
+
+    def lead(self, before: int, after: int) -> bool:
+        """Tell whether a snapshot stands between two zxids that the second follows."""
         index = bisect_right(self._zxids, before)
         return any(zxid < after and follows(after, zxid) for zxid in self._zxids[index:])
 

@@ -33,6 +33,13 @@ class Listing(Protocol):
         """List the entries of ``directory``, sorted; empty when it does not exist."""
 
 
+class Readable(Protocol):
+    """What files can be read from: a disk, or less."""
+
+    def read(self, name: str) -> bytes:
+        """Return the whole content of a file; ``StorageError`` when there is none."""
+
+
 def log_name(zxid: int) -> str:
     """Return the name of the log file whose first transaction is ``zxid``."""
     return f"{DIRECTORY}/{LOG}{zxid:x}"

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from ensemble.errors import CorruptionError, StorageError
 from ensemble.limits import COMMITTED_LOG_BYTES_MAX
 from ensemble.ports import Disk
-from ensemble.storage import epochs, gaps, snapshots, tail
+from ensemble.storage import epochs, gaps, logfile, snapshots, tail
 from ensemble.storage.gaps import Bridges
+from ensemble.storage.logfile import LogFile
 from ensemble.storage.names import (
     ASIDE_SUFFIX,
     DIRECTORY,
@@ -29,10 +30,11 @@ from ensemble.storage.names import (
     log_files,
     snapshot_files,
 )
-from ensemble.storage.records import MARK_BYTES, Entry, mark, predecessor_in, scan, used_bytes
+from ensemble.storage.records import MARK_BYTES, Entry, mark, scan, used_bytes
+from ensemble.storage.repeats import Repeats
 from ensemble.storage.settings import StorageSettings
 from ensemble.storage.txnlog import TxnLog
-from ensemble.zxid import follows, text
+from ensemble.zxid import text
 
 
 @dataclass(slots=True)
@@ -116,14 +118,25 @@ def load_log(
     none of them bridges, is corrupt, or does not reach as far as ``reach``.
     """
     bridges = Bridges(snapshot_zxids, snapshot_zxid)
+    log: TxnLog | None = None
+    while log is None:
+        log = _load_log(disk, snapshot_zxid, reach, bridges, settings)
+    return log
+
+
+def _load_log(
+    disk: Disk, snapshot_zxid: int, reach: int, bridges: Bridges, settings: StorageSettings
+) -> TxnLog | None:
+    """Return the log, or None when a file of Apache's had to be changed first."""
     chain = _Chain(snapshot_zxid, bridges, settings.recent_txns_max)
     files = log_files(disk)
     firsts = list(files)
     start = max([index for index, first in enumerate(firsts) if first <= snapshot_zxid], default=0)
+    repeats = Repeats(disk, files, bridges)
     for first in firsts[start:]:
-        file = _read_file(disk, files[first], first)
-        if _split_at_gap(disk, file, bridges):
-            return load_log(disk, snapshot_zxid, reach, snapshot_zxids, settings)
+        file = logfile.read(disk, files[first], first)
+        if repeats.take_out(file, chain.last) or _split_at_gap(disk, file, bridges):
+            return None
         if file.end:
             tail.judge(file.data, file.end, file.entries[-1][0] if file.entries else 0, file.name)
         chain.add(file)
@@ -132,37 +145,13 @@ def load_log(
         elif first == firsts[-1]:
             _make_durable(disk, file.name, file.data, file.end)
     chain.finish(reach)
-    return TxnLog(disk, files, chain.base, chain.recent, settings)
+    begin = firsts[start] if firsts else 0
+    return TxnLog(disk, files, chain.base, chain.recent, settings, recovered_from=begin)
 
 
-@dataclass(slots=True)
-class _File:
-    """A log file, and its entries as far as they are good and follow each other; ``end`` is behind them."""
-
-    name: str
-    data: bytes
-    entries: list[Entry]
-    end: int
-
-    def continues(self, zxid: int) -> bool:
-        """Tell whether its first transaction may come behind ``zxid``, and nothing is known of one between."""
-        predecessor = predecessor_in(self.data)
-        return follows(self.entries[0][0], zxid) and predecessor in (zxid, None)
-
-
-def _read_file(disk: Disk, name: str, first: int) -> _File:
-    data = disk.read(name)
-    entries, end = scan(data) if tail.has_header(data, name) else ([], 0)
-    if entries and entries[0][0] != first:
-        raise CorruptionError(
-            f"{name} begins with transaction {text(entries[0][0])}: it is not where it belongs"
-        )
-    return _File(name, data, entries, end)
-
-
-def _split_at_gap(disk: Disk, file: _File, bridges: Bridges) -> bool:
+def _split_at_gap(disk: Disk, file: LogFile, bridges: Bridges) -> bool:
     """Part a file of Apache's at a gap that a snapshot bridges (see ``gaps``); tell whether there was one."""
-    if tail.batch_start(file.data, file.end) is not None:
+    if file.written_by_us:
         return False  # ours has none: the snapshot is of another history
     gap, end = bridges.last_gap(file.entries, file.data, file.end)
     if gap is None:
@@ -199,15 +188,16 @@ class _Chain:
         self.base = snapshot_zxid
         self.recent: deque[Entry] = deque()
         self._bytes = 0
-        self._last: int | None = None
+        self.last: int | None = None
+        """The last transaction of the last file."""
 
-    def add(self, file: _File) -> None:
+    def add(self, file: LogFile) -> None:
         """Continue with the entries of one file, which follow each other."""
         entries = file.entries
         if not entries:
             return
         self._link(file)
-        if self._last is None and entries[0][0] <= self.snapshot_zxid:
+        if self.last is None and entries[0][0] <= self.snapshot_zxid:
             # What comes before the first entry of the first file is not known: it serves as the base.
             self.base = entries[0][0]
             entries = entries[1:]
@@ -215,7 +205,7 @@ class _Chain:
 
     def finish(self, reach: int) -> None:
         """Settle where the history ends."""
-        if self._last is None or self._last < self.snapshot_zxid:
+        if self.last is None or self.last < self.snapshot_zxid:
             # The log is behind the snapshot (it was installed, or outlived the log's end).
             self._restart()
         end = self.recent[-1][0] if self.recent else self.base
@@ -225,19 +215,15 @@ class _Chain:
                 "version-2 of this server so that it fetches everything from the leader"
             )
 
-    def _link(self, file: _File) -> None:
+    def _link(self, file: LogFile) -> None:
         """Prove that a file continues the history: after the last file, or after the snapshot."""
         here, first, entries = self.snapshot_zxid, file.entries[0][0], file.entries
-        if (
-            self._last is not None
-            and file.continues(self._last)
-            and not self._bridges.part(self._last, first)
-        ):
+        if self.last is not None and file.continues(self.last) and not self._bridges.part(self.last, first):
             pass
-        elif first > here and file.continues(here) and (self._last is None or self._last <= here):
+        elif first > here and file.continues(here) and (self.last is None or self.last <= here):
             self._restart()
-        elif self._last is not None or first > here:
-            before = here if self._last is None else self._last
+        elif self.last is not None or first > here:
+            before = here if self.last is None else self.last
             raise CorruptionError(
                 f"{file.name} does not continue the history, which is known up to {text(before)}: a log file is "
                 "missing. Restore it, or empty version-2 of this server so that it fetches everything from the leader"
@@ -254,7 +240,7 @@ class _Chain:
 
     def _extend(self, entries: list[Entry]) -> None:
         recent = self.recent
-        self._last = entries[-1][0] if entries else self.base
+        self.last = entries[-1][0] if entries else self.base
         if len(entries) > self._txns_max:
             # Only the newest are kept in memory; those before need not pass through.
             recent.clear()

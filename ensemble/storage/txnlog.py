@@ -18,6 +18,7 @@ from zlib import adler32
 from ensemble.errors import InvariantViolation, StorageError
 from ensemble.limits import COMMITTED_LOG_BYTES_MAX
 from ensemble.ports import Disk
+from ensemble.storage import repeats
 from ensemble.storage.gaps import Bridges
 from ensemble.storage.names import DIRECTORY, log_name
 from ensemble.storage.records import (
@@ -56,7 +57,9 @@ class TxnLog:
         "_bytes_before",
         "_in_flight",
         "_incarnation",
+        "_proved",
         "_recent_bytes",
+        "_recovered_from",
         "_roll_due",
         "_settings",
         "_waiting",
@@ -77,8 +80,13 @@ class TxnLog:
         base: int,
         recent: deque[Entry],
         settings: StorageSettings = DEFAULTS,
+        *,
+        recovered_from: int = 0,
     ) -> None:
-        """Continue a log; ``files`` maps first zxids to names, in order, and everything is durable."""
+        """Continue a log; ``files`` maps first zxids to names, in order, and everything is durable.
+
+        The files from the one that begins at ``recovered_from`` on were read, and hold each transaction once.
+        """
         self.disk = disk
         self._settings = settings
         self.files = files
@@ -96,6 +104,7 @@ class TxnLog:
         self._in_flight: list[Callable[[], None]] | None = None
         self._waiting: list[Callable[[], None]] = []
         self._incarnation = 0
+        self._recovered_from = self._proved = recovered_from
 
     # -- writing -----------------------------------------------------------------------------------------
 
@@ -207,7 +216,7 @@ class TxnLog:
         found: list[Entry] = []
         bridges = Bridges(snapshots, zxid)
         previous = zxid if zxid in snapshots else None
-        for predecessor, entries in self._files_around(zxid, self.base):
+        for predecessor, entries in self._files_around(zxid, self.base, snapshots):
             if previous is not None and (predecessor or 0) > previous:
                 return None
             for entry in entries:
@@ -230,7 +239,7 @@ class TxnLog:
             index = bisect_right(self.recent, zxid, key=_zxid_of_entry)
             return self.recent[index - 1][0] if index else self.base
         held = [snapshot for snapshot in snapshots if snapshot <= zxid]
-        for _, entries in self._files_around(zxid, zxid):
+        for _, entries in self._files_around(zxid, zxid, snapshots):
             held += [found for found, _ in entries]
         return max(held, default=None)
 
@@ -240,16 +249,29 @@ class TxnLog:
         held = recent[index - 1][0] if index else self.base
         return list(islice(recent, index, None)) if held == zxid else None
 
-    def _files_around(self, zxid: int, end: int) -> Iterator[tuple[int | None, list[Entry]]]:
+    def _files_around(
+        self, zxid: int, end: int, snapshots: list[int]
+    ) -> Iterator[tuple[int | None, list[Entry]]]:
         """Yield what is on disk from the last file that begins at or before ``zxid`` up to ``end``.
 
         Each file as the predecessor it names, if any, and its entries.
         """
+        if not self._prove(zxid, snapshots):
+            return
         firsts = list(self.files)
         start = max(0, bisect_right(firsts, zxid) - 1)
         for first in firsts[start : bisect_right(firsts, end)]:
             data = self.disk.read(self.files[first])
             yield predecessor_in(data), [entry for entry in scan(data)[0] if entry[0] <= end]
+
+    def _prove(self, zxid: int, snapshots: list[int]) -> bool:
+        """See to it that what is older than what recovery read holds each transaction once; False when it cannot."""
+        if zxid >= self._proved or next(iter(self.files), self._proved) >= self._recovered_from:
+            return True
+        bridges = Bridges(snapshots, max(snapshots, default=0))
+        begin = repeats.take_out_before(self.disk, self.files, zxid, self._recovered_from, bridges)
+        self._proved = self._proved if begin is None else min(begin, zxid)
+        return begin is not None
 
     # -- cutting -----------------------------------------------------------------------------------------
 

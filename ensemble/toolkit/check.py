@@ -15,6 +15,7 @@ from ensemble.errors import CorruptionError, StorageError, WireError
 from ensemble.membership import SID_MAX, is_number
 from ensemble.storage import tail
 from ensemble.storage.epochs import decode
+from ensemble.storage.gaps import Bridges
 from ensemble.storage.names import (
     ACCEPTED_EPOCH,
     ASIDE_SUFFIX,
@@ -29,6 +30,7 @@ from ensemble.storage.names import (
     log_name,
     snapshot_files,
 )
+from ensemble.storage.repeats import Earlier, leads_on
 from ensemble.storage.store import Store
 from ensemble.toolkit import snapshot, txnlog
 from ensemble.toolkit.overlay import Files, Overlay
@@ -82,6 +84,10 @@ class Verdict:
     current_epoch: int
     znodes: int
     sessions: int
+
+
+_Last = tuple[int, str, int]
+"""The newest transaction of the log files so far, the file that holds it, and what stands at the end of the last one."""
 
 
 class Checker:
@@ -208,8 +214,9 @@ class Checker:
                 yield Finding(Severity.ERROR, name, f"{why}; no other snapshot is left", self._fetch_again())
 
     def _logs(self) -> Iterator[Finding]:
-        last: tuple[int, str] | None = None
+        last: _Last | None = None
         files = log_files(self._log.files)
+        earlier = Earlier(self._log.files, files)
         newest = max(files, default=0)
         for first, name in files.items():
             try:
@@ -220,13 +227,30 @@ class Checker:
                 continue
             finally:
                 self._looked_at(name)
-            yield from self._entries(name, first, log, last)
+            again: set[int] = set()
+            if tail.batch_start(data, log.end) is None:  # ours logs nothing twice
+                again = txnlog.repeats(log, last[0] if last else None, earlier, first)
+                yield from self._again(name, log, again)
+            yield from self._entries(name, first, log, last, again)
             yield from self._ending(name, data, log, is_newest=first == newest)
-            if log.entries:
-                last = log.entries[-1].zxid, name
+            newer = [entry.zxid for entry in log.entries if entry.offset not in again]
+            if newer or last:
+                zxid, where, latest = last or (0, name, 0)
+                latest = log.entries[-1].zxid if log.entries else latest
+                last = (newer[-1], name, latest) if newer else (zxid, where, latest)
+
+    def _again(self, name: str, log: txnlog.Log, again: set[int]) -> Iterator[Finding]:
+        zxids = [entry.zxid for entry in log.entries if entry.offset in again]
+        if zxids:
+            what = (
+                f"holds {len(zxids)} entries that were logged before, from {text(min(zxids))} to {text(max(zxids))}: a "
+                "server of Apache's joined a second time and was sent them again (ZOOKEEPER-4712). This is harmless: each "
+                "counts once"
+            )
+            yield Finding(Severity.NOTE, name, what)
 
     def _entries(
-        self, name: str, first: int, log: txnlog.Log, last: tuple[int, str] | None
+        self, name: str, first: int, log: txnlog.Log, last: _Last | None, again: set[int]
     ) -> Iterator[Finding]:
         if log.entries and log.entries[0].good and log.entries[0].zxid != first:
             begins = log.entries[0].zxid
@@ -236,8 +260,11 @@ class Checker:
                 f"begins with transaction {text(begins)}, not with that of its name",
                 f"mv {self._log(name)} {self._log(log_name(begins))}",
             )
-        previous, before = last or (None, "")
+        previous, before, latest = last or (None, "", None)
         for entry in log.entries:
+            if entry.offset in again:
+                latest = entry.zxid
+                continue
             if not entry.good:
                 yield Finding(
                     Severity.ERROR,
@@ -257,7 +284,19 @@ class Checker:
                     )
             if previous is not None and not follows(entry.zxid, previous):
                 yield from self._gap(name, previous, before, entry)
-            previous, before = entry.zxid, name
+            elif previous is not None and latest is not None and latest != previous:
+                yield from self._stops_short(name, previous, latest, entry)
+            previous, before, latest = entry.zxid, name, entry.zxid
+
+    def _stops_short(
+        self, name: str, newest: int, repeat: int, entry: txnlog.LoggedEntry
+    ) -> Iterator[Finding]:
+        if not leads_on(Bridges(self._sound, max(self._sound, default=0)), newest, repeat, entry.zxid):
+            what = (
+                f"transaction {text(entry.zxid)} at offset {entry.offset} comes after a repeat that ends at "
+                f"{text(repeat)}, and {text(newest)} was read before: which of the two it follows cannot be told"
+            )
+            yield Finding(Severity.ERROR, name, what, self._fetch_again())
 
     def _gap(self, name: str, previous: int, before: str, entry: txnlog.LoggedEntry) -> Iterator[Finding]:
         where = f"after {text(previous)}" + (f" of {before}" if before != name else "")

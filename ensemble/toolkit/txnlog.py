@@ -21,6 +21,7 @@ from ensemble.storage.records import (
     used_bytes,
     zxid_in,
 )
+from ensemble.storage.repeats import Earlier
 from ensemble.storage.tail import has_header
 from ensemble.toolkit.words import identifier, moment, op_name, shown
 from ensemble.tree.operations import Acl
@@ -93,6 +94,25 @@ def _walk(data: bytes) -> Iterator[LoggedEntry]:
         offset = end + 1
 
 
+def repeats(log: Log, newest: int | None, earlier: Earlier, first: int) -> set[int]:
+    """Return the offsets of the entries that were logged before, with the very same bytes (see ``storage.repeats``).
+
+    ``newest`` is the last transaction of the files before the one that begins at zxid ``first``.
+    """
+    own: dict[int, bytes] = {}
+    found = set()
+    for entry in log.entries:
+        if not entry.good:
+            continue
+        zxid = entry.zxid
+        if newest is None or zxid > newest:
+            newest = zxid
+        elif (own.get(zxid) or earlier.payload(zxid, first)) == entry.payload:
+            found.add(entry.offset)
+        own.setdefault(zxid, entry.payload)
+    return found
+
+
 # -- mending -------------------------------------------------------------------------------------------------
 
 
@@ -127,6 +147,8 @@ def chopped(data: bytes, name: str, zxid: int) -> bytes:
         if entry.zxid > zxid:
             break
         kept.append(entry)
+        if entry.zxid == zxid:
+            break  # behind it may stand repeats
     if not kept or kept[-1].zxid != zxid:
         raise CorruptionError(
             f"{name} does not hold the transaction {identifier(zxid)}; name one that it lists"

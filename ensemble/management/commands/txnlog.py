@@ -16,6 +16,7 @@ from ensemble.errors import ConfigError, StorageError, WireError
 from ensemble.management import tools
 from ensemble.runtime.disk.files import ReadOnlyFiles
 from ensemble.storage.names import log_files
+from ensemble.storage.repeats import Earlier
 from ensemble.toolkit import txnlog
 
 
@@ -59,25 +60,37 @@ class Command(BaseCommand):
                     tools.existing(options["path"]), _zxid(options["chop"]), replace=options["replace"]
                 )
             elif path.is_dir():
-                files = list(log_files(ReadOnlyFiles(tools.home(options["path"]))).values())
-                whole = [tools.home(options["path"]) / name for name in files]
-                shown = track(whole, "reading", console=Console(stderr=True), disable=not sys.stderr.isatty())
-                self._end(sum([self._show(file, options) for file in shown]))
+                self._end(self._show_all(tools.home(options["path"]), options))
             else:
-                self._end(self._show(tools.existing(options["path"]), options))
+                log = _read(tools.existing(options["path"]))
+                again = txnlog.repeats(log, None, Earlier(ReadOnlyFiles(path.parent), {}), 0)
+                self._end(self._show(path, log, again, options))
 
     def _end(self, wrong: int) -> None:
         if wrong:
             self.stdout.flush()
             sys.exit(1)
 
-    def _show(self, path: Path, options: dict[str, Any]) -> int:
-        """Show a file and return how much is wrong with it."""
-        log = txnlog.read(_content(path), path.name)
+    def _show_all(self, home: Path, options: dict[str, Any]) -> int:
+        """Show the log files of a directory and return how much is wrong with them."""
+        files = log_files(ReadOnlyFiles(home))
+        earlier = Earlier(ReadOnlyFiles(home), files)
+        wrong, newest = 0, None
+        terminal = Console(stderr=True)
+        for first in track(list(files), "reading", console=terminal, disable=not sys.stderr.isatty()):
+            log = _read(home / files[first])
+            again = txnlog.repeats(log, newest, earlier, first)
+            wrong += self._show(home / files[first], log, again, options)
+            newest = max([newest or 0, *[entry.zxid for entry in log.entries if entry.good]])
+        return wrong
+
+    def _show(self, path: Path, log: txnlog.Log, again: set[int], options: dict[str, Any]) -> int:
+        """Show a file and return how much is wrong with it; ``again`` are the offsets of repeats."""
         wrong = sum(not entry.good for entry in log.entries) + bool(log.rest)
         if options["json"]:
             for entry in log.entries:
-                self.stdout.write(json.dumps(txnlog.as_json(entry)))
+                repeat = {"again": True} if entry.offset in again else {}
+                self.stdout.write(json.dumps(txnlog.as_json(entry) | repeat))
             return wrong
         self.stdout.write(self.style.MIGRATE_HEADING(str(path)))
         for entry in log.entries:
@@ -85,10 +98,16 @@ class Command(BaseCommand):
                 line = txnlog.line(entry.txn(), with_data=options["data"])
             except WireError as error:
                 line = f"offset {entry.offset}: no transaction: {error}"
+            line = f"LOGGED AGAIN - {line}" if entry.offset in again else line
             self.stdout.write(line if entry.good else self.style.ERROR(f"CRC ERROR - {line}"))
         if log.rest:
             self.stdout.write(self.style.ERROR(f"{log.rest} bytes at offset {log.end} make no entry"))
         self.stdout.write(f"EOF reached after {len(log.entries)} txns.")
+        if again:
+            self.stdout.write(
+                f"{len(again)} of them were logged again by a server of Apache's that joined a second time "
+                "(ZOOKEEPER-4712): harmless, each counts once."
+            )
         return wrong
 
     def _repair(self, path: Path, *, replace: bool) -> None:
@@ -115,6 +134,10 @@ class Command(BaseCommand):
         path.rename(bad)
         target.rename(path)
         return path
+
+
+def _read(path: Path) -> txnlog.Log:
+    return txnlog.read(_content(path), path.name)
 
 
 def _content(path: Path) -> bytes:
