@@ -13,6 +13,9 @@ VIEWS = ("json", "text", "hex")
 SHOWN_BYTES_MAX = 64 * 1024
 """Beyond it a value is cut on the page (and can be downloaded whole)."""
 JSON_BYTES_MAX = 256 * 1024
+LINES_MAX = 1000
+"""Lines on the page: one short line of JSON may be tens of thousands when it is laid out, and freeze a browser."""
+HEX_BYTES_MAX = 16 * LINES_MAX
 
 Line = list[tuple[str, str]]
 """The pieces of a line: class (``key``, ``str``, ``num``, ``lit`` or empty) and text."""
@@ -27,11 +30,16 @@ class Value:
     shown: int
     total: int
     possible: dict[str, bool]
+    lines_total: int
+    """Lines that the bytes shown would be; no more than LINES_MAX of them are in ``lines``."""
 
     @property
-    def cut(self) -> bool:
-        """Whether not all bytes are shown."""
-        return self.shown < self.total
+    def cut(self) -> str:
+        """What is shown when that is not all: ``The first 1,000 of 20,402 lines``; else empty."""
+        if len(self.lines) < self.lines_total:
+            of_them = f" of {self.lines_total:,}" if self.shown == self.total else ""
+            return f"The first {len(self.lines):,}{of_them} lines"
+        return f"The first {self.shown:,} of {self.total:,} bytes" if self.shown < self.total else ""
 
 
 def look(data: bytes, view: str | None) -> Value:
@@ -42,22 +50,20 @@ def look(data: bytes, view: str | None) -> Value:
     if view not in VIEWS or not possible[view]:
         view = next(name for name in VIEWS if possible[name])
     if view == "json" and pretty is not None:
-        return Value(view, pretty, len(data), len(data), possible)
-    shown = data[:SHOWN_BYTES_MAX]
-    if view == "text":
-        lines = [[("", line)] for line in shown.decode("utf-8", "ignore").split("\n")]
-    else:
-        lines = [[("", line)] for line in hex_lines(shown)]
-    return Value(view, lines, len(shown), len(data), possible)
+        return Value(view, pretty[:LINES_MAX], len(data), len(data), possible, len(pretty))
+    shown = data[: SHOWN_BYTES_MAX if view == "text" else HEX_BYTES_MAX]
+    written = shown.decode("utf-8", "ignore").split("\n") if view == "text" else hex_lines(shown)
+    lines: list[Line] = [[("", line)] for line in written[:LINES_MAX]]
+    return Value(view, lines, len(shown), len(data), possible, len(written))
 
 
 def hex_lines(data: bytes) -> list[str]:
-    """Return the classic dump: offset, sixteen bytes, what of them is printable ASCII."""
+    """Return the classic dump: offset, sixteen bytes in pairs, what of them is printable ASCII."""
     lines = []
     for offset in range(0, len(data), 16):
         row = data[offset : offset + 16]
         printable = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in row)
-        lines.append(f"{offset:08x}  {row[:8].hex(' '):<23}  {row[8:].hex(' '):<23}  {printable}")
+        lines.append(f"{offset:04x}  {row[:8].hex(' ', -2):<19}  {row[8:].hex(' ', -2):<19}  {printable}")
     return lines
 
 

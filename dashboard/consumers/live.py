@@ -12,7 +12,17 @@ from dashboard.gateway.errors import GatewayError
 from dashboard.gateway.kinds import number_of
 from dashboard.places import sessions, tree, watches
 from dashboard.places.pages import ask, whole
-from dashboard.places.rows import Shown, bounds, decorate, group, parse_opened, row_id
+from dashboard.places.rows import (
+    PAGE,
+    Shown,
+    ancestors,
+    bounds,
+    decorate,
+    group,
+    open_tree,
+    parse_opened,
+    row_id,
+)
 from ensemble import paths
 
 Fragments = dict[str, str]
@@ -41,6 +51,10 @@ class Live:
 
     async def render(self) -> Fragments:
         """Return fragments by element id; the same text as before is not sent again."""
+        return {}
+
+    def of_summary(self, summary: dict[str, Any]) -> Fragments:
+        """Return what the place itself says of the ensemble's summary."""
         return {}
 
     def forget_old(self, sent: Fragments) -> None:
@@ -118,6 +132,7 @@ class TreeLive(Live):
     """
 
     topics = frozenset({"tree", "watches", "sessions"})
+    tick_s = 2.0
 
     def __init__(self) -> None:
         self._shown = Shown()
@@ -128,6 +143,7 @@ class TreeLive(Live):
         self._marks: dict[str, str] = {}
         self._visible: dict[str, frozenset[str]] = {}
         self._detail = False
+        self._unread = False
         self._told = False
 
     def shows(self, values: dict[str, Any]) -> None:
@@ -137,6 +153,7 @@ class TreeLive(Live):
         self._shown = Shown(str(values.get("selected", "")), parse_opened(entries))
         self._view = str(values.get("view", "")) or None
         self._offset = whole(str(values.get("from", "")), 0)
+        self._unread = bool(values.get("unread"))
         # What changed between a page or a fragment and this word of it must not stay unseen.
         self._groups.update(path for path in self._shown.opened if path not in self._visible)
         self._visible = {path: rows for path, rows in self._visible.items() if path in self._shown.opened}
@@ -149,6 +166,11 @@ class TreeLive(Live):
         self._groups.update(self._shown.opened)
         self._rows.add("/")
         self._detail = True
+
+    def of_summary(self, summary: dict[str, Any]) -> Fragments:
+        """Return how many znodes there are."""
+        context = {"summary": summary, "oob": True}
+        return {"tree-count": render_to_string("fragments/tree_count.html", context)}
 
     def changed(self, topic: str, body: dict[str, Any]) -> None:
         """Note which open znodes and rows a change touches."""
@@ -164,6 +186,8 @@ class TreeLive(Live):
         """Return what was touched since the last time."""
         if not self._told:
             return {}
+        if self._unread:
+            return await self._draw_whole()
         groups, rows, marks, detail = self._groups, self._rows, self._marks, self._detail
         self._groups, self._rows, self._marks, self._detail = set(), set(), {}, False
         shown = Shown(self._shown.selected, self._shown.opened, marks)
@@ -178,12 +202,35 @@ class TreeLive(Live):
         inside = {path for path in rows if paths.parent_of(path) in groups and path != "/"}
         fragments |= await self._draw_rows((rows | drawn) - inside, shown)
         if detail and shown.selected:
-            context = await tree.detail_context(shown.selected, self._view, self._offset) | {
-                "oob": True,
-                "selected": shown.selected,
-            }
-            fragments["tree-detail"] = render_to_string("fragments/tree_detail.html", context)
+            fragments |= await self._draw_detail()
         return fragments
+
+    async def _draw_whole(self) -> Fragments:
+        """Draw the tree for a page that was opened when it could not be read."""
+        selected = self._shown.selected
+        shown = Shown(selected, dict.fromkeys(ancestors(selected), PAGE))
+        root = await open_tree(shown, reveal=selected)
+        detail = await self._draw_detail() if selected else {}
+        self._shown, self._unread = shown, False
+        self._groups, self._rows, self._marks = set(), set(), {}
+        self._remember(root["group"] or {"path": "/", "items": []})
+        context = {"item": root, "shown": shown, "oob": True}
+        return {
+            f"item-{row_id('/')}": render_to_string("fragments/tree_item.html", context),
+            "tree-unread": render_to_string("fragments/tree_unread.html", {"oob": True}),
+            **detail,
+        }
+
+    async def _draw_detail(self) -> Fragments:
+        selected = self._shown.selected
+        context = await tree.detail_context(selected, self._view, self._offset)
+        why = context["why"]
+        if why is not None and why.kind == "unavailable":
+            raise why  # what is shown stays, with a note
+        # Watches that could not be asked for are asked for again at the next tick.
+        self._detail = bool(context.get("around_why") or context.get("watches_missing"))
+        context |= {"oob": True, "selected": selected}
+        return {"tree-detail": render_to_string("fragments/tree_detail.html", context)}
 
     def forget_old(self, sent: Fragments) -> None:
         """Rows are told by marks and versions, not compared: keep the detail only."""

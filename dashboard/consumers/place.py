@@ -25,6 +25,10 @@ logger = logging.getLogger(__name__)
 
 RENDER_SHARE = 7
 """Pause after a rendering, as a multiple of the time it took."""
+PAUSE_S_MAX = 3.0
+"""A rendering may take long because servers did not answer; what they say next is not to wait for that."""
+RETRY_S = 1.0
+"""Pause after a rendering that failed because the ensemble could not be asked."""
 
 
 class PlaceConsumer(Guarded):
@@ -43,6 +47,7 @@ class PlaceConsumer(Guarded):
         self._sent: dict[str, str] = {}
         self._sequence: int | None = None
         self._refresh = asyncio.Event()
+        self._noted = False
         await self.channel_layer.group_add(PANEL_GROUP, self.channel_name)
         state = await self._state()
         if state is not None:
@@ -91,16 +96,27 @@ class PlaceConsumer(Guarded):
             self._refresh.clear()
             began = time.monotonic()
             try:
-                await self._send(await self._place.render())
+                await self._send(await self._place.render() | self._note(None))
             except GatewayError as error:
-                await self._send({"live-note": _render("fragments/live_note.html", {"error": error})})
+                await self._send(self._note(error))
+                await asyncio.sleep(RETRY_S)
+                if error.kind == "unavailable":
+                    # What was to be shown is not lost: it is asked for again until somebody answers.
+                    self._place.missed()
+                    self._refresh.set()
+                continue
             except Exception:
                 logger.exception("A place could not be rendered")
                 await self.close(1011)
                 return
-            # A page that is dear to draw is drawn less often: never more than a small share of the time.
-            took_s = time.monotonic() - began
-            await asyncio.sleep(max(self._place.interval_s, took_s * RENDER_SHARE))
+            await asyncio.sleep(pause_after(time.monotonic() - began, self._place.interval_s))
+
+    def _note(self, error: GatewayError | None) -> Fragments:
+        """Return the line that says why nothing new is shown, or its removal; nothing if it never was there."""
+        if error is None and not self._noted:
+            return {}
+        self._noted = error is not None
+        return {"live-note": _render("fragments/live_note.html", {"error": error})}
 
     async def _show_summary(self, summary: dict[str, Any]) -> None:
         fragments = {
@@ -111,13 +127,13 @@ class PlaceConsumer(Guarded):
                 fragments[f"count-{place['key']}"] = _render(
                     "fragments/rail_count.html", {"item": place, "oob": True}
                 )
-        await self._send(fragments)
+        await self._send(fragments | self._place.of_summary(summary))
 
     async def _state(self) -> dict[str, Any] | None:
         try:
             state: dict[str, Any] = await (await gateway()).call("state")
         except GatewayError as error:
-            await self._send({"live-note": _render("fragments/live_note.html", {"error": error})})
+            await self._send(self._note(error))
             return None
         return state
 
@@ -128,6 +144,11 @@ class PlaceConsumer(Guarded):
             self._sent.update(changed)
             self._place.forget_old(self._sent)
             await self.send(text_data="\n".join(changed.values()))
+
+
+def pause_after(took_s: float, interval_s: float) -> float:
+    """Return how long to pause: what is dear to draw is drawn in a small share of the time, but not too late."""
+    return max(interval_s, min(PAUSE_S_MAX, took_s * RENDER_SHARE))
 
 
 def _render(template: str, context: dict[str, Any]) -> str:

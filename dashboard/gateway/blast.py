@@ -6,6 +6,7 @@ Sentences here are about the present; nothing is promised that the present does 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import combinations
 from typing import Any
 
 from dashboard.gateway.model import Model, Server
@@ -59,9 +60,10 @@ def of_server_action(model: Model, sid: int, action: str) -> list[str]:
             f"s{sid} goes on where it was stopped. What it had in flight is stale by now; it may find that it was replaced."
         ]
     left = sorted(s.sid for s in model.servers.values() if s.reachable and s.sid in voters and s.sid != sid)
-    sentences = [_on_quorum(server, sid, action, left, voters)]
+    together = _together(model, left)
+    sentences = [_on_quorum(server, sid, action, left, together, voters)]
     if _leads(server):
-        sentences += _unshared(model, server, left)
+        sentences += _unshared(model, server, together)
     if server.known and server.reachable:
         sentences.append(_clients(server, sid, action))
     return sentences
@@ -120,7 +122,25 @@ def _fired_by_deleting(gone: Sequence[str], watches: Iterable[dict[str, Any]]) -
     ]
 
 
-def _on_quorum(server: Server, sid: int, action: str, left: list[int], voters: set[int]) -> str:
+def _together(model: Model, sids: list[int]) -> list[int]:
+    """Return the largest part of ``sids`` (a handful) whose links to each other are all whole."""
+    cut = {
+        frozenset((sid, peer))
+        for sid, server in model.servers.items()
+        if server.reachable
+        for fault in server.status.get("faults", ())
+        for peer in fault["peers"]
+    }
+    for size in range(len(sids), 0, -1):
+        for part in combinations(sids, size):
+            if not any(frozenset(pair) in cut for pair in combinations(part, 2)):
+                return list(part)
+    return []
+
+
+def _on_quorum(
+    server: Server, sid: int, action: str, left: list[int], together: list[int], voters: set[int]
+) -> str:
     need = len(voters) // 2 + 1
     verb = _VERBS[action]
     if sid not in voters or not server.reachable:
@@ -130,11 +150,16 @@ def _on_quorum(server: Server, sid: int, action: str, left: list[int], voters: s
             f"{verb} s{sid} leaves {len(left)} of {len(voters)} voters: no quorum, so no writes"
             f" until one comes back ({need} are needed)."
         )
+    if len(together) < need:
+        return (
+            f"{verb} s{sid} leaves {_names(left)} with cut links between them: no quorum, so no writes"
+            f" until they are healed or s{sid} comes back."
+        )
     if _leads(server):
-        return f"{verb} the leader starts an election among {_names(left)}; writes wait until it is over."
-    spare = len(left) - need
+        return f"{verb} the leader starts an election among {_names(together)}; writes wait until it is over."
+    spare = len(together) - need
     tail = "one more failure stops writes" if spare == 0 else f"{spare} more may fail before writes stop"
-    return f"The quorum stays: {_names(left)} go on; {tail}."
+    return f"The quorum stays: {_names(together)} go on; {tail}."
 
 
 def _unshared(model: Model, leader: Server, left: list[int]) -> list[str]:

@@ -215,10 +215,15 @@ class Gateway:
         sessions = await self.holders.sessions()
         found = next((s for s in sessions["sessions"] if s["session"] == session), None)
         if found is None:
-            raise GatewayError(f"There is no session {session}: it was closed or has expired.", "not_found")
+            raise _no_session(session, sessions)
         watches = await self.holders.watches()
         own = [watch for watch in watches["watches"] if watch["session"] == session]
-        return {"session": found, "own_watches": own, "blast": blast.of_expiry(found, watches["watches"])}
+        return {
+            "session": found,
+            "silent": sessions["silent"],
+            "own_watches": own,
+            "blast": blast.of_expiry(found, watches["watches"]),
+        }
 
     async def _expire(self, session: str) -> dict[str, Any]:
         sessions = await self.holders.sessions()
@@ -273,6 +278,19 @@ class Gateway:
 
     async def _audited(self) -> None:
         self.publisher.mark("audit")
+
+
+def _no_session(session: str, listing: dict[str, Any]) -> GatewayError:
+    """Say that a session is not listed, and no more than that when not all are."""
+    if not listing["asked"]:
+        return GatewayError(f"No server can be asked whether session {session} lives.", "unavailable")
+    if len(listing["sessions"]) < listing["total"]:
+        few, all_of_them = len(listing["sessions"]), listing["total"]
+        return GatewayError(
+            f"Session {session} is not among the {few:,} of {all_of_them:,} that the servers list.",
+            "not_found",
+        )
+    return GatewayError(f"There is no session {session}: it was closed or has expired.", "not_found")
 
 
 def _say_if_failed(task: asyncio.Task[None]) -> None:

@@ -75,11 +75,13 @@ class Holders:
         self._locks = {"sessions": asyncio.Lock(), "watches": asyncio.Lock()}
 
     async def sessions(self) -> Listing:
-        """Return all sessions; ``missing`` names the servers that could not be asked."""
+        """Return all sessions; ``missing`` names the servers that could not be asked, ``silent`` those of them
+
+        that may have clients all the same: whose process is not known to be down. ``asked`` counts the answers."""
         return await self._get("sessions", self._ask_sessions)
 
     async def watches(self) -> Listing:
-        """Return all watches; ``missing`` names the servers that could not be asked."""
+        """Return all watches, with ``missing``, ``silent`` and ``asked`` as :meth:`sessions` has them."""
         return await self._get("watches", self._ask_watches)
 
     async def _get(self, what: str, ask: Callable[[], Awaitable[Listing]]) -> Listing:
@@ -87,20 +89,25 @@ class Holders:
             asked, listing = self._kept.get(what, (float("-inf"), {}))
             if time.monotonic() - asked > KEPT_S:
                 listing = await ask()
-                if len(listing["missing"]) < len(self._model.servers):
+                if listing["asked"]:
                     self._kept[what] = (time.monotonic(), listing)
             return listing | {"named": self._model.named}
 
     async def _ask_sessions(self) -> Listing:
-        listings, missing = await self._ask_all("sessions")
+        listings = await self._ask_all("sessions")
         leader = self._model.leader()
-        return join_sessions(listings, leader.sid if leader else None) | {"missing": missing}
+        return join_sessions(listings, leader.sid if leader else None) | self._not_asked(listings)
 
     async def _ask_watches(self) -> Listing:
-        listings, missing = await self._ask_all("watches")
-        return join_watches(listings) | {"missing": missing}
+        listings = await self._ask_all("watches")
+        return join_watches(listings) | self._not_asked(listings)
 
-    async def _ask_all(self, what: str) -> tuple[dict[int, Listing], list[int]]:
+    def _not_asked(self, listings: Mapping[int, Listing]) -> Listing:
+        missing = sorted(set(self._model.servers) - set(listings))
+        silent = [sid for sid in missing if not self._model.servers[sid].down]
+        return {"asked": len(listings), "missing": missing, "silent": silent}
+
+    async def _ask_all(self, what: str) -> dict[int, Listing]:
         async def one(sid: int) -> tuple[int, Listing | None]:
             try:
                 client = self._clients[sid]
@@ -115,5 +122,4 @@ class Holders:
             if server.reachable and sid in self._clients
         ]
         answers = await asyncio.gather(*(one(sid) for sid in sids))
-        listings = {sid: listing for sid, listing in answers if listing is not None}
-        return listings, sorted(set(self._model.servers) - set(listings))
+        return {sid: listing for sid, listing in answers if listing is not None}

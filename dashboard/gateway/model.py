@@ -52,6 +52,11 @@ class Server:
         """Whether it ever told its status."""
         return "role" in self.status
 
+    @property
+    def down(self) -> bool:
+        """Whether its supervisor says that its process does not run."""
+        return self.process is not None and self.process["state"] in ("killed", "stopped", "failed")
+
     def to_json(self) -> dict[str, Any]:
         """Return its last status with what the panel adds."""
         return {

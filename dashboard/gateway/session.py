@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -42,10 +43,14 @@ class Session:
         self.addresses: Sequence[str] = ()
         self._client: ZooKeeper | None = None
         self._opening = asyncio.Lock()
+        self._failed_at = float("-inf")
 
     async def client(self) -> ZooKeeper:
         """Return the connected client; raises :class:`GatewayError` when no server lets one in."""
+        asked = time.monotonic()
         async with self._opening:
+            if self._failed_at > asked:
+                raise _nobody_serves()  # viewers who ask together wait together, not one after the other
             if self._client is not None and self._client.state in (State.EXPIRED, State.CLOSED):
                 await self._client.close()
                 self._client = None
@@ -70,11 +75,15 @@ class Session:
         try:
             await client.start(CONNECT_MS)
         except ClientError as error:
-            raise GatewayError(
-                "No server serves clients now: without a quorum nothing can be read or written.",
-                "unavailable",
-            ) from error
+            self._failed_at = time.monotonic()
+            raise _nobody_serves() from error
         return client
+
+
+def _nobody_serves() -> GatewayError:
+    return GatewayError(
+        "No server serves clients now: without a quorum nothing can be read or written.", "unavailable"
+    )
 
 
 @asynccontextmanager

@@ -69,7 +69,8 @@ async def create(request: HttpRequest) -> HttpResponse:
     node = await ask("node", path=parent)
     if node["owner"]:
         raise GatewayError(f"{parent} is ephemeral, and ephemerals have no children.", "refused")
-    return fragment(request, "dialogs/create.html", {"parent": parent, "modes": MODES, "mode": "persistent"})
+    context = {"parent": parent, "name": request.GET.get("name", ""), "modes": MODES, "mode": "persistent"}
+    return fragment(request, "dialogs/create.html", context)
 
 
 @require_safe

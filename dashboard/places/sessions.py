@@ -59,7 +59,9 @@ async def table_context(asked: Mapping[str, Any]) -> dict[str, Any]:
         "matching": len(matching),
         "listed": len(listing["sessions"]),
         "total": listing["total"],
+        "asked": listing["asked"],
         "missing": listing["missing"],
+        "silent": listing["silent"],
         "named": listing["named"],
     }
 

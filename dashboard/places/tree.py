@@ -31,7 +31,8 @@ async def tree(request: HttpRequest) -> HttpResponse:
         detail = await detail_context(selected, **look) | {"selected": selected}
         return tells_place(fragment(request, "fragments/tree_node.html", detail))
     query = request.GET.get("find", "").strip()
-    shown = Shown(selected, dict.fromkeys(ancestors(selected), PAGE))
+    deep = not paths.fault(selected)
+    shown = Shown(selected, dict.fromkeys(ancestors(selected) if deep else ["/"], PAGE))
     context: dict[str, Any] = {
         "query": query,
         "selected": selected,
@@ -42,11 +43,16 @@ async def tree(request: HttpRequest) -> HttpResponse:
     try:
         if "path" not in request.GET:
             await _open_only_child(shown)
-        context["root"] = await open_tree(shown, reveal=selected)
-        context["found"] = await ask("find", query=query) if query else None
+        context["root"] = await open_tree(shown, reveal=selected if deep else None)
     except GatewayError as error:
         context["problem"] = error
-    context |= await detail_context(selected, **look)
+    else:
+        context["found"] = await _found(query)
+    if deep and context["problem"] is not None:
+        # Each question waits for an answer as long as a viewer would: one is enough to know.
+        context |= {"path": selected, "node": None, "why": context["problem"]}
+    else:
+        context |= await detail_context(selected, **look)
     return await page(request, "tree", context)
 
 
@@ -84,12 +90,20 @@ async def tree_value(request: HttpRequest) -> HttpResponse:
     return response
 
 
+async def _found(query: str) -> dict[str, Any] | None:
+    """Return what a page's address searches for; nothing when that is no path."""
+    try:
+        return await ask("find", query=query) if query else None
+    except GatewayError:
+        return None
+
+
 async def detail_context(path: str, view: str | None, offset: int = 0) -> dict[str, Any]:
     """Return what the detail pane shows: the znode, its value, children, watches, owner, and who waits in line."""
     try:
         node = await ask("node", path=path)
     except GatewayError as error:
-        return {"path": path, "node": None, "why": error}
+        return {"path": path, "node": None, "why": error} | await _nearest(path, error)
     context: dict[str, Any] = {
         "path": path,
         "parent": paths.parent_of(path),
@@ -103,6 +117,17 @@ async def detail_context(path: str, view: str | None, offset: int = 0) -> dict[s
         "why": None,
     }
     return context | await _children(node, offset) | await _around(node)
+
+
+async def _nearest(path: str, why: GatewayError) -> dict[str, Any]:
+    """Return the row of the nearest znode there is above one that is not."""
+    if why.kind != "not_found":
+        return {}
+    try:
+        rows = await ask("rows", wanted=ancestors(path))
+    except GatewayError:
+        return {}
+    return {"parent": paths.parent_of(path), "nearest": rows[-1] if rows else None}
 
 
 async def _open_only_child(shown: Shown) -> None:

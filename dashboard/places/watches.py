@@ -48,6 +48,7 @@ async def list_context(asked: Mapping[str, Any]) -> dict[str, Any]:
         "matching": len(matching),
         "total": listing["total"],
         "listed": len(listing["watches"]),
+        "asked": listing["asked"],
         "missing": listing["missing"],
         "named": listing["named"],
         "recent": [_fired_row(event) for event in reversed(listing["fired"][-12:])],

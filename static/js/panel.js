@@ -4,6 +4,7 @@ import { startDialogs } from "./panel/dialogs.js";
 import { startKeys } from "./panel/keys.js";
 import { startLive } from "./panel/live.js";
 import { startSaying } from "./panel/say.js";
+import { startSight } from "./panel/sight.js";
 import { startTree } from "./panel/tree.js";
 
 const THEMES = ["system", "light", "dark"];
@@ -28,3 +29,4 @@ startDialogs();
 startKeys();
 startTree();
 startCalm();
+startSight();

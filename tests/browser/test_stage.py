@@ -307,6 +307,18 @@ def test_an_observer_is_drawn_as_one_and_counts_for_no_quorum(panel: Panel) -> N
     expect(page.locator('#inspector [data-part="hint"]')).to_contain_text("has no vote")
 
 
+def test_the_loss_of_the_leader_is_judged_by_the_links_between_the_others(panel: Panel) -> None:
+    """A server that is cut off from the other one is no help in an election."""
+    panel.open("/ensemble/")
+    hint = panel.page.locator('#inspector [data-part="hint"]')
+    expect(hint).to_contain_text("Killing the leader starts an election among s1 and s3.")
+    panel.server(3, "looking", leader=None, faults=[{"what": "cut", "peers": [1, 2]}])
+    panel.publish_and_draw()
+    expect(hint).to_have_text(
+        "Without s2 nobody can lead: the links between s1 and s3 are cut, and no side has 2 of 3 voters."
+    )
+
+
 def test_the_membership_is_in_the_inspector_with_its_version_and_text(panel: Panel) -> None:
     panel.recording.ensemble()
     with_observer(panel, version=zxid(5, 160), proposed="server.9=somewhere\nversion=5000000a4")

@@ -16,7 +16,7 @@ from dashboard.gateway.model import Model
 from dashboard.gateway.sources import ServerAddress, parse_servers
 from dashboard.places.rows import ancestors, parse_opened, row_id
 from dashboard.places.watches import merge
-from tests.dashboard.recording import HOUR_US, Recording, process, status, zxid
+from tests.dashboard.recording import HOUR_US, Recording, membership, process, status, zxid
 
 
 def test_killing_the_leader_says_what_the_others_hold() -> None:
@@ -39,6 +39,20 @@ def test_killing_a_follower_counts_what_is_left() -> None:
     model.on_lost(3, "gone")
     assert "no quorum, so no writes" in blast.of_server_action(model, 1, "pause")[0]
     assert blast.of_server_action(model, 3, "restart")[0].endswith("it is not part of it now.")
+
+
+def test_who_would_be_left_counts_only_with_whole_links_between_them() -> None:
+    model = Recording(Model("demo")).ensemble().model
+    model.on_status(3, status(3, "looking", faults=[{"what": "cut", "peers": [1, 2]}]), HOUR_US)
+    alone = "leaves {} with cut links between them: no quorum, so no writes until they are healed or {} comes back."
+    assert blast.of_server_action(model, 2, "kill")[0] == f"Killing s2 {alone.format('s1 and s3', 's2')}"
+    assert blast.of_server_action(model, 1, "stop")[0] == f"Stopping s1 {alone.format('s2 and s3', 's1')}"
+    assert blast.of_server_action(model, 3, "kill")[0].startswith("The quorum stays: s1 and s2 go on;")
+    five = Recording(Model("demo")).ensemble(servers=5).model
+    everyone = {"voters": [1, 2, 3, 4, 5], "membership": membership((1, 2, 3, 4, 5))}
+    five.on_status(2, status(2, "leading", **everyone), HOUR_US)
+    five.on_status(5, status(5, faults=[{"what": "cut", "peers": [1]}], **everyone), HOUR_US)
+    assert "an election among s1, s3 and s4;" in blast.of_server_action(five, 2, "kill")[0]
 
 
 @pytest.mark.parametrize(
@@ -187,7 +201,7 @@ def test_a_view_that_cannot_show_the_bytes_is_not_taken(data: bytes, view: str) 
 
 @given(st.binary(max_size=200))
 def test_hex_shows_every_byte(data: bytes) -> None:
-    assert bytes.fromhex("".join(line[10:58] for line in values.hex_lines(data))) == data
+    assert bytes.fromhex("".join(line[6:46] for line in values.hex_lines(data))) == data
 
 
 @given(st.binary(max_size=300), st.sampled_from([None, "json", "text", "hex", "evil"]))
@@ -197,7 +211,23 @@ def test_any_bytes_can_be_looked_at(data: bytes, view: str | None) -> None:
 
 def test_a_long_value_says_where_it_was_cut() -> None:
     shown = values.look(b"x" * 200_000, "text")
-    assert (shown.cut, shown.shown, shown.total) == (True, 65_536, 200_000)
+    assert (shown.cut, shown.shown, shown.total) == ("The first 65,536 of 200,000 bytes", 65_536, 200_000)
+
+
+@pytest.mark.parametrize(
+    ("data", "view", "cut"),
+    [
+        (b"[" + b"1," * 20_000 + b"1]", "json", "The first 1,000 of 20,003 lines"),
+        (b"\n" * 70_000, "text", "The first 1,000 lines"),
+        (b"\n" * 2_000, "text", "The first 1,000 of 2,001 lines"),
+        (bytes(range(256)) * 256, "hex", "The first 16,000 of 65,536 bytes"),
+        (b"a\nb", "text", ""),
+    ],
+)
+def test_no_value_is_more_lines_than_a_browser_draws_at_once(data: bytes, view: str, cut: str) -> None:
+    shown = values.look(data, view)
+    assert (shown.view, shown.cut) == (view, cut)
+    assert len(shown.lines) <= values.LINES_MAX
 
 
 def test_only_what_a_text_area_returns_unchanged_can_be_edited() -> None:

@@ -160,7 +160,8 @@ async def test_an_empty_list_of_sessions_says_who_could_not_be_asked(
     await socket.send_to(text_data=json.dumps({"find": "", "sort": "evil", "session": "0x7", "HEADERS": {}}))
     html = await _html_with(socket, 'id="sessions-list"')
     assert "s1, s2, s3 do not answer" in html
-    assert "There is no session 0x7" in html
+    assert "No server can be asked whether session 0x7 lives." in html
+    assert "There is no session" not in html
     await socket.disconnect()
 
 

@@ -169,8 +169,10 @@ function consequence(server, model) {
   const others = model.all().filter((other) => other.sid !== server.sid && server.voters.includes(other.sid) && !isAway(other) && look(other) !== "paused");
   const need = Math.floor(server.voters.length / 2) + 1;
   if (others.length < need) return `Without s${server.sid} only ${others.length} of ${server.voters.length} voters are left: no quorum, no writes until one comes back.`;
-  const holders = others.filter((other) => compareZxids(other.zxid_durable, server.zxid_committed) >= 0).map((other) => other.sid);
-  const ahead = others.every((other) => compareZxids(other.zxid_logged, server.zxid_logged) < 0);
+  const together = model.together(others);
+  if (together.length < need) return `Without s${server.sid} nobody can lead: the links between ${names(others.map((other) => other.sid))} are cut, and no side has ${need} of ${server.voters.length} voters.`;
+  const holders = together.filter((other) => compareZxids(other.zxid_durable, server.zxid_committed) >= 0).map((other) => other.sid);
+  const ahead = together.every((other) => compareZxids(other.zxid_logged, server.zxid_logged) < 0);
   const held = holders.length ? `${names(holders)} ${holders.length === 1 ? "holds" : "hold"} everything committed` : "What is committed is on a quorum, as its acks say";
-  return `Killing the leader starts an election among ${names(others.map((other) => other.sid))}. ${held}${ahead ? "; what was logged here last is here alone and may be lost" : ""}.`;
+  return `Killing the leader starts an election among ${names(together.map((other) => other.sid))}. ${held}${ahead ? "; what was logged here last is here alone and may be lost" : ""}.`;
 }

@@ -76,6 +76,22 @@ export class Model {
     return this.all().some((server) => server.reachable && server.faults?.length);
   }
 
+  /** @param {Server[]} servers a handful @returns {Server[]} the largest part of them whose links to each other are all whole */
+  together(servers) {
+    /** @type {Server[]} */
+    let largest = [];
+    /** @param {number} from @param {Server[]} part */
+    const grow = (from, part) => {
+      if (part.length > largest.length) largest = part;
+      for (let index = from; index < servers.length; index += 1) {
+        const next = servers[index];
+        if (part.every((one) => !cuts(one, next.sid) && !cuts(next, one.sid))) grow(index + 1, [...part, next]);
+      }
+    };
+    grow(0, []);
+    return largest;
+  }
+
   /** @param {number} one @param {number} other @returns {"cut" | "follows" | "follows observes" | "idle" | "gone"} */
   link(one, other) {
     const a = this.servers.get(one);
