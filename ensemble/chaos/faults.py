@@ -80,10 +80,15 @@ async def _restart(trouble: Trouble) -> None:
 
 
 async def _rolling(trouble: Trouble) -> None:
-    """Restart all, one after the other, each as soon as the one before it serves."""
+    """Restart all, one after the other, each as soon as the one before it serves.
+
+    A server that comes back may be given a snapshot in the place of its log; once all have been, nobody holds what was
+    logged before.
+    """
     for sid in trouble.servers.sids:
         await trouble.servers.act(sid, "restart")
         await trouble.servers.until(trouble.servers.all_serve, SERVE_S_MAX)
+        await trouble.collect()
 
 
 async def _replace(trouble: Trouble) -> None:

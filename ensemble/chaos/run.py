@@ -175,7 +175,11 @@ class Run:
 
     async def _torment(self, servers: Servers, tap: Tap, begun: float) -> None:
         rng = Random(self._plan.seed)  # noqa: S311 - to be repeatable
-        trouble = Trouble(servers, rng, self._plan.recover_s_max)
+
+        async def collect() -> None:
+            await self._collect(servers)
+
+        trouble = Trouble(servers, rng, self._plan.recover_s_max, collect)
         names = self._possible(servers)
         left: list[str] = []
         while time.monotonic() - begun < self._plan.seconds:
@@ -184,6 +188,7 @@ class Run:
                 left = rng.sample(names, len(names))  # each once, before any comes again
             name = left.pop()
             self._tell(begun, f"{name} ...")
+            await collect()
             try:
                 await FAULTS[name](trouble)
                 self._report.faults[name] = self._report.faults.get(name, 0) + 1

@@ -21,6 +21,10 @@ class NotMet(Exception):
     """A fault was prepared, and nothing came upon it: it does not count."""
 
 
+async def _nothing() -> None:
+    return
+
+
 @dataclass(slots=True)
 class Trouble:
     """What faults work on."""
@@ -28,6 +32,8 @@ class Trouble:
     servers: Servers
     rng: Random
     recover_s_max: float = RECOVER_S_MAX
+    collect: Callable[[], Awaitable[None]] = _nothing
+    """Takes what servers have logged, while they still have it."""
     notes: list[str] = field(default_factory=list)
 
     def some(self) -> int:

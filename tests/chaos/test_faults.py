@@ -96,6 +96,28 @@ async def test_in_a_ring_each_server_hears_its_two_neighbours_and_a_majority_of_
         assert servers.links.blocked == servers.links.cut == set()
 
 
+async def test_between_two_restarts_it_is_collected_what_servers_have_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    done: list[str] = []
+
+    async def act(self: Servers, sid: int, action: str) -> None:
+        done.append(f"{action} {sid}")
+
+    async def until(self: Servers, condition: object, seconds: float) -> bool:
+        done.append("all serve")
+        return True
+
+    async def collect() -> None:
+        done.append("collect")
+
+    monkeypatch.setattr(Servers, "sids", [1, 2])
+    monkeypatch.setattr(Servers, "act", act)
+    monkeypatch.setattr(Servers, "until", until)
+    await FAULTS["rolling"](Trouble(Servers(Make(), tmp_path), Random(1), collect=collect))
+    assert done == ["restart 1", "all serve", "collect", "restart 2", "all serve", "collect"]
+
+
 CALLS = """
 import os, sys
 directory = sys.argv[1] + "/version-2"
