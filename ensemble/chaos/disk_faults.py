@@ -10,6 +10,7 @@ import errno
 import os
 from functools import partial
 
+from ensemble.chaos.servers import SYNC_LIMIT_MS
 from ensemble.chaos.trouble import Fault, FaultFailed, NotMet, Trouble
 from ensemble.runtime.supervision.supervisor import ActionRefused
 
@@ -21,6 +22,7 @@ MET_S_MAX = 15.0
 """With clients at work every call of a running server, a new file or a snapshot too, has been made by then."""
 BEHIND_S = (1.5, 3.0)
 """So long a server is away that is to miss more than others keep in memory."""
+STUCK_MS = 5 * SYNC_LIMIT_MS
 LEFTOVER = "snapshot.ffffffff.aside"
 """A file that a server which dies while it writes a snapshot leaves, and removes when it starts."""
 CALLS_AT_WORK = ("sync", "write", "open", "allocate", "rename", "directory")
@@ -165,6 +167,23 @@ async def _slow_disk(trouble: Trouble) -> None:
     trouble.servers.disks[sid].mend()
 
 
+async def _stuck_disk(trouble: Trouble) -> None:
+    """A sync neither fails nor ends for longer than syncLimit: whoever leads must not lead on."""
+    servers = trouble.servers
+    sid = await trouble.leader_or_some_of_ours()
+    servers.disks[sid].trouble("sync", ms=STUCK_MS)
+
+    async def obeys() -> bool:
+        return (await servers.modes())[sid] != "leader"
+
+    left = await servers.until(obeys, EXIT_S_MAX)
+    if left:
+        await trouble.last(2.0, 4.0)
+    servers.disks[sid].mend()
+    if not left:
+        raise FaultFailed(f"server {sid} still leads {EXIT_S_MAX:g} s after its disk stopped answering")
+
+
 async def _power_cut(trouble: Trouble) -> None:
     """All servers at once lose their power, and ours with it every write that was not synced."""
     servers = trouble.servers
@@ -209,6 +228,7 @@ DISK_FAULTS: dict[str, Fault] = {
     "unlink-error": _unlink_error,
     "disk-full": _disk_full,
     "slow-disk": _slow_disk,
+    "stuck-disk": _stuck_disk,
     "power-cut": _power_cut,
     "bit-rot": _bit_rot,
     "wrong-clock": _wrong_clock,

@@ -23,7 +23,8 @@ from ensemble.storage.names import CURRENT_EPOCH
 
 PORT_MIN, PORT_MAX = 12_000, 30_000
 PORT_TRIES = 20
-TICK_MS = 300
+TICK_MS, SYNC_LIMIT_TICKS = 300, 6
+SYNC_LIMIT_MS = SYNC_LIMIT_TICKS * TICK_MS
 DISK_BYTES = 256 << 20
 """The size of the file system that gets full."""
 WORD_S_MAX = 2.0
@@ -31,7 +32,7 @@ POLL_S = 0.05
 SETTINGS = {
     "tickTime": str(TICK_MS),
     "initLimit": "30",
-    "syncLimit": "6",
+    "syncLimit": str(SYNC_LIMIT_TICKS),
     "maxSessionTimeout": "60000",
     # Often enough that recoveries meet snapshots of every age, and logs that end in the middle.
     "snapCount": "4000",

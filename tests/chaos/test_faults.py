@@ -19,7 +19,7 @@ from ensemble.chaos import disk_faults
 from ensemble.chaos.disk_faults import DISK_FAULTS
 from ensemble.chaos.disks import Disk, compile_shim
 from ensemble.chaos.faults import FAULTS
-from ensemble.chaos.servers import SETTINGS, TICK_MS, Make, Servers
+from ensemble.chaos.servers import SYNC_LIMIT_MS, Make, Servers
 from ensemble.chaos.trouble import FaultFailed, NotMet, Trouble
 from ensemble.chaos.workloads import Surroundings, clients
 from ensemble.client import ZooKeeper
@@ -27,7 +27,6 @@ from ensemble.errors import ConfigError
 from ensemble.runtime.supervision.supervisor import ActionRefused
 
 pytestmark = pytest.mark.process
-SYNC_LIMIT_MS = int(SETTINGS["syncLimit"]) * TICK_MS
 
 
 @asynccontextmanager
