@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
@@ -40,10 +41,8 @@ async def list_context(asked: Mapping[str, Any]) -> dict[str, Any]:
     since = time.time() - FIRED_SHOWN_S
     rows = merge(listing["watches"], [event for event in listing["fired"] if event["wall"] > since])
     matching = [row for row in rows if _matches(row, query)]
-    # Those that burn are kept when not all can be shown.
-    shown = sorted(matching, key=lambda row: row["fired"] is None)[:SHOWN_MAX]
     return context | {
-        "groups": _groups(shown, by),
+        "groups": _groups(matching, by),
         "shown": min(len(matching), SHOWN_MAX),
         "matching": len(matching),
         "total": listing["total"],
@@ -72,12 +71,18 @@ def _key(watch: dict[str, Any]) -> tuple[str, str, str, int]:
 
 
 def _groups(watches: list[dict[str, Any]], by: str) -> list[dict[str, Any]]:
+    """Return ``watches`` by path or session; when not all can be shown, those that burn and the first of the others."""
     other = "session" if by == "path" else "path"
     ordered = sorted(watches, key=lambda w: (w[by], w[other], w["mode"], w["sid"]))
+    kept = sorted(ordered, key=lambda watch: watch["fired"] is None)[:SHOWN_MAX]
+    kept.sort(key=lambda w: (w[by], w[other], w["mode"], w["sid"]))
+    waiting = Counter(watch[by] for watch in watches if watch["waiting"])
+    there = Counter(watch[by] for watch in watches)
     groups = []
-    for key, members in groupby(ordered, key=lambda watch: watch[by]):
+    for key, members in groupby(kept, key=lambda watch: watch[by]):
         rows = [_drawn(watch) for watch in members]
-        groups.append({"key": key, "watches": rows, "standing": sum(1 for row in rows if row["waiting"])})
+        left = there[key] - len(rows)
+        groups.append({"key": key, "watches": rows, "standing": waiting[key], "left": left})
     return groups
 
 

@@ -273,3 +273,28 @@ def test_fits_a_phone(panel: Panel, size: tuple[int, int]) -> None:
     panel.wait(600)
     expect(page.get_by_role("heading", name="5:11")).to_be_in_viewport()
     assert page.evaluate("document.scrollingElement.scrollTop") == 0
+
+
+def test_a_server_that_was_away_does_not_stretch_the_time_of_all(panel: Panel) -> None:
+    """What s3 applies when it is back, half a minute later, runs out of the scale to the right."""
+    page = panel.open("/pipeline/")
+    writes(panel, 1, 8)
+    for counter in range(1, 9):
+        late = {"zxid": zxid(5, counter), "session": "0x2a", "cxid": counter, "op": 1, "error": 0}
+        panel.recording.tell(1, 30_000_000 + counter, "applied", path=f"/a/{counter}", **late)
+    panel.publish_and_draw()
+    expect(page.locator("#pipeline-axis")).not_to_contain_text(re.compile(r"\d s\b"))
+
+
+def test_of_a_long_path_the_end_stays_in_sight(panel: Panel) -> None:
+    """Neighbours in a list of locks or jobs differ in their last name only."""
+    page = panel.open("/pipeline/")
+    panel.recording.write(
+        10_000, 1, path="/a-rather-long-application/of-some-service/locks/request-0000000017"
+    )
+    panel.publish_and_draw()
+    shown = page.locator(f"{row(1)} .path")
+    expect(shown).to_have_text("/a-rather-long-application/of-some-service/locks/request-0000000017")
+    leaf = shown.get_by_text("/request-0000000017", exact=True)
+    assert leaf.evaluate("each => each.scrollWidth <= each.clientWidth + 1 && each.offsetWidth > 0")
+    assert shown.evaluate("each => each.firstElementChild.scrollWidth <= each.clientWidth")

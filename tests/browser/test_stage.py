@@ -319,6 +319,28 @@ def test_the_loss_of_the_leader_is_judged_by_the_links_between_the_others(panel:
     )
 
 
+def test_without_a_quorum_the_stage_says_what_is_missing(panel: Panel) -> None:
+    """That nobody leads is drawn; why nobody can is said."""
+    panel.open("/ensemble/")
+    note = panel.page.locator("#nobody")
+    expect(note).to_be_hidden()
+    for sid in (1, 2, 3):
+        panel.server(sid, "looking", leader=None)
+    panel.publish_and_draw()
+    expect(note).to_be_hidden()  # an election that can be won is no trouble
+    panel.server(1, "looking", leader=None, faults=[{"what": "cut", "peers": [2, 3]}])
+    panel.server(2, "looking", leader=None, faults=[{"what": "cut", "peers": [1, 3]}])
+    panel.publish_and_draw()
+    expect(note).to_contain_text("Links between s1, s2 and s3 are cut, and a leader needs 2 of 3.")
+    panel.process(1, "killed")
+    panel.process(2, "killed")
+    panel.publish_and_draw()
+    expect(note).to_contain_text("Only s3 answers of 3 voters, and a leader needs 2 of 3.")
+    panel.process(3, "killed")
+    panel.publish_and_draw()
+    expect(note).to_contain_text("No server answers.")
+
+
 def test_the_membership_is_in_the_inspector_with_its_version_and_text(panel: Panel) -> None:
     panel.recording.ensemble()
     with_observer(panel, version=zxid(5, 160), proposed="server.9=somewhere\nversion=5000000a4")

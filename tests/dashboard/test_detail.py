@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 from django.template.loader import render_to_string
 
-from dashboard.places.watches import FRESH_S, _drawn
+from dashboard.places.watches import FRESH_S, SHOWN_MAX, _drawn, _groups
 
 TEXT_ON = {
     "paper": ("ink", "ink-2", "ink-3", "accent"),
@@ -92,3 +92,27 @@ def test_a_watch_keeps_its_row_while_it_fires_and_is_set_again(monkeypatch: pyte
 def test_sessions_unlike_the_others_are_marked(known: dict[str, Any], marks: list[str]) -> None:
     html = render_to_string("fragments/session_marks.html", {"s": known})
     assert re.findall(r">([\w-]+)</span>", html) == marks
+
+
+def test_a_group_of_watches_that_is_cut_says_how_many_there_are() -> None:
+    watches = [
+        {
+            "path": f"/n{index:02}",
+            "mode": "data",
+            "session": f"0x{session}",
+            "sid": 1,
+            "fired": None,
+            "waiting": True,
+        }
+        for index in range(20)
+        for session in range(1, 51)
+    ]
+    groups = _groups(watches, "session")
+    assert sum(len(group["watches"]) for group in groups) == SHOWN_MAX
+    assert {group["standing"] for group in groups} == {20}
+    assert [group["left"] for group in groups] == [0] * 30, "whole groups, as far as there is room"
+    burnt = watches[-1] | {"fired": 1.0, "waiting": False, "n": 1}
+    *_, last = _groups([*watches[:-1], burnt], "session")
+    assert (last["key"], last["standing"], last["left"]) == ("0x50", 19, 19), (
+        "one that burns is never left out"
+    )

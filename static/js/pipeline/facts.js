@@ -66,6 +66,15 @@ export function endOf(proposal) {
   );
 }
 
+/** A server that was away applies what it missed when it is back: that says nothing of how long the proposal took. */
+const MUCH_LATER = 4;
+
+/** @param {Proposal} proposal @returns {number} its end, as far as the scale of all is to show it */
+export function scaledEnd(proposal) {
+  const end = endOf(proposal);
+  return proposal.committed === null ? end : Math.min(end, MUCH_LATER * proposal.committed);
+}
+
 /**
  * Where it stands. `open` waits for its quorum; `over` belongs to an epoch that ended before it was seen to be committed
  * (recovery decides about it); `refused` went through the log like any other, and changed nothing.

@@ -4,7 +4,7 @@ import { atMostEvery, say, set, setText } from "../stage/dom.js";
 import { count, msText, plural } from "../stage/format.js";
 import { Stream } from "../stream.js";
 import { Detail } from "./detail.js";
-import { endOf } from "./facts.js";
+import { scaledEnd } from "./facts.js";
 import { fits, parse } from "./filter.js";
 import { List } from "./list.js";
 import { KEPT_MAX, Proposals } from "./proposals.js";
@@ -103,7 +103,7 @@ class Pipeline {
     const epoch = proposals.epoch();
     const around = { voters: proposals.voters(), leaders: proposals.leaders, epoch, estimated: proposals.estimated() };
     // A new scale under the pointer would move every bar.
-    if (!this.list.held() || anew) this.scale.fit(found.slice(0, ROWS_MAX).map(endOf));
+    if (!this.list.held() || anew) this.scale.fit(found.slice(0, ROWS_MAX).map(scaledEnd));
     fillAxis(byId("pipeline-axis"), this.scale);
     const shown = this.list.update(found, { ...around, scale: this.scale, selected: this.selected }, anew);
     this.detail.update(proposals.pin(this.selected), { ...around, asked: this.selected });

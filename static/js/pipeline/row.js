@@ -19,7 +19,7 @@ export function makeRow(zxid) {
     { "data-row": "", "data-zxid": zxid, tabindex: -1 },
     html("td", { class: "mono z" }, epoch, " ", counter),
     html("td", { class: "op" }),
-    html("td", { class: "mono path" }),
+    html("td", {}, html("span", { class: "way" }, html("span"), html("span"))),
     html("td", { class: "mono who faint" }),
     falls,
     html("td", { class: "state" }, html("span")),
@@ -39,7 +39,11 @@ export function fillRow(row, proposal, around) {
   setText(counter, String(proposal.counter));
   setText(op, proposal.op ?? "…");
   const shown = visible(proposal.path ?? (proposal.op === "multi" ? "several znodes" : ""));
-  setText(path, shown);
+  // Where there is little room the end of a path stays: that is what tells it from its neighbours.
+  const [above, leaf] = /** @type {Element} */ (path.firstElementChild).children;
+  const cut = Math.max(0, shown.lastIndexOf("/"));
+  setText(above, shown.slice(0, cut));
+  setText(leaf, shown.slice(cut));
   set(path, { title: proposal.path === null ? null : shown, class: proposal.path === null ? "path faint" : "mono path" });
   const at = proposal.server === null ? "" : ` @ s${proposal.server}`;
   setText(who, sessionText(proposal.session) + at);

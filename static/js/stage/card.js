@@ -76,7 +76,7 @@ export class Card {
     set(this.epoch, { class: `epochno ${known ? hue(server.current_epoch) : ""}` });
     setText(this.epoch, known ? String(server.current_epoch) : "?");
     setText(this.role, word(server));
-    setText(this.logged, secondLine(server, model));
+    setText(this.logged, secondLine(server, model, this.at === NARROW));
     setText(this.note, note(server, model));
     this.drawCells(server.log ?? []);
     this.drawSessions(model.sessions[String(this.sid)] ?? [], server);
@@ -184,12 +184,12 @@ function arc(x, y, r, from, to) {
   return `M${point(from)} A${r} ${r} 0 ${to - from > Math.PI ? 1 : 0} 1 ${point(to)}`;
 }
 
-/** @param {Server} server @param {Model} model */
-function secondLine(server, model) {
+/** @param {Server} server @param {Model} model @param {boolean} narrow there is room for sixteen characters */
+function secondLine(server, model, narrow) {
   if (server.zxid_logged === undefined) return "";
   if (look(server) === "looking" && !observes(server)) {
     const vote = model.votes.get(server.sid)?.get(server.sid) ?? server.vote;
-    return `votes s${vote} · ${zxidText(server.zxid_logged)}`;
+    return `votes s${vote}${narrow ? "" : ` · ${zxidText(server.zxid_logged)}`}`;
   }
   return `logged ${zxidText(server.zxid_logged)}`;
 }

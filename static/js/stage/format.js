@@ -35,11 +35,11 @@ export function hue(epoch) {
   return `hue-${epoch % EPOCH_HUES}`;
 }
 
-/** @param {string | null} session @returns {string} `0x…7f05` */
+/** As the lists have it: the top byte, which names the server that opened it, and its end. @param {string | null} session @returns {string} `0x2…7f05` */
 export function sessionText(session) {
   if (!session) return "";
-  const digits = session.replace(/^0x/, "");
-  return digits.length <= 6 ? session : `0x…${digits.slice(-4)}`;
+  const digits = session.replace(/^0x/, "").padStart(16, "0");
+  return session.length <= 8 ? session : `0x${digits.slice(0, 2).replace(/^0+/, "")}…${digits.slice(-4)}`;
 }
 
 /** @param {number | null | undefined} ms */

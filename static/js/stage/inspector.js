@@ -156,7 +156,7 @@ function supporters(server, watching) {
   if (server.role === "looking") return ["–", "it looks for a leader"];
   const votes = (/** @type {any} */ peer) => server.role !== "leading" || server.voters.includes(peer.sid);
   const peers = server.peers.filter((/** @type {any} */ peer) => peer.connected && peer.sid !== server.sid && votes(peer) !== watching);
-  const said = peers.map((/** @type {any} */ peer) => `s${peer.sid}${peer.heard_ms_ago === null ? "" : ` ${peer.heard_ms_ago} ms`}`).join(" · ");
+  const said = peers.map((/** @type {any} */ peer) => `s${peer.sid}${peer.heard_ms_ago === null ? "" : `\u00a0${peer.heard_ms_ago}\u00a0ms`}`).join(" · ");
   if (server.role !== "leading") return said ? [said, "ago, its leader"] : ["–", "not connected to a leader"];
   if (watching) return said ? [said, "ago, without a vote"] : "–";
   return said ? [said, "ago"] : ["–", "nobody follows it"];

@@ -3,10 +3,10 @@
 import { Stream } from "../stream.js";
 import { atMostEvery, html, keep, say, set, setText } from "./dom.js";
 import { Feed } from "./feed.js";
-import { count, plural } from "./format.js";
+import { count, names, plural } from "./format.js";
 import { Inspector } from "./inspector.js";
 import { Invariants } from "./invariants.js";
-import { Model, look, observes, word } from "./model.js";
+import { Model, isAway, look, observes, word } from "./model.js";
 import { Pairing } from "./pairing.js";
 import { Stage } from "./stage.js";
 import { Strip } from "./strip.js";
@@ -15,6 +15,7 @@ import { drawTwin } from "./twin.js";
 /** A message held back at the source makes every missing receipt of the next while inconclusive. */
 const UNSURE_MS = 2000;
 const TOLD_MS = 4000;
+const NOBODY = "No server answers. What is drawn is what was heard last; select a server to see why, or to start it.";
 
 /** @param {string} id @returns {any} */
 const byId = (id) => document.getElementById(id);
@@ -187,7 +188,9 @@ class Place {
     heal.title = faulty ? "Mend every link" : "No link is cut";
     const none = !servers.length || !this.model.named;
     byId("no-ensemble").hidden = !none;
-    byId("nobody").hidden = none || this.stage.anyone();
+    const why = none ? "" : this.stage.anyone() ? withoutQuorum(this.model) : NOBODY;
+    byId("nobody").hidden = !why;
+    setText(byId("nobody"), why);
     byId("stage").classList.toggle("absent", none);
     byId("stage-actions").hidden = none;
     this.showSubtitle();
@@ -219,6 +222,18 @@ class Place {
       if (before !== undefined && before !== now) say(`s${server.sid} is ${now}${look(server) === "leader" ? ` of epoch ${server.current_epoch}` : ""}`);
     }
   }
+}
+
+/** @param {Model} model @returns {string} why nobody leads and nobody can, if that is so */
+function withoutQuorum(model) {
+  const voters = model.all().find((server) => server.voters)?.voters ?? [];
+  const need = Math.floor(voters.length / 2) + 1;
+  const up = model.all().filter((server) => voters.includes(server.sid) && !isAway(server) && look(server) !== "paused");
+  if (!voters.length || model.leader() || model.together(up).length >= need) return "";
+  const wait = `a leader needs ${need} of ${voters.length}. Nothing can be written until then`;
+  if (!up.length) return `No voter answers; ${wait}.`;
+  if (up.length < need) return `Only ${names(up.map((server) => server.sid))} ${up.length === 1 ? "answers" : "answer"} of ${plural(voters.length, "voter")}, and ${wait}: start another.`;
+  return `Links between ${names(up.map((server) => server.sid))} are cut, and ${wait}: heal them.`;
 }
 
 new Place().start();

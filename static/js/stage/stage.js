@@ -16,6 +16,7 @@ import { Packets } from "./packets.js";
 /** @typedef {import("./pairing.js").Packet} Packet */
 
 const GAP_MS_MAX = 500;
+const MARK_W = 50;
 const MOVE_MS = 560;
 const FRAME_BUDGET_MS = 10;
 /** More pills than this cannot be told apart; packets beyond it are counted, not drawn. */
@@ -123,7 +124,9 @@ export class Stage {
         const [line, mark] = link.children;
         set(line, { x1: way.from.x.toFixed(1), y1: way.from.y.toFixed(1), x2: way.to.x.toFixed(1), y2: way.to.y.toFixed(1) });
         const x = (way.from.x + way.to.x) / 2;
-        const y = (way.from.y + way.to.y) / 2;
+        // Between two cards side by side on a phone there is no room for it: it stands below.
+        const below = way.length < MARK_W && Math.abs(way.from.y - way.to.y) < 1;
+        const y = (way.from.y + way.to.y) / 2 + (below ? this.layout.h / 2 + 11 : 0);
         set(mark, { transform: `translate(${x.toFixed(1)},${y.toFixed(1)})` });
       }
     }
@@ -148,7 +151,7 @@ export class Stage {
     const link = svg("g", {}, this.linkLayer);
     svg("line", {}, link);
     const mark = svg("g", { class: "mark" }, link);
-    svg("rect", { x: -25, y: -10, width: 50, height: 20, rx: 10 }, mark);
+    svg("rect", { x: -MARK_W / 2, y: -10, width: MARK_W, height: 20, rx: 10 }, mark);
     svg("path", { d: "M-17 -3.5 L-10 3.5 M-10 -3.5 L-17 3.5" }, mark);
     const text = svg("text", { x: -4, y: 4 }, mark);
     text.textContent = "cut";

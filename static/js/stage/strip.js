@@ -1,6 +1,6 @@
 /** The strip below the stage: the last few proposals, as the Pipeline place draws them; a row leads there. */
 
-import { endOf } from "../pipeline/facts.js";
+import { scaledEnd } from "../pipeline/facts.js";
 import { List } from "../pipeline/list.js";
 import { Proposals } from "../pipeline/proposals.js";
 import { Scale } from "../pipeline/scale.js";
@@ -45,7 +45,7 @@ export class Strip {
   show() {
     const { proposals } = this;
     const newest = proposals.newest();
-    if (!this.list.held()) this.scale.fit(newest.slice(0, SCALED_BY).map(endOf));
+    if (!this.list.held()) this.scale.fit(newest.slice(0, SCALED_BY).map(scaledEnd));
     const around = { voters: proposals.voters(), leaders: proposals.leaders, epoch: proposals.epoch(), estimated: proposals.estimated() };
     this.list.update(newest, { ...around, scale: this.scale, selected: null });
     this.table.hidden = !newest.length;
