@@ -29,6 +29,9 @@ OPTIONS = (
 )
 VAGUE_EVENTS = "they met a server of Apache's before 3.9, whose events do not say which change they tell of"
 UNCONFIRMED_SYNC = "a leader answers a sync without asking a quorum whether it leads (ZOOKEEPER-1675)"
+UNAPPLIED_SYNC = (
+    "a leader answers a sync of its own client before it has applied all that it has committed itself"
+)
 UNKNOWN_SESSION = "a leader that was replaced calls a session expired that lives on"
 EARLY_EXPIRY = "a leader that finds the time of a session over refuses what it asks for, until the transaction that ends it"
 LOGGED_TWICE = (

@@ -14,6 +14,7 @@ from ensemble.chaos import differences
 from ensemble.chaos.apache import (
     EARLY_EXPIRY,
     STALE_SNAPSHOT,
+    UNAPPLIED_SYNC,
     UNCONFIRMED_SYNC,
     UNKNOWN_SESSION,
     VAGUE_EVENTS,
@@ -54,18 +55,17 @@ class Judgement:
         except HistoryViolation as violation:
             self.violations.append(str(violation))
 
-    def excuse(self, found: Iterable[tuple[HistoryViolation, bool]], deviation: str, counted: int = 0) -> int:
-        """Note what is a known ``deviation`` of all that was found, and raise the first thing that is not."""
+    def excuse(self, found: Iterable[tuple[HistoryViolation, str]]) -> None:
+        """Note what is a known deviation, which stands behind each violation, and raise the first that is not."""
         broken: list[HistoryViolation] = []
-        known: list[HistoryViolation] = []
-        for violation, excused in found:
-            (known if excused else broken).append(violation)
-        if known:
-            more = f" (and {len(known) - 1} more)" if len(known) > 1 else ""
-            self.known.append(f"{known[0]}{more} - {deviation}")
+        known: dict[str, list[HistoryViolation]] = {}
+        for violation, deviation in found:
+            (known.setdefault(deviation, []) if deviation else broken).append(violation)
+        for deviation, excused in known.items():
+            more = f" (and {len(excused) - 1} more)" if len(excused) > 1 else ""
+            self.known.append(f"{excused[0]}{more} - {deviation}")
         if broken:
             raise broken[0]
-        return counted
 
 
 class Leaders:
@@ -73,6 +73,7 @@ class Leaders:
 
     def __init__(self, led: Mapping[int, int], apache: Collection[int]) -> None:
         """``led`` maps epochs to their leaders; ``apache`` are the servers of Apache's."""
+        self._led = led
         self._newest = max(led, default=0)
         self._theirs = {epoch for epoch, sid in led.items() if sid in apache}
 
@@ -83,6 +84,16 @@ class Leaders:
     def cut_off(self, reign: Reign | None) -> bool:
         """Tell whether a server obeyed one of Apache's while another server was in a later epoch already."""
         return reign is not None and self.theirs(reign.epoch) and reign.newest > reign.epoch
+
+    def excuse(self, late: checkers.Late) -> str:
+        """Name the deviation that makes a leader of Apache's answer a sync late; empty when there is none."""
+        reign, server = late.call.reign, late.call.server
+        if self.cut_off(reign):
+            return UNCONFIRMED_SYNC
+        if reign is None or not self.theirs(reign.epoch):
+            return ""
+        own = server == self._led[reign.epoch] and epoch_of(late.newest) == reign.epoch
+        return UNAPPLIED_SYNC if own else ""
 
     def replaced(self, reign: Reign | None) -> bool:
         """Tell whether a server obeyed one of Apache's that has had a successor, then or later."""
@@ -168,15 +179,14 @@ def _foretold(entries: list[Entry], leaders: Leaders) -> frozenset[int]:
 
 
 def _syncs(judgement: Judgement, history: History, leaders: Leaders) -> int:
-    late = [(violation, leaders.cut_off(call.reign)) for call, violation in checkers.late_syncs(history)]
-    answered = sum(call.op == Op.SYNC and call.answer is not None for call in history.calls)
-    return judgement.excuse(late, UNCONFIRMED_SYNC, answered)
+    judgement.excuse((late.violation, leaders.excuse(late)) for late in checkers.late_syncs(history))
+    return sum(call.op == Op.SYNC and call.answer is not None for call in history.calls)
 
 
-def _ends(judgement: Judgement, history: History, entries: list[Entry], leaders: Leaders) -> int:
-    untrue = checkers.untrue_ends(history, entries)
-    return judgement.excuse(
-        [(violation, leaders.replaced(told.reign)) for told, violation in untrue], UNKNOWN_SESSION
+def _ends(judgement: Judgement, history: History, entries: list[Entry], leaders: Leaders) -> None:
+    judgement.excuse(
+        (violation, UNKNOWN_SESSION if leaders.replaced(told.reign) else "")
+        for told, violation in checkers.untrue_ends(history, entries)
     )
 
 

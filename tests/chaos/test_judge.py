@@ -128,6 +128,28 @@ def test_a_late_sync_is_known_of_a_leader_of_apaches_and_broken_under_one_of_our
     assert broken.known == []
 
 
+def test_a_leader_of_apaches_may_answer_its_own_client_before_it_has_applied_what_it_has_committed():
+    def judged(server: int, newest: int, led: dict[int, int]) -> Judgement:
+        history = late_sync(Reign(epoch=1, newest=1))
+        write, sync = history.calls
+        write.zxid, sync.server = newest, server
+        return judge(history, [], {}, APACHE, led=led)
+
+    own = judged(THEIRS, make(1, 4), {1: THEIRS})
+    assert [what[:2] for what in own.violations] == ["C1"]
+    assert own.known[0].endswith("before it has applied all that it has committed itself")
+    for broken in (
+        judged(
+            2, make(1, 4), {1: THEIRS}
+        ),  # a follower asks its leader, whose commits come before its answer
+        judged(THEIRS, make(2, 1), {1: THEIRS}),  # what another committed
+        judged(OURS, make(1, 4), {1: OURS}),
+        judged(THEIRS, make(1, 4), {1: OURS}),
+    ):
+        assert [what[:2] for what in broken.violations] == ["C3", "C1"]
+        assert broken.known == []
+
+
 @pytest.mark.parametrize(
     ("reign", "led"),
     [

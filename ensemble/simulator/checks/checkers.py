@@ -60,6 +60,16 @@ class Entry:
 
 
 @dataclass(slots=True)
+class Late:
+    """A request that was answered as of a time before it was made."""
+
+    call: Call
+    newest: int
+    """The newest transaction of which somebody knew then."""
+    violation: HistoryViolation
+
+
+@dataclass(slots=True)
 class Replay:
     """What replaying the log taught: the final model, and every change by path."""
 
@@ -201,24 +211,22 @@ def check_real_time(history: History, entries: list[Entry]) -> None:
         for call in history.calls
         if call.is_write and (call.op != Op.CLOSE_SESSION or (call.session, call.cxid) in logged)
     ]
-    for _, violation in _out_of_order(history, "C1", writes):
-        raise violation
+    for late in _out_of_order(history, "C1", writes):
+        raise late.violation
 
 
 def check_sync(history: History) -> None:
     """C3: a sync's zxid is not below that of any write that returned before the sync was invoked."""
-    for _, violation in late_syncs(history):
-        raise violation
+    for late in late_syncs(history):
+        raise late.violation
 
 
-def late_syncs(history: History) -> Iterator[tuple[Call, HistoryViolation]]:
-    """Yield each sync that breaks C3, and what is to be said of it."""
+def late_syncs(history: History) -> Iterator[Late]:
+    """Yield each sync that breaks C3."""
     return _out_of_order(history, "C3", [call for call in history.calls if call.op == Op.SYNC])
 
 
-def _out_of_order(
-    history: History, checker: str, calls: list[Call]
-) -> Iterator[tuple[Call, HistoryViolation]]:
+def _out_of_order(history: History, checker: str, calls: list[Call]) -> Iterator[Late]:
     """Each of ``calls``, when answered, must be at or after every write that returned before it began."""
     returned = sorted(
         (call.returned_us, call.zxid)
@@ -232,7 +240,7 @@ def _out_of_order(
             index += 1
         if call.answer is not None and (call.zxid < newest or (call.is_write and call.zxid == newest)):
             what = f"{text(newest)} had returned before this began, answered at {text(call.zxid)}: {call}"
-            yield call, HistoryViolation(checker, what)
+            yield Late(call, newest, HistoryViolation(checker, what))
 
 
 _TOO_LATE = (Code.SESSION_MOVED, Code.SESSION_EXPIRED)
