@@ -167,6 +167,44 @@ def test_an_election_shows_who_votes_for_whom(panel: Panel) -> None:
     expect(page.locator(PACKETS).first).to_contain_text("s3")
 
 
+def test_who_has_no_vote_asks_and_votes_for_nobody(panel: Panel) -> None:
+    """An observer that looks names no server in its notifications; none may be made up for it."""
+    page = panel.open("/ensemble/")
+    nobody: dict[str, Any] = {"zxid": "0", "vote": -(2**63), "state": "looking"}
+    panel.recording.tell(1, 1000, "message", way="received", peer=3, type="NOTIFICATION", **nobody)
+    panel.publish_and_draw(200)
+    expect(page.locator(PACKETS).first).to_contain_text("asks who leads")
+    expect(page.locator("#feed")).to_contain_text("s3 → s1 asks who leads, looking")
+
+
+@pytest.mark.parametrize(("size", "servers"), [((1440, 900), 5), ((390, 844), 3)])
+def test_a_cut_link_is_marked_where_no_card_hides_it(
+    panel: Panel, size: tuple[int, int], servers: int
+) -> None:
+    """Links cross cards and lie between two of them; what says that they are cut is in sight."""
+    panel.recording.ensemble(servers=servers)
+    page = panel.open("/ensemble/")
+    others = list(range(1, servers + 1))
+    for sid in others:
+        panel.server(
+            sid,
+            "leading" if sid == 2 else "looking",
+            faults=[{"what": "cut", "peers": [each for each in others if each != sid]}],
+        )
+    panel.publish_and_draw()
+    hidden = page.evaluate(
+        """() => [...document.querySelectorAll("#stage .link.cut .mark")].filter((mark) => {
+            const m = mark.getBoundingClientRect();
+            return [...document.querySelectorAll("#stage .node .box")].some((box) => {
+                const b = box.getBoundingClientRect();
+                return m.left < b.right - 1 && m.right > b.left + 1 && m.top < b.bottom - 1 && m.bottom > b.top + 1;
+            });
+        }).map((mark) => mark.parentElement.dataset.link)"""
+    )
+    assert page.locator("#stage .link.cut").count() == servers * (servers - 1) // 2
+    assert hidden == []
+
+
 def test_two_leaders_of_one_epoch_are_called_a_violation(panel: Panel) -> None:
     """The invariants are judged from what the servers say, and say why."""
     page = panel.open("/ensemble/")
@@ -315,7 +353,7 @@ def test_the_loss_of_the_leader_is_judged_by_the_links_between_the_others(panel:
     panel.server(3, "looking", leader=None, faults=[{"what": "cut", "peers": [1, 2]}])
     panel.publish_and_draw()
     expect(hint).to_have_text(
-        "Without s2 nobody can lead: the links between s1 and s3 are cut, and no side has 2 of 3 voters."
+        "Without s2 nobody can lead: with the links that are cut, no part of s1 and s3 has 2 of 3 voters."
     )
 
 
@@ -331,11 +369,11 @@ def test_without_a_quorum_the_stage_says_what_is_missing(panel: Panel) -> None:
     panel.server(1, "looking", leader=None, faults=[{"what": "cut", "peers": [2, 3]}])
     panel.server(2, "looking", leader=None, faults=[{"what": "cut", "peers": [1, 3]}])
     panel.publish_and_draw()
-    expect(note).to_contain_text("Links between s1, s2 and s3 are cut, and a leader needs 2 of 3.")
+    expect(note).to_contain_text("no part of s1, s2 and s3 has the 2 of 3 voters a leader needs")
     panel.process(1, "killed")
     panel.process(2, "killed")
     panel.publish_and_draw()
-    expect(note).to_contain_text("Only s3 answers of 3 voters, and a leader needs 2 of 3.")
+    expect(note).to_contain_text("Of 3 voters only s3 answers, and a leader needs 2.")
     panel.process(3, "killed")
     panel.publish_and_draw()
     expect(note).to_contain_text("No server answers.")

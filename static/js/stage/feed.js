@@ -4,7 +4,7 @@
  */
 
 import { atMostEvery, html, keep, setText } from "./dom.js";
-import { momentText, sessionText, visible, zxidText } from "./format.js";
+import { momentText, sessionText, visible, voteText, zxidText } from "./format.js";
 
 const SHOWN = 12;
 const EVERY_MS = 500;
@@ -97,7 +97,7 @@ export function words(event) {
     case "phase":
       return `${here} ${event.role}, ${event.phase}${event.epoch ? ` of epoch ${event.epoch}` : ""}${event.why ? `: ${event.why}` : ""}`;
     case "vote":
-      return `${here} votes s${event.leader} with ${zxidText(event.zxid)}, round ${event.round}`;
+      return `${here} ${voteText(event.leader)} with ${zxidText(event.zxid)}, round ${event.round}`;
     case "sync":
       return `${here} ↔ s${event.peer} ${event.mode} to ${zxidText(event.zxid)}${event.txns ? `, ${event.txns} txns` : ""}`;
     case "session":
@@ -108,7 +108,7 @@ export function words(event) {
       return `${here} ${event.active ? "cut from" : "healed with"} ${event.peers.map((/** @type {number} */ peer) => `s${peer}`).join(" ")}`;
     case "message":
       if (event.way !== "received" || QUIET.has(event.type)) return "";
-      return event.type === "NOTIFICATION" ? `s${event.peer} → ${here} votes s${event.vote}, ${event.state}` : `s${event.peer} → ${here} ${event.type}${event.zxid ? ` ${zxidText(event.zxid)}` : ""}`;
+      return event.type === "NOTIFICATION" ? `s${event.peer} → ${here} ${voteText(event.vote)}, ${event.state}` : `s${event.peer} → ${here} ${event.type}${event.zxid ? ` ${zxidText(event.zxid)}` : ""}`;
     default:
       return "";
   }

@@ -86,6 +86,11 @@ export function momentText(wall) {
   return `${pad(date.getMinutes(), 2)}:${pad(date.getSeconds(), 2)}.${pad(date.getMilliseconds(), 3)}`;
 }
 
+/** Who has no vote (an observer) names nobody, and only asks. @param {number} sid whom a notification names */
+export function voteText(sid) {
+  return sid > 0 ? `votes s${sid}` : "asks who leads";
+}
+
 /** @param {number[]} sids @returns {string} `s1, s2 and s3` */
 export function names(sids) {
   const all = sids.map((sid) => `s${sid}`);

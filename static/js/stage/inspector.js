@@ -170,7 +170,7 @@ function consequence(server, model) {
   const need = Math.floor(server.voters.length / 2) + 1;
   if (others.length < need) return `Without s${server.sid} only ${others.length} of ${server.voters.length} voters are left: no quorum, no writes until one comes back.`;
   const together = model.together(others);
-  if (together.length < need) return `Without s${server.sid} nobody can lead: the links between ${names(others.map((other) => other.sid))} are cut, and no side has ${need} of ${server.voters.length} voters.`;
+  if (together.length < need) return `Without s${server.sid} nobody can lead: with the links that are cut, no part of ${names(others.map((other) => other.sid))} has ${need} of ${server.voters.length} voters.`;
   const holders = together.filter((other) => compareZxids(other.zxid_durable, server.zxid_committed) >= 0).map((other) => other.sid);
   const ahead = together.every((other) => compareZxids(other.zxid_logged, server.zxid_logged) < 0);
   const held = holders.length ? `${names(holders)} ${holders.length === 1 ? "holds" : "hold"} everything committed` : "What is committed is on a quorum, as its acks say";

@@ -230,10 +230,11 @@ function withoutQuorum(model) {
   const need = Math.floor(voters.length / 2) + 1;
   const up = model.all().filter((server) => voters.includes(server.sid) && !isAway(server) && look(server) !== "paused");
   if (!voters.length || model.leader() || model.together(up).length >= need) return "";
-  const wait = `a leader needs ${need} of ${voters.length}. Nothing can be written until then`;
-  if (!up.length) return `No voter answers; ${wait}.`;
-  if (up.length < need) return `Only ${names(up.map((server) => server.sid))} ${up.length === 1 ? "answers" : "answer"} of ${plural(voters.length, "voter")}, and ${wait}: start another.`;
-  return `Links between ${names(up.map((server) => server.sid))} are cut, and ${wait}: heal them.`;
+  const who = names(up.map((server) => server.sid));
+  const wait = "Nothing can be written until";
+  if (!up.length) return `No voter answers. ${wait} ${need} of ${voters.length} do.`;
+  if (up.length < need) return `Of ${plural(voters.length, "voter")} only ${who} ${up.length === 1 ? "answers" : "answer"}, and a leader needs ${need}. ${wait} another is started.`;
+  return `With the links that are cut, no part of ${who} has the ${need} of ${voters.length} voters a leader needs. ${wait} they are healed.`;
 }
 
 new Place().start();

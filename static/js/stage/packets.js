@@ -2,7 +2,7 @@
 
 import { set, setText, svg } from "./dom.js";
 import { FLIGHT_MS, LOST_AT, isLost } from "./flights.js";
-import { count, hue, parts, zxidText } from "./format.js";
+import { count, hue, parts, voteText, zxidText } from "./format.js";
 
 /** @typedef {import("./flights.js").Flight} Flight */
 
@@ -116,7 +116,7 @@ function labelOf(flight) {
   const { type, packets } = flight;
   const [first] = packets;
   const times = packets.length > 1 ? ` ×${count(packets.length)}` : "";
-  if (type === "NOTIFICATION") return `votes s${first.vote}${times}`;
+  if (type === "NOTIFICATION") return voteText(first.vote) + times;
   if (times) return type + times;
   return first.zxid && TOLD_ZXID.has(type) ? `${type} ${zxidText(first.zxid)}` : type;
 }

@@ -17,6 +17,8 @@ import { Packets } from "./packets.js";
 
 const GAP_MS_MAX = 500;
 const MARK_W = 50;
+const MARK_H = 20;
+const MARK_AT = [0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82];
 const MOVE_MS = 560;
 const FRAME_BUDGET_MS = 10;
 /** More pills than this cannot be told apart; packets beyond it are counted, not drawn. */
@@ -123,10 +125,7 @@ export class Stage {
         if (!way) continue;
         const [line, mark] = link.children;
         set(line, { x1: way.from.x.toFixed(1), y1: way.from.y.toFixed(1), x2: way.to.x.toFixed(1), y2: way.to.y.toFixed(1) });
-        const x = (way.from.x + way.to.x) / 2;
-        // Between two cards side by side on a phone there is no room for it: it stands below.
-        const below = way.length < MARK_W && Math.abs(way.from.y - way.to.y) < 1;
-        const y = (way.from.y + way.to.y) / 2 + (below ? this.layout.h / 2 + 11 : 0);
+        const { x, y } = this.clearOfCards(way);
         set(mark, { transform: `translate(${x.toFixed(1)},${y.toFixed(1)})` });
       }
     }
@@ -135,6 +134,20 @@ export class Stage {
       link.remove();
       this.links.delete(key);
     }
+  }
+
+  /** @param {{from: Point, to: Point}} way @returns {Point} where a mark on it is not under a card, as near to its middle as can be */
+  clearOfCards({ from, to }) {
+    const { w, h } = this.layout;
+    const corners = [...this.at.values()];
+    const free = (/** @type {Point} */ at) => corners.every((card) => at.x + MARK_W / 2 < card.x || at.x - MARK_W / 2 > card.x + w || at.y + MARK_H / 2 < card.y || at.y - MARK_H / 2 > card.y + h);
+    const at = (/** @type {number} */ share) => ({ x: from.x + (to.x - from.x) * share, y: from.y + (to.y - from.y) * share });
+    const found = MARK_AT.map(at).find(free);
+    if (found) return found;
+    // Between two cards side by side on a phone there is no room for it: it stands below.
+    const middle = at(0.5);
+    const below = { x: middle.x, y: middle.y + h / 2 + MARK_H / 2 + 1 };
+    return from.y === to.y && free(below) ? below : middle;
   }
 
   /** Nothing flies on a link that was just cut, or to a server that just fell. @param {number} one @param {number} other */
@@ -151,7 +164,7 @@ export class Stage {
     const link = svg("g", {}, this.linkLayer);
     svg("line", {}, link);
     const mark = svg("g", { class: "mark" }, link);
-    svg("rect", { x: -MARK_W / 2, y: -10, width: MARK_W, height: 20, rx: 10 }, mark);
+    svg("rect", { x: -MARK_W / 2, y: -MARK_H / 2, width: MARK_W, height: MARK_H, rx: 10 }, mark);
     svg("path", { d: "M-17 -3.5 L-10 3.5 M-10 -3.5 L-17 3.5" }, mark);
     const text = svg("text", { x: -4, y: 4 }, mark);
     text.textContent = "cut";
