@@ -34,10 +34,6 @@ UNAPPLIED_SYNC = (
 )
 UNKNOWN_SESSION = "a leader that was replaced calls a session expired that lives on"
 EARLY_EXPIRY = "a leader that finds the time of a session over refuses what it asks for, until the transaction that ends it"
-LOGGED_TWICE = (
-    "a learner that fails on a commit before UPTODATE (ZOOKEEPER-4394) is not shut down, and logs again what it has "
-    "logged (ZOOKEEPER-4712)"
-)
 STALE_SNAPSHOT = (
     "a server that leads takes a snapshot of what only it has logged; when it is cut off its log later, the snapshot "
     "stays and is loaded (ZOOKEEPER-4837)"
@@ -47,9 +43,6 @@ _SENT_SNAPSHOT = re.compile(r"Sending snapshot .*send zxid of db as 0x([0-9a-f]+
 _LED = re.compile(r"Have quorum of supporters.*setting last processed zxid: 0x([0-9a-f]+)$", re.MULTILINE)
 _ROLE_OR_SNAPSHOT = re.compile(
     r"QuorumPeer - (?P<role>LOOKING|FOLLOWING|LEADING)$|Snapshotting: 0x(?P<zxid>[0-9a-f]+)", re.MULTILINE
-)
-_FAILED_ON_COMMIT = re.compile(
-    r"NullPointerException\s+at org\.apache\.zookeeper\.server\.quorum\.Learner\.syncWithLeader"
 )
 
 
@@ -72,11 +65,6 @@ def snapshots_taken_leading(log: str) -> set[int]:
         elif leading:
             taken.add(int(found["zxid"], 16))
     return taken
-
-
-def failed_on_a_commit(log: str) -> bool:
-    """Tell whether a learner says that it failed on a commit before UPTODATE, as ZOOKEEPER-4394 has it."""
-    return _FAILED_ON_COMMIT.search(log) is not None
 
 
 def check() -> None:

@@ -117,15 +117,6 @@ class Book:
             raise HistoryViolation("C10", f"server {sid} would not start again: {error}") from error
         return tree
 
-    def repeats(self, files: Files) -> bool:
-        """Tell whether a server has logged committed transactions a second time, behind later ones."""
-        newest = 0
-        for zxid, payload in _logged(files, 0):
-            if zxid <= newest and self._payloads.get(zxid) == payload:
-                return True
-            newest = max(newest, zxid)
-        return False
-
     def snapshots(self, files: Files) -> Iterator[tuple[str, Tree]]:
         """Yield each sound snapshot file of a server, the newest first, and the tree the whole log makes of it."""
         for zxid, name in reversed(snapshot_files(files)):
@@ -141,10 +132,13 @@ class Book:
 
 
 def _runs(entries: Iterator[tuple[int, bytes]]) -> list[list[tuple[int, bytes]]]:
-    """Part what stands in a log where it has gaps."""
+    """Part what stands in a log where it has gaps, each transaction once: Apache's may repeat some (ZOOKEEPER-4712)."""
     runs: list[list[tuple[int, bytes]]] = []
     previous: int | None = None
+    seen: dict[int, bytes] = {}
     for zxid, payload in entries:
+        if seen.setdefault(zxid, payload) == payload and previous is not None and zxid <= previous:
+            continue
         if previous is None or not follows(zxid, previous):
             runs.append([])
         runs[-1].append((zxid, payload))

@@ -15,13 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from ensemble.chaos.apache import (
-    LOGGED_TWICE,
-    STALE_SNAPSHOT,
-    failed_on_a_commit,
-    snapshots_sent,
-    snapshots_taken_leading,
-)
+from ensemble.chaos.apache import STALE_SNAPSHOT, snapshots_sent, snapshots_taken_leading
 from ensemble.chaos.book import Book
 from ensemble.chaos.disk_faults import DISK_FAULTS
 from ensemble.chaos.faults import FAULTS, RING_SERVERS_MIN
@@ -277,21 +271,16 @@ class Run:
         if book.newest < agreed:
             report.void.append("the log of all transactions could not be gathered from the servers' disks")
             return
-        trees, known = {}, []
+        trees = {}
         for sid, files in disks.items():
             try:
                 book.compare(sid, files, agreed, apache=sid in servers.apache)
                 trees[sid] = book.recover(sid, files)
             except HistoryViolation as violation:
-                if violation.checker == "C10" and self._may_have_logged_twice(servers, sid, files):
-                    known.append(f"{violation} - {LOGGED_TWICE}")
-                    trees.update((sid, tree) for _, tree in itertools.islice(book.snapshots(files), 1))
-                else:
-                    self._violated(str(violation))
+                self._violated(str(violation))
         stale = self._stale_states(servers)
         found = judge(report.history, report.log, trees, servers.apache, stale, servers.led())
         found.violations[:0] = report.judgement.violations
-        found.known += known
         report.judgement = found
         for sid, sentences in found.wrong_trees.items():
             report.findings += [f"server {sid} at {text(book.newest)}: {sentence}" for sentence in sentences]
@@ -301,10 +290,6 @@ class Run:
                 f"server {state.sid}: snapshot {text(state.zxid)} is of what was never committed - {STALE_SNAPSHOT}"
                 for state in stale
             ]
-
-    def _may_have_logged_twice(self, servers: Servers, sid: int, files: ReadOnlyFiles) -> bool:
-        """Tell whether a server of Apache's says that it failed as one that logs things again, and has done so."""
-        return sid in servers.apache and failed_on_a_commit(servers.log(sid)) and self._book.repeats(files)
 
     def _stale_states(self, servers: Servers) -> list[StaleState]:
         """Follow what leaders of Apache's took snapshots of that was never committed, also to whom they sent it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from ensemble.chaos.apache import epochs_led, failed_on_a_commit, snapshots_sent, snapshots_taken_leading
+from ensemble.chaos.apache import epochs_led, snapshots_sent, snapshots_taken_leading
 from ensemble.chaos.book import Book
 from ensemble.chaos.differences import ZNODES_TOLD_MAX, sentences
 from ensemble.chaos.judge import Judgement, judge
@@ -179,16 +179,6 @@ def test_a_server_of_ours_says_which_epochs_it_led():
 2026-11-23 02:57:29.231 serving, leading in epoch 2 from 1:0 on
 """
     assert our_epochs_led(said) == {2}
-
-
-def test_a_learner_of_apaches_that_fails_on_a_commit_is_told_from_one_that_fails_otherwise():
-    said = """[QuorumPeer] WARN org.apache.zookeeper.server.quorum.Follower - Exception when following the leader
-java.lang.{}
-\tat org.apache.zookeeper.server.quorum.Learner.{}(Learner.java:676)
-"""
-    assert failed_on_a_commit(said.format("NullPointerException", "syncWithLeader"))
-    assert not failed_on_a_commit(said.format("NullPointerException", "readPacket"))
-    assert not failed_on_a_commit(said.format("RuntimeException", "syncWithLeader"))
 
 
 def test_a_leader_of_apaches_says_which_snapshots_it_has_sent():

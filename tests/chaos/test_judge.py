@@ -294,13 +294,19 @@ def test_before_a_gap_apaches_log_may_end_with_what_was_never_committed():
         book.compare(3, Logs([*committed[:2], make(1, 3)], [committed[4], make(2, 4)]), 0, apache=True)
 
 
-def test_a_log_that_repeats_itself_is_told_from_one_with_a_gap():
-    committed = [make(1, n) for n in range(1, 6)]
-    book = Book()
-    book.collect(Logs(committed), committed[-1])
+def test_what_a_log_holds_twice_counts_once_and_is_held_against_the_others_like_any():
+    """Apache's servers log again what they have logged (ZOOKEEPER-4712)."""
+    committed = [make(1, n) for n in range(1, 7)]
     again = Logs(committed[:3], [committed[3], *committed[1:]])
+    book = Book()
+    book.collect(again, committed[-1], apache=True)
+    assert [zxid for zxid, _ in book.entries] == committed
     book.compare(3, again, committed[-1], apache=True)
-    assert book.repeats(again)
-    assert not book.repeats(Logs(committed[:2], committed[4:]))
-    assert not book.repeats(Logs(committed))
-    assert not book.repeats(Logs([*committed[:3], *committed[1:]], last=b"!"))
+    with pytest.raises(HistoryViolation, match="C9: server 3: its log ends at 1:5"):
+        book.compare(3, Logs(committed[:5], committed[2:4]), committed[-1], apache=True)
+    with pytest.raises(HistoryViolation, match="I2: server 3: the transaction at 1:7 was never committed"):
+        book.compare(3, Logs([*committed, make(1, 7), *committed[2:]]), committed[-1], apache=True)
+    with pytest.raises(HistoryViolation, match="I2: server 3: the transaction at 1:1 is another"):
+        book.compare(
+            3, Logs(committed[:3], [committed[3], *committed[1:]], last=b"!"), committed[-1], apache=True
+        )
