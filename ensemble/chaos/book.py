@@ -78,13 +78,22 @@ class Book:
         """Raise ``HistoryViolation`` when a server's whole log is not a part of this one (I2), or ends too early.
 
         Too early is before ``agreed`` (C9), which all servers said they had applied. What was never committed may
-        stand before a gap in a log of ``apache``'s, see :meth:`collect`.
+        stand before a gap in a log of ``apache``'s that a snapshot bridges, see :meth:`collect`; and only there may
+        a transaction stand a second time.
         """
-        last, runs = 0, _runs(_logged(files, 0))
+        entries = list(_logged(files, 0))
+        for (before, _), (zxid, _) in itertools.pairwise(entries):
+            if zxid <= before and not apache:
+                raise HistoryViolation(
+                    "I2", f"server {sid}: {text(zxid)} stands in its log behind {text(before)}"
+                )
+        last, runs = 0, _runs(iter(entries))
+        snapshots = self.snapshots_seen.get(sid, ())
         for index, run in enumerate(runs):
-            before_a_gap = index < len(runs) - 1
+            gap = (run[-1][0], runs[index + 1][0][0]) if index < len(runs) - 1 else (0, 0)
+            given = apache and any(gap[0] < snapshot < gap[1] for snapshot in snapshots)
             for zxid, payload in run:
-                if apache and before_a_gap and zxid not in self._payloads:
+                if given and zxid not in self._payloads:
                     break
                 if self._payloads.get(zxid) != payload:
                     known = "is another" if zxid in self._payloads else "was never committed"

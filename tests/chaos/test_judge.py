@@ -287,8 +287,14 @@ def test_before_a_gap_apaches_log_may_end_with_what_was_never_committed():
     book.collect(theirs, committed[-1], apache=True)
     assert book.newest == committed[1]
     book.collect(Logs(committed), committed[-1])
+    never = "I2: server 3: the transaction at 1:3 was never committed"
+    for snapshots in (set(), {committed[1]}, {committed[-1]}):
+        book.snapshots_seen[3] = snapshots
+        with pytest.raises(HistoryViolation, match=never):
+            book.compare(3, theirs, committed[-1], apache=True)
+    book.snapshots_seen[3] = {make(2, 2)}
     book.compare(3, theirs, committed[-1], apache=True)
-    with pytest.raises(HistoryViolation, match="I2: server 3: the transaction at 1:3 was never committed"):
+    with pytest.raises(HistoryViolation, match=never):
         book.compare(3, theirs, committed[-1])
     with pytest.raises(HistoryViolation, match="I2: server 3: the transaction at 2:4 was never committed"):
         book.compare(3, Logs([*committed[:2], make(1, 3)], [committed[4], make(2, 4)]), 0, apache=True)
@@ -302,6 +308,8 @@ def test_what_a_log_holds_twice_counts_once_and_is_held_against_the_others_like_
     book.collect(again, committed[-1], apache=True)
     assert [zxid for zxid, _ in book.entries] == committed
     book.compare(3, again, committed[-1], apache=True)
+    with pytest.raises(HistoryViolation, match="I2: server 3: 1:2 stands in its log behind 1:4"):
+        book.compare(3, again, committed[-1])
     with pytest.raises(HistoryViolation, match="C9: server 3: its log ends at 1:5"):
         book.compare(3, Logs(committed[:5], committed[2:4]), committed[-1], apache=True)
     with pytest.raises(HistoryViolation, match="I2: server 3: the transaction at 1:7 was never committed"):
