@@ -64,9 +64,18 @@ class TokenMiddleware:
             return HttpResponseRedirect(without_token(request))
         role = role_of(request.session)
         if role is None:
-            return render(request, "access.html", {"offered": offered is not None}, status=403)
+            return locked(request, offered=offered is not None)
         request.role = role  # type: ignore[attr-defined]
         return await self.get_response(request)
+
+
+def locked(request: HttpRequest, *, offered: bool) -> HttpResponse:
+    """Ask for the token: as a page, or, of a page that is open, without taking anything away that is typed there."""
+    if request.headers.get("HX-Request") == "true":
+        headers = {"HX-Reswap": "none", "HX-Push-Url": "false", "HX-Trigger": "panel:locked"}
+        return HttpResponse(status=403, headers=headers)
+    kept = [(key, value) for key, values in request.GET.lists() for value in values if key != "token"]
+    return render(request, "access.html", {"offered": offered, "kept": kept}, status=403)
 
 
 def without_token(request: HttpRequest) -> str:

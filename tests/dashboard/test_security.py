@@ -38,6 +38,19 @@ async def test_a_stranger_is_told_to_bring_the_token(gateway: Gateway, page: str
     assert "access token is needed" in text_of(response)
 
 
+async def test_who_brings_the_token_to_a_page_gets_what_it_was_opened_for(gateway: Gateway) -> None:
+    page = text_of(await AsyncClient().get("/tree/", {"path": '/a"b', "token": "wrong"}))
+    assert '<input type="hidden" name="path" value="/a&quot;b">' in page
+    assert page.count('name="token"') == 1, "the field alone"
+
+
+async def test_an_open_page_is_told_of_a_missing_token_and_keeps_what_it_shows(gateway: Gateway) -> None:
+    response = await AsyncClient().get("/dialogs/partition", headers={"HX-Request": "true"})
+    assert (response.status_code, text_of(response)) == (403, "")
+    assert response.headers["HX-Trigger"] == "panel:locked"
+    assert (response.headers["HX-Reswap"], response.headers["HX-Push-Url"]) == ("none", "false")
+
+
 async def test_the_token_is_exchanged_and_leaves_the_address(gateway: Gateway) -> None:
     client = AsyncClient()
     response = await client.get("/tree/", {"path": "/a b", "token": settings.COORDINATOR_PANEL_TOKEN})

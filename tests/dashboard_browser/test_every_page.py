@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from kazoo.client import KazooClient
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.contrast import LOW_CONTRAST
 from tests.dashboard_browser.test_tree import row
@@ -74,3 +74,47 @@ def test_the_row_that_is_shown_in_detail_is_in_sight(page: Page, base: str, zk: 
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{base}/tree/?path=/far/n57")
     expect(row(page, "/far/n57")).to_be_in_viewport(ratio=1)
+
+
+def test_a_forgotten_token_is_asked_for_and_nothing_that_is_typed_is_lost(
+    chromium: Browser, demo: tuple[str, str], base: str, zk: KazooClient
+) -> None:
+    """As after a restart of the panel: every request is refused, and the next one brings the page for the token."""
+    zk.create("/typed", b"before")
+    page = chromium.new_context().new_page()
+    page.goto(demo[0])
+    page.goto(f"{base}/tree/?path=/typed")
+    page.get_by_role("button", name="Edit…").click()
+    field = page.locator("#dialog textarea")
+    field.fill("a long text")
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("#locked")).to_contain_text("This panel asks for its access token")
+    expect(field).to_have_value("a long text")
+    assert zk.get("/typed")[0] == b"before"
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Delete…").click()
+    page.wait_for_load_state("networkidle")
+    expect(page.locator("#dialog")).to_be_hidden()
+    page.locator("#locked a").click()
+    page.get_by_label("Token").fill(demo[0].partition("token=")[2])
+    page.get_by_role("button", name="Open the panel").click()
+    expect(page.locator("#tree-detail h2")).to_have_text("/typed")
+    page.context.close()
+
+
+def test_a_socket_that_is_refused_for_its_token_says_so(
+    chromium: Browser, demo: tuple[str, str], base: str
+) -> None:
+    page = chromium.new_context().new_page()
+    page.add_init_script(
+        "addEventListener('htmx:wsOpen', (event) => { window.socket = event.detail.socketWrapper; }, true)"
+    )
+    page.goto(demo[0])
+    page.goto(f"{base}/sessions/")
+    page.wait_for_function("window.socket !== undefined")
+    page.context.clear_cookies()
+    page.evaluate("socket.reconnect()")
+    expect(page.locator("#locked")).to_be_visible()
+    expect(page.locator("#lost")).to_be_hidden()
+    page.context.close()

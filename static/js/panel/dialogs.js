@@ -5,6 +5,7 @@ export function startDialogs() {
   const dialog = document.getElementById("dialog");
   document.body.addEventListener("htmx:afterSwap", (event) => {
     if (event.detail.target !== dialog) return;
+    if (!dialog.firstElementChild) return; // refused: see live.js
     if (!dialog.open) dialog.showModal();
     const first = dialog.querySelector("[autofocus]");
     first?.focus();

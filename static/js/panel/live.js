@@ -51,15 +51,30 @@ export function startLive() {
   });
 
   const lost = document.getElementById("lost");
+  const locked = document.getElementById("locked");
   let timer = 0;
+  const lock = () => {
+    locked.showPopover(); // above a dialog, whose text stays
+    lost.hidden = true;
+  };
+  document.body.addEventListener("panel:locked", lock);
   document.body.addEventListener("htmx:wsClose", () => {
-    timer ||= setTimeout(() => { lost.hidden = false; }, LOST_AFTER_MS);
+    if (locked.matches(":popover-open")) return;
+    timer ||= setTimeout(async () => {
+      // A socket that is refused does not say why; a request does.
+      const answer = await fetch("/", { method: "HEAD", redirect: "manual" }).catch(() => null);
+      if (!timer) return; // open again by now
+      timer = 0;
+      if (answer?.status === 403) lock();
+      else lost.hidden = false;
+    }, LOST_AFTER_MS);
   });
   document.body.addEventListener("htmx:wsOpen", (event) => {
     socketWrapper = event.detail.socketWrapper;
     clearTimeout(timer);
     timer = 0;
     lost.hidden = true;
+    locked.hidePopover();
   });
   addEventListener("beforeunload", () => { clearTimeout(timer); timer = -1; });
 }
