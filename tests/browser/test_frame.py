@@ -161,6 +161,29 @@ def test_nothing_is_wider_than_the_window(panel: Panel, place: str, size: tuple[
         assert box["height"] >= (44 if size[0] < 640 else 24)
 
 
+@pytest.mark.parametrize("size", [(1440, 900), (820, 1180), (390, 844)])
+def test_places_keep_their_names_where_only_icons_fit(panel: Panel, size: tuple[int, int]) -> None:
+    """Half a window, or a page at 200 percent, shows icons; who hears the page or waits over one gets the word."""
+    page = panel.open("/pipeline/")
+    for name in ("Ensemble", "Tree", "Sessions", "Watches", "Pipeline"):
+        link = page.get_by_role("navigation", name="Places").get_by_role("link", name=name)
+        expect(link).to_have_accessible_name(re.compile(name))
+        expect(link).to_have_attribute("title", name)
+
+
+def test_the_first_stop_of_the_tab_key_leads_past_the_frame_and_is_seen(panel: Panel) -> None:
+    """A link that only screen readers see would be a press of Tab that does nothing."""
+    page = panel.open("/pipeline/")
+    page.keyboard.press("Tab")
+    link = page.get_by_role("link", name="Skip to content")
+    expect(link).to_be_focused()
+    box = link.bounding_box()
+    assert box is not None
+    assert min(box["width"], box["height"]) >= 24
+    page.keyboard.press("Enter")
+    expect(page.locator("#place")).to_be_focused()
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("place", DRAWN)
 def test_all_text_has_contrast(panel: Panel, place: str, theme: Literal["light", "dark"]) -> None:

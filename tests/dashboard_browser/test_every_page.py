@@ -93,8 +93,8 @@ def test_a_forgotten_token_is_asked_for_and_nothing_that_is_typed_is_lost(
     expect(field).to_have_value("a long text")
     assert zk.get("/typed")[0] == b"before"
     page.keyboard.press("Escape")
-    page.get_by_role("button", name="Delete…").click()
-    page.wait_for_load_state("networkidle")
+    with page.expect_response("**/dialogs/znode/delete*"):
+        page.get_by_role("button", name="Delete…").click()
     expect(page.locator("#dialog")).to_be_hidden()
     page.locator("#locked a").click()
     page.get_by_label("Token").fill(demo[0].partition("token=")[2])
