@@ -48,6 +48,7 @@ class ServerFeed:
         sid = self.address.sid
         self._model.add_server(sid, self.address.client, local=self.address.local)
         if self.client is None:
+            self._model.servers[sid].watched = False
             self._lost("its admin port is not named in COORDINATOR_SERVERS; only its client port is known")
             return
         try:

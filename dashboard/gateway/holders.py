@@ -105,7 +105,8 @@ class Holders:
     def _not_asked(self, listings: Mapping[int, Listing]) -> Listing:
         missing = sorted(set(self._model.servers) - set(listings))
         silent = [sid for sid in missing if not self._model.servers[sid].down]
-        return {"asked": len(listings), "missing": missing, "silent": silent}
+        watched = any(server.watched for server in self._model.servers.values())
+        return {"asked": len(listings), "missing": missing, "silent": silent, "watched": watched}
 
     async def _ask_all(self, what: str) -> dict[int, Listing]:
         async def one(sid: int) -> tuple[int, Listing | None]:

@@ -32,7 +32,18 @@ SESSIONS_SHOWN_MAX = 40
 class Server:
     """One server as the panel knows it."""
 
-    __slots__ = ("clock", "named", "part", "process", "reachable", "reason", "seen_us", "sid", "status")
+    __slots__ = (
+        "clock",
+        "named",
+        "part",
+        "process",
+        "reachable",
+        "reason",
+        "seen_us",
+        "sid",
+        "status",
+        "watched",
+    )
 
     def __init__(self, sid: int, client_address: str | None) -> None:
         self.sid = sid
@@ -42,6 +53,8 @@ class Server:
         self.reason: str | None = "not heard of yet"
         self.seen_us: int | None = None
         self.clock = "estimated"
+        self.watched = True
+        """Whether its admin port is known; of others only their clients' port is."""
         self.named = False
         """Whether the settings or the supervisor name it; others are known as members only."""
         self.part: str | None = None

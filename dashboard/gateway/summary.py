@@ -22,6 +22,7 @@ class Server(Protocol):
     sid: int
     status: dict[str, Any]
     reachable: bool
+    watched: bool
     part: str | None
 
     @property
@@ -92,6 +93,8 @@ def _phase(model: Ensemble, servers: list[Any], serving: bool) -> tuple[str, str
     """Return key, words and tone (ok, warn, bad) of the ensemble's phase."""
     if not model.named:
         return "none", "No ensemble", "bad"
+    if not servers and model.servers and not any(server.watched for server in model.servers.values()):
+        return "unwatched", "Tree only", "warn"
     if not servers:
         return "unreachable", "No server answers", "bad"
     if serving:

@@ -60,6 +60,7 @@ async def table_context(asked: Mapping[str, Any]) -> dict[str, Any]:
         "listed": len(listing["sessions"]),
         "total": listing["total"],
         "asked": listing["asked"],
+        "watched": listing["watched"],
         "missing": listing["missing"],
         "silent": listing["silent"],
         "named": listing["named"],

@@ -48,6 +48,7 @@ async def list_context(asked: Mapping[str, Any]) -> dict[str, Any]:
         "total": listing["total"],
         "listed": len(listing["watches"]),
         "asked": listing["asked"],
+        "watched": listing["watched"],
         "missing": listing["missing"],
         "named": listing["named"],
         "recent": [_fired_row(event) for event in reversed(listing["fired"][-12:])],

@@ -12,8 +12,10 @@ from django.test import AsyncClient
 
 from dashboard.consumers import place
 from dashboard.gateway.errors import GatewayError
+from dashboard.gateway.feeds import ServerFeed
 from dashboard.gateway.gateway import Gateway
 from dashboard.gateway.session import Session
+from dashboard.gateway.sources import ServerAddress
 from dashboard.places.rows import row_id
 from ensemble.client import ClientError
 from tests.dashboard.conftest import text_of
@@ -155,6 +157,26 @@ async def test_a_client_is_not_called_gone_while_a_server_is_silent(
     page = text_of(await viewer.get("/sessions/", {"session": "0x1"}))
     assert page.count("not connected<") == 2
     assert "No server can be asked" not in page
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("sessions", "Sessions are not shown"),
+        ("watches", "Watches are not shown"),
+        ("pipeline", "Proposals are not shown"),
+    ],
+)
+async def test_servers_of_which_only_the_client_port_is_known_are_not_called_silent(
+    gateway: Gateway, recorded: Recording, viewer: AsyncClient, place: str, said: str
+) -> None:
+    """As every server of Apache's: nobody asked them, so nobody may say that they do not answer."""
+    await ServerFeed(ServerAddress(1, "zk1:2181", None), "", gateway.model, gateway.publisher).run()
+    page = text_of(await viewer.get(f"/{place}/"))
+    assert said in page
+    assert "Tree only" in page
+    assert "only client ports are known" in page
+    assert "not answer" not in page.partition("<main")[2].partition("</main>")[0]
 
 
 async def test_no_watches_where_one_server_answers_are_not_nobody_asked(

@@ -15,6 +15,7 @@ import { drawTwin } from "./twin.js";
 /** A message held back at the source makes every missing receipt of the next while inconclusive. */
 const UNSURE_MS = 2000;
 const TOLD_MS = 4000;
+const UNWATCHED = "Only the client ports of these servers are known: the tree can be looked at, what they do cannot. Ours tell it at their admin ports, named as in COORDINATOR_SERVERS=1=host:2181=http://host:9181.";
 const NOBODY = "No server answers. What is drawn is what was heard last; select a server to see why, or to start it.";
 
 /** @param {string} id @returns {any} */
@@ -188,7 +189,7 @@ class Place {
     heal.title = faulty ? "Mend every link" : "No link is cut";
     const none = !servers.length || !this.model.named;
     byId("no-ensemble").hidden = !none;
-    const why = none ? "" : this.stage.anyone() ? withoutQuorum(this.model) : NOBODY;
+    const why = none ? "" : this.stage.anyone() ? withoutQuorum(this.model) : this.model.summary.phase === "unwatched" ? UNWATCHED : NOBODY;
     byId("nobody").hidden = !why;
     setText(byId("nobody"), why);
     byId("stage").classList.toggle("absent", none);
