@@ -30,6 +30,12 @@ class LogFile:
         """Tell whether entries stand behind ``entries`` that are good, and do not follow them."""
         return self.end >= HEADER_BYTES and bool(scan(self.data, start=self.end)[0])
 
+    @property
+    def goes_back(self) -> bool:
+        """Tell whether what stands behind ``entries`` begins no later than they end."""
+        behind = scan(self.data, start=self.end)[0] if self.entries else []
+        return bool(behind) and behind[0][0] <= self.entries[-1][0]
+
     def continues(self, zxid: int) -> bool:
         """Tell whether its first transaction may come behind ``zxid``, and nothing is known of one between."""
         predecessor = predecessor_in(self.data)

@@ -125,16 +125,28 @@ def load_log(
 
 
 def _load_log(
-    disk: Disk, snapshot_zxid: int, reach: int, bridges: Bridges, settings: StorageSettings
+    disk: Disk,
+    snapshot_zxid: int,
+    reach: int,
+    bridges: Bridges,
+    settings: StorageSettings,
+    begin: int | None = None,
 ) -> TxnLog | None:
-    """Return the log, or None when a file of Apache's had to be changed first."""
+    """Return the log, or None when a file of Apache's had to be changed first.
+
+    ``begin`` is the index of the file to start from; None for the one in which the snapshot stands.
+    """
     chain = _Chain(snapshot_zxid, bridges, settings.recent_txns_max)
     files = log_files(disk)
     firsts = list(files)
     start = max([index for index, first in enumerate(firsts) if first <= snapshot_zxid], default=0)
     repeats = Repeats(disk, files, bridges)
-    for first in firsts[start:]:
+    for first in firsts[start if begin is None else begin :]:
         file = logfile.read(disk, files[first], first)
+        if begin is None and first == firsts[start]:
+            begin = repeats.begin(file, start)
+            if begin < start:
+                return _load_log(disk, snapshot_zxid, reach, bridges, settings, begin)
         if repeats.take_out(file, chain.last) or _split_at_gap(disk, file, bridges):
             return None
         if file.end:
@@ -145,8 +157,8 @@ def _load_log(
         elif first == firsts[-1]:
             _make_durable(disk, file.name, file.data, file.end)
     chain.finish(reach)
-    begin = firsts[start] if firsts else 0
-    return TxnLog(disk, files, chain.base, chain.recent, settings, recovered_from=begin)
+    recovered_from = firsts[begin or 0] if firsts else 0
+    return TxnLog(disk, files, chain.base, chain.recent, settings, recovered_from=recovered_from)
 
 
 def _split_at_gap(disk: Disk, file: LogFile, bridges: Bridges) -> bool:

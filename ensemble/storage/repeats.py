@@ -95,6 +95,19 @@ class Repeats:
         self._bridges = bridges
         self._earlier = Earlier(disk, files)
 
+    def begin(self, file: LogFile, index: int) -> int:
+        """Return the index of the file to start from, when ``file``, the one at ``index``, would be it.
+
+        It holds repeats, then files before it may go further than it does: one that none before it reaches into.
+        """
+        if not index or not file.goes_back or file.written_by_us:
+            return index
+        firsts = list(self._files)
+        reach = [newest_in(self._disk.read(self._files[first])) for first in firsts[:index]]
+        while index and max(reach[:index]) >= firsts[index]:
+            index -= 1
+        return index
+
     def take_out(self, file: LogFile, last: int | None, *, keep: bool = False) -> bool:
         """Take the repeats out of a file whose predecessors hold ``last``; tell whether anything was changed.
 
@@ -140,19 +153,14 @@ class Repeats:
             entries, stop = scan(file.data, start=end)
             end = stop if entries else end
         assert newest is not None
-        if not repeated or not self._fits(file.entries[0][0], newest, previous, alone=last is None):
+        if not repeated or not self._may_go_on(file.entries[0][0], newest, previous):
             return None
         return _Sifted(kept, end, newest)
 
-    def _fits(self, first: int, newest: int, previous: int | None, *, alone: bool) -> bool:
-        """Tell whether the files around one allow for what is made of it, which reaches to ``newest``."""
-        files = list(self._files)
-        index = files.index(first)
-        behind = files[index + 1] if index + 1 < len(files) else 0
-        if behind > newest and previous != newest and not leads_on(self._bridges, newest, previous, behind):
-            return False
-        # A start may begin within what it does not read, and which goes further.
-        return not (alone and index) or newest_in(self._disk.read(self._files[files[index - 1]])) <= newest
+    def _may_go_on(self, first: int, newest: int, previous: int | None) -> bool:
+        """Tell whether the file behind the one that begins at ``first`` may come after all up to ``newest``."""
+        behind = next((each for each in self._files if each > first), 0)
+        return previous == newest or behind <= newest or leads_on(self._bridges, newest, previous, behind)
 
     def _is_held(self, entry: Entry, kept: list[Entry], first: int) -> bool:
         """Tell whether the very same was read before: in the file itself, or else in one before it."""
