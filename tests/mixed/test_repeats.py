@@ -9,6 +9,7 @@ import pytest
 
 from ensemble.storage.names import log_name
 from ensemble.storage.records import HEADER, Entry, encode, scan
+from ensemble.toolkit import txnlog
 from tests.mixed.conftest import MakeEnsemble
 from tests.mixed.servers import START_S_MAX, Kind, MixedEnsemble, Znode
 from tests.waiting import until
@@ -109,3 +110,37 @@ def test_of_a_second_pass_that_was_cut_off_we_do_not_bring_back_what_is_old(
     assert state_with(ensemble, "ours", sound, cut_off) == right
     theirs = state_with(ensemble, "apache", sound, cut_off)
     assert (theirs["/n2"][0], right["/n2"][0]) == (b"second", b"third")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("snap_count", [1000, 10])
+def test_apaches_learner_writes_such_a_log_and_ours_goes_on_with_it(
+    ensemble_of: MakeEnsemble, snap_count: int
+) -> None:
+    """Its leader, a server of ours, sends commits as Apache's does, on which it fails. The lower the count, the more
+    often the log is rolled."""
+    ensemble = ensemble_of("apache", "ours", "ours", extra=f"snapCount={snap_count}\n")
+    ensemble.start(3, mutant="commits_before_uptodate")
+    ensemble.start(2)
+    ensemble.until_led_by(3)
+    with ensemble.client(2) as client:
+        for number in range(40):
+            client.create(f"/n{number}", b"")
+    ensemble.start(1)
+    ensemble.until_led_by(3)
+    assert ensemble.log(1).count('"pif" is null') == 3
+    with ensemble.client(1) as client:
+        client.create("/afterwards", b"")
+    ensemble.kill(1, 2, 3)
+    files = sorted((ensemble.home(1) / "data" / "version-2").glob("log.*"))
+    logged = [zxid for file in files for zxid in zxids_in(file.read_bytes())]
+    assert len(logged) > len(set(logged)) > 40
+    ensemble.start(1, kind="ours")
+    ensemble.start(2, 3)
+    ensemble.until_led()
+    assert {"/n0", "/n39", "/afterwards"} <= set(ensemble.assert_one_state())
+
+
+def zxids_in(data: bytes) -> list[int]:
+    """Return what a log file holds, in whatever order."""
+    return [entry.zxid for entry in txnlog.read(data, "log").entries]

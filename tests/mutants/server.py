@@ -18,8 +18,9 @@ from ensemble.storage.store import Store
 from ensemble.storage.txnlog import TxnLog
 from ensemble.zab.election import Election
 from ensemble.zab.leader import leader as leader_module
-from ensemble.zab.leader.followers import Followers, FollowerStep
+from ensemble.zab.leader.followers import Follower, Followers, FollowerStep
 from ensemble.zab.leader.leader import Leader
+from ensemble.zab.leader.synchronization import Synchronization
 from ensemble.zab.leader.syncs import Syncs
 from ensemble.zab.learner import learner as learner_module
 from ensemble.zab.learner.following import Following
@@ -232,6 +233,32 @@ def memory_ahead_of_the_log(patch: Patch) -> None:
         self._begin_sync("TRUNC", packet, packet.zxid)
 
     _on_learner(patch, Step.OFFERED, PacketType.TRUNC, on_trunc)
+
+
+def commits_before_uptodate(patch: Patch) -> None:
+    """ZOOKEEPER-4394: as Apache's leader does, it sends commits of what came before NEWLEADER behind it, to the first
+    three learners that it sends a DIFF."""
+    send_plan, synchronize = Leader._send_plan, Leader._synchronize
+    late: dict[Follower, list[int]] = {}
+
+    def send_proposals_only(self: Leader, follower: Follower, plan: Synchronization) -> None:
+        if plan.mode is not PacketType.DIFF or not plan.txns or len(late) == 3:
+            send_plan(self, follower, plan)
+            return
+        late[follower] = [zxid for zxid, _ in plan.txns]
+        self._send(follower, Packet(plan.mode, plan.zxid))
+        for zxid, payload in plan.txns:
+            self._send(follower, Packet(PacketType.PROPOSAL, zxid, payload))
+
+    def synchronize_and_commit(self: Leader, follower: Follower) -> None:
+        before = follower.synchronizing
+        synchronize(self, follower)
+        if follower.synchronizing and not before:
+            for zxid in late.get(follower, []):
+                self._send(follower, Packet(PacketType.COMMIT, zxid))
+
+    patch.setattr(Leader, "_send_plan", send_proposals_only)
+    patch.setattr(Leader, "_synchronize", synchronize_and_commit)
 
 
 def hole_in_the_committed_log(patch: Patch) -> None:
