@@ -77,6 +77,27 @@ def test_effects_leave_after_their_causes_arrived(panel: Panel) -> None:
     assert order == ["PROPOSAL", "ACK", "COMMIT"]
 
 
+FLIGHT_ENDS = """
+async (start) => {
+  const {Flights, FLIGHT_MS} = await import("/static/js/stage/flights.js");
+  const {Packets} = await import("/static/js/stage/packets.js");
+  const flights = new Flights(), packets = new Packets(document.createElementNS("http://www.w3.org/2000/svg", "g"));
+  const packet = (type, from, to) => ({type, from, to, zxid: "7", arrived: true});
+  const asked = flights.add(packet("PROPOSAL", 2, 1), start, false);
+  const answered = flights.add(packet("ACK", 1, 2), start, false);
+  const way = {from: {x: 0, y: 0}, to: {x: 100, y: 0}, length: 100}, how = {still: false, narrow: false};
+  const now = answered.start;
+  return [now === start + FLIGHT_MS, (now - start) / FLIGHT_MS < 1, packets.place(asked, now, way, how)];
+}
+"""
+
+
+def test_a_packet_is_gone_when_its_answer_leaves_whatever_the_rounding(panel: Panel) -> None:
+    """At this time the quotient of the two is less than one."""
+    page = panel.open("/ensemble/")
+    assert page.evaluate(FLIGHT_ENDS, 65253.19259964955) == [True, True, False]
+
+
 def test_many_messages_share_pills_and_none_is_lost_from_the_count(panel: Panel) -> None:
     """37 proposals in one frame are a few pills that say how many they are."""
     panel.open("/ensemble/")

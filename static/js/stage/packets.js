@@ -66,7 +66,9 @@ export class Packets {
     const pill = this.pills.get(flight) ?? this.take(flight);
     const share = (now - flight.start) / FLIGHT_MS;
     const lost = share > LOST_AT && isLost(flight);
-    if (!way || share >= (lost ? LOST_FOR : 1)) return false;
+    // Not by its share of the way: the quotient may be less than 1 at the moment when its answer leaves.
+    const over = lost ? share >= LOST_FOR : now >= flight.start + FLIGHT_MS;
+    if (!way || over) return false;
     if (share < 0) {
       set(pill, { visibility: "hidden" });
       return true;
