@@ -131,6 +131,16 @@ def test_a_parser_that_holds_too_much_is_found_out(tmp_path: Path, monkeypatch: 
     assert list(tried.broken) == [where for where in tried.broken if where.startswith("AssertionError")]
 
 
+def test_what_the_interpreter_takes_once_for_itself_is_not_held_for_an_input() -> None:
+    taken: list[bytes] = []
+
+    def feed(data: bytes) -> None:
+        taken.append(bytes(len(data) * 1000) if not taken else b"")
+
+    drive.measured(feed, bytes(2000), held_at_most(bytes(2000)))
+    assert len(taken) == 2
+
+
 def test_an_input_that_takes_long_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drive, "CRASHERS", tmp_path)
     monkeypatch.setattr(drive, "SLOW_S", -1.0)
