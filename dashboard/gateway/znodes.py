@@ -305,10 +305,10 @@ class Znodes:
         except KeeperError as error:
             if error.code is not Code.NO_AUTH:
                 raise
-            stat = await client.exists(path)
-            if stat is None:
+            found = await client.exists(path)
+            if found is None:
                 raise KeeperError(Code.NO_NODE, path) from error
-            return None, stat
+            return None, found
         return data or b"", stat
 
     async def _acl(self, path: str) -> list[dict[str, Any]] | None:

@@ -26,9 +26,9 @@ VIEWS = (("json", "JSON"), ("text", "Text"), ("hex", "Hex"))
 async def tree(request: HttpRequest) -> HttpResponse:
     """The tree opened down to ``path``, and ``path`` in detail; only the detail when only that is asked for."""
     selected = request.GET.get("path") or "/"
-    look = {"view": request.GET.get("view"), "offset": whole(request.GET.get("from"), 0)}
+    view, offset = request.GET.get("view"), whole(request.GET.get("from"), 0)
     if wants_part(request, "tree-detail"):
-        detail = await detail_context(selected, **look) | {"selected": selected}
+        detail = await detail_context(selected, view, offset) | {"selected": selected}
         return tells_place(fragment(request, "fragments/tree_node.html", detail))
     query = request.GET.get("find", "").strip()
     deep = not paths.fault(selected)
@@ -52,7 +52,7 @@ async def tree(request: HttpRequest) -> HttpResponse:
         # Each question waits for an answer as long as a viewer would: one is enough to know.
         context |= {"path": selected, "node": None, "why": context["problem"]}
     else:
-        context |= await detail_context(selected, **look)
+        context |= await detail_context(selected, view, offset)
     return await page(request, "tree", context)
 
 
