@@ -63,9 +63,9 @@ def test_a_child_chosen_in_the_detail_is_shown_in_the_tree_far_down(
     for index in range(130):
         zk.create(f"/many/n{index:03}")
     open_tree(page, base, "/many")
-    page.get_by_role("link", name="Next").click()
-    page.get_by_role("link", name="Next").click()
-    expect(page.locator(".pages")).to_contain_text("101\N{EN DASH}130 of 130")
+    for shown in ("51\N{EN DASH}100", "101\N{EN DASH}130"):
+        page.get_by_role("link", name="Next").click()
+        expect(page.locator(".pages")).to_contain_text(f"{shown} of 130")
     page.get_by_role("link", name="n125", exact=True).click()
     expect(row(page, "/many/n125")).to_have_attribute("aria-selected", "true")
     expect(row(page, "/many/n125")).to_be_in_viewport()

@@ -7,11 +7,14 @@ output events, both one JSON object a line:
 
     {"do": "start", "sid": 1, "config": PATH, "log": PATH}      {"event": "started", "sid": 1, "pid": N}
     {"do": "signal", "pid": N, "number": 9}                     {"event": "listening", "sid": 1}
+                                                                {"event": "paused", "sid": 1, "pid": N}
+                                                                {"event": "resumed", "sid": 1, "pid": N}
                                                                 {"event": "exited", "sid": 1, "pid": N, "code": C}
 
-A code below zero is the signal that ended the process. Signals go through here because only the parent
-knows that a pid has not yet been given to somebody else. When the input ends, so do the children; when
-this process is killed, the kernel kills them.
+A child is paused when all its threads stand still, whoever sent the signal; on a busy machine that takes a while. A
+code below zero is the signal that ended the process. Signals go through here because only the parent knows that a
+pid has not yet been given to somebody else. When the input ends, so do the children; when this process is killed,
+the kernel kills them.
 """
 
 from __future__ import annotations
@@ -100,9 +103,13 @@ class Nursery:
     def _reap(self) -> None:
         with contextlib.suppress(ChildProcessError):
             while True:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED | os.WCONTINUED)
                 if pid == 0:
                     return
+                if os.WIFSTOPPED(status) or os.WIFCONTINUED(status):
+                    event = "paused" if os.WIFSTOPPED(status) else "resumed"
+                    self._tell({"event": event, "sid": self._sids[pid], "pid": pid})
+                    continue
                 code = os.waitstatus_to_exitcode(status)
                 self._tell({"event": "exited", "sid": self._sids.pop(pid), "pid": pid, "code": code})
 

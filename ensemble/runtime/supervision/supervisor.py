@@ -14,7 +14,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from ensemble.admin.schema import EnsembleStatus, ProcessStatus
+from ensemble.admin.schema import EnsembleStatus, ProcessState, ProcessStatus
 from ensemble.errors import ConfigError, CoordinatorError
 from ensemble.runtime.children import python_path
 from ensemble.runtime.node import TOKEN_VARIABLE
@@ -158,13 +158,13 @@ class Supervisor:
         if process.state != "running":
             raise ActionRefused(f"server {process.seat.sid} is {process.state}, not running")
         self._signal(process, signal.SIGSTOP, None)
-        process.state = "paused"
+        await self._must_become("paused", process)
 
     async def _resume(self, process: Process) -> None:
         if process.state != "paused":
             raise ActionRefused(f"server {process.seat.sid} is {process.state}, not paused")
         self._signal(process, signal.SIGCONT, None)
-        process.state = "running"
+        await self._must_become("running", process)
 
     # -- the nursery -------------------------------------------------------------------------------------
 
@@ -186,6 +186,15 @@ class Supervisor:
             raise ActionRefused("the processes' parent has ended; start the ensemble anew")
         assert self._nursery.stdin is not None
         self._nursery.stdin.write(json.dumps(order).encode() + b"\n")
+
+    async def _must_become(self, state: ProcessState, process: Process) -> None:
+        """Wait until a signal has had its effect: until then a server may go on, or still stand."""
+        before = process.state
+        await self._wait(lambda: process.state != before, STOP_S_MAX)
+        if process.state != state:
+            raise ActionRefused(
+                f"server {process.seat.sid} is {process.state}, not {state}, after the signal"
+            )
 
     async def _is_up(self, process: Process) -> bool:
         """Wait until a start has succeeded or failed; tell which."""
@@ -224,6 +233,10 @@ class Supervisor:
         if event["event"] == "started":
             process.pid = event["pid"]
         elif event["event"] == "listening" and process.state == "starting":
+            process.state = "running"
+        elif event["event"] == "paused" and process.state == "running":
+            process.state = "paused"
+        elif event["event"] == "resumed" and process.state == "paused":
             process.state = "running"
         elif event["event"] == "exited" and process.pid == event["pid"]:
             process.ended(event["code"])

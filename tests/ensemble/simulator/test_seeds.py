@@ -12,7 +12,7 @@ import pytest
 from ensemble.errors import CorruptionError
 from ensemble.simulator.runs.report import Failure, replay_saved
 from ensemble.simulator.schedules.saved import read
-from ensemble.storage import epochs, recovery, txnlog
+from ensemble.storage import epochs, logfile, txnlog
 from ensemble.zab.leader.followers import Followers
 
 SEEDS = Path(__file__).parents[2] / "seeds"
@@ -49,7 +49,7 @@ def test_without_predecessors_named_in_log_files_the_end_of_an_epoch_is_lost_uns
     monkeypatch: pytest.MonkeyPatch, seed: str
 ) -> None:
     """A server that had lost a log file started with a hole in its history, and served."""
-    monkeypatch.setattr(recovery, "predecessor_in", lambda data: None)
+    monkeypatch.setattr(logfile, "predecessor_in", lambda data: None)
     monkeypatch.setattr(txnlog, "predecessor_in", lambda data: None)
     result, _ = replay_saved(read(SEEDS / seed))
     assert isinstance(result, Failure)
