@@ -140,6 +140,18 @@ class RunningEnsemble:
 
         return asyncio.run(ask())
 
+    def kill(self, *sids: int) -> None:
+        """End servers by SIGKILL, all at once and from outside, and wait until the supervisor has heard of it."""
+        for pid in [self.pid(sid) for sid in sids]:
+            os.kill(pid, signal.SIGKILL)
+
+        async def states() -> set[str]:
+            async with self.supervisor_admin() as supervisor:
+                servers = (await supervisor.ensemble())["servers"]
+                return {each["state"] for each in servers if each["sid"] in sids}
+
+        until(lambda: asyncio.run(states()) == {"failed"})
+
     def close(self) -> int:
         """Stop everything as Ctrl-C would, and return the exit code."""
         if self.process.poll() is None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
-import signal
 import socket
 import threading
 import time
@@ -73,11 +71,8 @@ def missing(ensemble: RunningEnsemble, sid: int, paths: list[str]) -> list[str]:
 def test_all_servers_killed_at_once_lose_nothing_acknowledged(three_servers: RunningEnsemble):
     ports = [three_servers.port(sid) for sid in three_servers.sids]
     writers = write_for(three_servers, ports, 100)
-    pids = [three_servers.pid(sid) for sid in three_servers.sids]
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+    three_servers.kill(*three_servers.sids)
     acknowledged = stop(writers)
-    until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids))
     for sid in three_servers.sids:
         three_servers.act(sid, "start")
     three_servers.leader()
@@ -92,7 +87,7 @@ def test_a_killed_leader_is_replaced_quickly_and_nothing_is_lost(three_servers: 
     rest = [sid for sid in three_servers.sids if sid != leader]
     writers = write_for(three_servers, [three_servers.port(sid) for sid in rest], 50)
     killed = time.monotonic()
-    os.kill(three_servers.pid(leader), signal.SIGKILL)
+    three_servers.kill(leader)
     until(lambda: all(writer.acknowledged[-1][0] > killed + 0.5 for writer in writers))
     acknowledged = stop(writers)
     times = sorted(at for writer in writers for at, _ in writer.acknowledged)
@@ -104,8 +99,7 @@ def test_a_killed_leader_is_replaced_quickly_and_nothing_is_lost(three_servers: 
 def test_a_minority_serves_nobody(three_servers: RunningEnsemble):
     leader = three_servers.leader()
     rest = [sid for sid in three_servers.sids if sid != leader]
-    for sid in rest:
-        os.kill(three_servers.pid(sid), signal.SIGKILL)
+    three_servers.kill(*rest)
     until(lambda: three_servers.mode(leader) == "")
     with pytest.raises(OSError, match=r".*"):
         RawSession(three_servers.port(leader))
@@ -115,7 +109,7 @@ def test_a_minority_serves_nobody(three_servers: RunningEnsemble):
 
 def test_a_server_that_was_away_catches_up(three_servers: RunningEnsemble):
     away = next(sid for sid in three_servers.sids if sid != three_servers.leader())
-    os.kill(three_servers.pid(away), signal.SIGKILL)
+    three_servers.kill(away)
     other = next(sid for sid in three_servers.sids if sid != away)
     session = RawSession(three_servers.port(other))
     paths = [f"/caught-{n}" for n in range(200)]

@@ -53,7 +53,7 @@ def test_a_client_survives_the_leaders_death_and_return(three_servers: RunningEn
     try:
         client.create("/before", b"1")
         leader = three_servers.leader()
-        os.kill(three_servers.pid(leader), signal.SIGKILL)
+        three_servers.kill(leader)
         until(lambda: client.retry(client.exists, "/before"))
         client.retry(client.create, "/during", b"2")
         assert three_servers.leader() != leader
@@ -86,7 +86,7 @@ def test_what_the_supervisor_does_and_tells(three_servers: RunningEnsemble) -> N
     with pytest.raises(Refused, match="no action dance"):
         three_servers.act(1, "dance")
 
-    os.kill(three_servers.pid(follower), signal.SIGKILL)
+    three_servers.kill(follower)
 
     async def state() -> tuple[str, str | None]:
         async with three_servers.supervisor_admin() as supervisor:

@@ -158,7 +158,7 @@ def test_a_client_moves_with_its_session_when_its_server_dies(
         states: list[str] = []
         zk.add_listener(states.append)
         zk.exists("/wanted", watch=lambda event: fired.set())
-        os.kill(three_servers.pid(follower), signal.SIGKILL)
+        three_servers.kill(follower)
         until(lambda: states == [KazooState.SUSPENDED, KazooState.CONNECTED])
         assert zk.client_id[0] == session
         assert zk.exists("/moving").ephemeralOwner == session
