@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from ensemble.chaos.apache import snapshots_taken_leading
 from ensemble.chaos.book import Book
 from ensemble.runtime.disk.files import ReadOnlyFiles
 from ensemble.storage.names import snapshot_files
@@ -108,7 +109,7 @@ def test_apaches_loads_it_and_what_we_read_from_its_directory_it_reads_itself(
     book = Book()
     book.collect(ours, 1 << 63)
     book.note_snapshots(3, theirs)
-    (explained,) = book.stale(3)
+    (explained,) = book.stale(3, snapshots_taken_leading(ensemble.log(3)))
     tree = book.recover(3, theirs)
     assert LONELY in tree.nodes
     assert tree.digest() == explained.digest() != book.recover(2, ours).digest()
