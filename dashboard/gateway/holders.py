@@ -75,13 +75,15 @@ class Holders:
         self._locks = {"sessions": asyncio.Lock(), "watches": asyncio.Lock()}
 
     async def sessions(self) -> Listing:
-        """Return all sessions; ``missing`` names the servers that could not be asked, ``silent`` those of them
+        """Return all sessions, and of whom they were learned.
 
-        that may have clients all the same: whose process is not known to be down. ``asked`` counts the answers."""
+        ``asked`` counts the servers that answered, ``missing`` names those that could not be asked, and ``silent`` those
+        of them that may have clients all the same: whose process is not known to be down.
+        """
         return await self._get("sessions", self._ask_sessions)
 
     async def watches(self) -> Listing:
-        """Return all watches, with ``missing``, ``silent`` and ``asked`` as :meth:`sessions` has them."""
+        """Return all watches, with ``asked``, ``missing`` and ``silent`` as :meth:`sessions` has them."""
         return await self._get("watches", self._ask_watches)
 
     async def _get(self, what: str, ask: Callable[[], Awaitable[Listing]]) -> Listing:

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -73,10 +74,9 @@ def _key(watch: dict[str, Any]) -> tuple[str, str, str, int]:
 
 def _groups(watches: list[dict[str, Any]], by: str) -> list[dict[str, Any]]:
     """Return ``watches`` by path or session; when not all can be shown, those that burn and the first of the others."""
-    other = "session" if by == "path" else "path"
-    ordered = sorted(watches, key=lambda w: (w[by], w[other], w["mode"], w["sid"]))
-    kept = sorted(ordered, key=lambda watch: watch["fired"] is None)[:SHOWN_MAX]
-    kept.sort(key=lambda w: (w[by], w[other], w["mode"], w["sid"]))
+    in_order = itemgetter(by, "session" if by == "path" else "path", "mode", "sid")
+    burning_first = sorted(sorted(watches, key=in_order), key=lambda watch: watch["fired"] is None)
+    kept = sorted(burning_first[:SHOWN_MAX], key=in_order)
     waiting = Counter(watch[by] for watch in watches if watch["waiting"])
     there = Counter(watch[by] for watch in watches)
     groups = []

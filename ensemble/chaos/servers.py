@@ -42,8 +42,6 @@ SETTINGS = {
     # The logs are the evidence.
     "autopurge.purgeInterval": "0",
 }
-
-
 _LED = re.compile(r"serving, leading in epoch (\d+) from")
 
 

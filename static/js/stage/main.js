@@ -189,12 +189,18 @@ class Place {
     heal.title = faulty ? "Mend every link" : "No link is cut";
     const none = !servers.length || !this.model.named;
     byId("no-ensemble").hidden = !none;
-    const why = none ? "" : this.stage.anyone() ? withoutQuorum(this.model) : this.model.summary.phase === "unwatched" ? UNWATCHED : NOBODY;
+    const why = none ? "" : this.whatIsWrong();
     byId("nobody").hidden = !why;
     setText(byId("nobody"), why);
     byId("stage").classList.toggle("absent", none);
     byId("stage-actions").hidden = none;
     this.showSubtitle();
+  }
+
+  /** @returns {string} why nothing is heard, or nobody leads and nobody can; empty when all is as it should be */
+  whatIsWrong() {
+    if (this.stage.anyone()) return withoutQuorum(this.model);
+    return this.model.summary.phase === "unwatched" ? UNWATCHED : NOBODY;
   }
 
   showSubtitle() {

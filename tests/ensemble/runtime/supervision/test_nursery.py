@@ -24,14 +24,14 @@ nursery.main(Failing)
 
 
 IDLE = """
-import threading, time
+import threading
 from ensemble.runtime.supervision import nursery
 
 class Idle(nursery.Nursery):
     def serve(self, sid, config, listening):
-        threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
         listening()
-        time.sleep(60)
+        threading.Event().wait()
         return 0
 
 nursery.main(Idle)
